@@ -1,0 +1,1 @@
+//! The wire types and the client of lbd's control protocol.

@@ -1,0 +1,2 @@
+//! The `lbctl` command.
+fn main() {}

@@ -1,0 +1,7 @@
+//! Text becomes a [`model::Model`], or a [`diagnostic::Report`] that says all that keeps it from becoming one.
+//!
+//! Pure: files are read through [`source::Loader`] only; no clock, no sockets.
+
+pub mod diagnostic;
+pub mod model;
+pub mod node;

@@ -1,0 +1,10 @@
+//! lbd: a layer-7 load balancer for stateful applications.
+
+pub mod config;
+pub mod health;
+pub mod observe;
+pub mod pool;
+pub mod proxy;
+pub mod reload;
+pub mod router;
+pub mod tls;

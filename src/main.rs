@@ -1,0 +1,2 @@
+//! The `lbd` command.
+fn main() {}
