@@ -8,6 +8,7 @@ mod explain;
 mod host;
 mod path;
 mod pattern;
+mod regexp;
 mod tree;
 
 pub use condition::{Conditions, Facts, ValueMatch, ValueRegex};
