@@ -3,12 +3,16 @@
 //! A listener asks a [`HostRouter`] for the site of a host, reads the request's path as a
 //! [`NormalPath`], and asks the site's [`PathRouter`] for the route.
 
+#[cfg(test)]
+mod asked;
+mod build;
 mod condition;
 mod explain;
 mod host;
 mod path;
 mod pattern;
 mod regexp;
+mod table;
 mod tree;
 
 pub use condition::{Conditions, Facts, ValueMatch, ValueRegex};

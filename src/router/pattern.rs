@@ -62,6 +62,8 @@ impl Pattern {
             PatternKind::Prefix | PatternKind::Exact => (whole_segments(kind, text)?, None),
             PatternKind::StartsWith => (raw_prefix(text)?, None),
             PatternKind::Regex => {
+                // A site decides later whether case counts: a pattern is one that is fit for both.
+                PathRegex::new(text, true)?;
                 let regex = PathRegex::new(text, false)?;
                 if let Some(name) = regex.names().find(|name| RESERVED.contains(name)) {
                     let offset = text.find(&format!("<{name}>")).unwrap_or_default();

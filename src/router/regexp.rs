@@ -43,10 +43,8 @@ impl PathRegex {
 
     /// Compiles it anew, blind to case. The prefix stays: the tree folds it with all other literals.
     pub(super) fn ignore_case(&mut self) {
-        // Folding can pass the size limit where the plain one did not; then letters still match as written.
-        if let Ok(folded) = PathRegex::new(&self.source, true) {
-            self.compiled = folded.compiled;
-        }
+        let folded = PathRegex::new(&self.source, true);
+        self.compiled = folded.expect("both forms were compiled when the pattern was parsed").compiled;
     }
 
     pub(super) fn is_match(&self, compared: &[u8]) -> bool {
