@@ -1,0 +1,1 @@
+//! Heads that mean something, and heads that are refused.
