@@ -22,6 +22,7 @@ pub use request::{BodyFraming, RequestHead};
 pub use response::{ResponseFraming, ResponseHead};
 
 pub(in crate::proxy) use fields::Span;
+pub(in crate::proxy) use request::is_token_byte;
 
 #[cfg(test)]
 mod tests;

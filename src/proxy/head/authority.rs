@@ -23,7 +23,7 @@ impl<'a> Authority<'a> {
             _ => memchr::memchr(b':', text).unwrap_or(text.len()),
         };
         let (host, rest) = text.split_at(host_end);
-        let valid = if host[..1] == *b"[" { is_ipv6_literal(host) } else { is_name(host) };
+        let valid = if host.starts_with(b"[") { is_ipv6_literal(host) } else { is_name(host) };
         if !valid {
             return None;
         }

@@ -4,9 +4,17 @@
 //! that one message in is one message out.
 
 pub mod body;
+pub mod delivery;
 pub mod parse;
+pub mod simple;
+mod trailers;
 pub mod write;
 
-pub use body::{BodyDecoder, BodyError, Piece};
+pub use body::{BodyDecoder, BodyError, Piece, chunk_end, chunk_head, last_chunk};
+pub use delivery::Delivery;
 pub use parse::{HeadLimits, Status, parse_request, parse_response};
-pub use write::{ConnectionLine, FramingLine, Names, RequestPlan, ResponsePlan, Simple};
+pub use simple::{Simple, reason_phrase, write_simple};
+pub use write::{
+    ConnectionLine, FramingLine, Names, RequestPlan, ResponsePlan, append_list_value, write_field,
+    write_request, write_response,
+};
