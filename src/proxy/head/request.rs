@@ -264,10 +264,6 @@ impl RequestHead {
             return Err(ParseError::ConnectRefused);
         }
         let target = self.fields.slice(self.target);
-        let allowed = |byte: &u8| matches!(byte, b'!'..=b'~') && *byte != b'#';
-        if !target.iter().all(allowed) {
-            return Err(ParseError::BadTarget);
-        }
         let path_start = match target {
             b"*" if self.is_method("OPTIONS") => 0,
             [b'/', ..] => 0,
@@ -286,7 +282,9 @@ impl RequestHead {
             .map(|offset| range.start + path_start + offset);
         self.path = Span::new(range.start + path_start, question.unwrap_or(range.end));
         self.query = question.map(|at| Span::new(at + 1, range.end));
-        Ok(())
+        let clean = self.fields.slice(self.path).iter().all(|byte| is_path_byte(*byte))
+            && self.query().is_none_or(|query| query.iter().all(|byte| is_query_byte(*byte)));
+        if clean { Ok(()) } else { Err(ParseError::BadTarget) }
     }
 
     fn seal_host(&self) -> Result<(), ParseError> {
@@ -322,6 +320,17 @@ fn scheme_length(target: &[u8]) -> Option<(usize, bool)> {
     }
 }
 
+/// What a query may hold: visible ASCII without the bytes that every browser encodes. Raw bytes above 127 are no
+/// part of a URI, and servers disagree about them.
+fn is_query_byte(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b'#' | b'<' | b'>')
+}
+
+/// As for a query, without the backslash that some servers read as a slash.
+fn is_path_byte(byte: u8) -> bool {
+    is_query_byte(byte) && !matches!(byte, b'\\' | b'^' | b'`')
+}
+
 /// What the framing fields of a message declare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Declared {
@@ -347,15 +356,16 @@ pub(super) fn declared(fields: &Fields, version: Version) -> Result<Declared, Pa
     }
 }
 
-/// A number of digits only that fits 64 bits.
+/// A number of digits only that fits 63 bits, which is what a server with signed lengths can hold.
 fn decimal(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text.len() > 20 {
         return None;
     }
-    text.iter().try_fold(0u64, |sum, byte| {
+    let number = text.iter().try_fold(0u64, |sum, byte| {
         let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
         sum.checked_mul(10)?.checked_add(digit)
-    })
+    });
+    number.filter(|number| i64::try_from(*number).is_ok())
 }
 
 impl Options {

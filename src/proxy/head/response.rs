@@ -111,8 +111,10 @@ impl ResponseHead {
     /// body which it cannot have makes the bytes behind it doubtful: then the connection is not used again.
     #[must_use]
     pub fn keep_alive(&self) -> bool {
+        // a 304 tells of the body that it stands for, rightly
         let doubtful = self.never_has_body()
-            && (self.declared_chunked() || (self.status != 304 && self.declared_length().unwrap_or(0) > 0));
+            && self.status != 304
+            && (self.declared_chunked() || self.declared_length().unwrap_or(0) > 0);
         !doubtful && !self.options.close && (self.version == Version::Http11 || self.options.keep_alive)
     }
 

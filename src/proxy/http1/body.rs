@@ -151,7 +151,7 @@ impl BodyDecoder {
     }
 
     /// To be told that the connection ended: fine for a body that ends so, or one that is complete.
-    pub fn end_of_input(&mut self) -> Result<(), BodyError> {
+    pub fn eof(&mut self) -> Result<(), BodyError> {
         match self.state {
             State::Done => Ok(()),
             State::Close => {

@@ -10,6 +10,7 @@ pub mod simple;
 mod trailers;
 pub mod write;
 
+pub use super::head::ParseError;
 pub use body::{BodyDecoder, BodyError, Piece, chunk_end, chunk_head, last_chunk};
 pub use delivery::Delivery;
 pub use parse::{HeadLimits, Status, parse_request, parse_response};
@@ -18,3 +19,6 @@ pub use write::{
     ConnectionLine, FramingLine, Names, RequestPlan, ResponsePlan, append_list_value, write_field,
     write_request, write_response,
 };
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 
 use std::mem::MaybeUninit;
 
-use crate::proxy::head::{ParseError, RequestHead, ResponseHead, Span, Version};
+use crate::proxy::head::{ParseError, RequestHead, ResponseHead, Span, Version, is_token_byte};
 
 /// The most fields that any limit can allow.
 pub const MAX_FIELDS: usize = 512;
@@ -53,6 +53,9 @@ pub fn parse_request(buf: &[u8], limits: &HeadLimits, head: &mut RequestHead) ->
     let Some(&first) = buf.get(start) else { return Ok(Status::Partial) };
     if first == 0x16 {
         return Err(ParseError::TlsOnPlainPort);
+    }
+    if !is_token_byte(first) {
+        return Err(ParseError::BadMethod);
     }
     let Some(end) = find_end(&buf[start..], from, limits, &mut head.scan)? else {
         return Ok(Status::Partial);
@@ -138,7 +141,7 @@ fn fill_request(bytes: &[u8], limits: &HeadLimits, head: &mut RequestHead) -> Re
     match request.parse_with_uninit_headers(bytes, room) {
         Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
         Ok(_) => return Err(ParseError::BadRequestLine),
-        Err(error) => return Err(explain(error, bytes)),
+        Err(error) => return Err(explain_request(error, bytes)),
     }
     let (Some(method), Some(target)) = (request.method, request.path) else {
         return Err(ParseError::BadRequestLine);
@@ -165,12 +168,12 @@ fn fill_response(bytes: &[u8], limits: &HeadLimits, head: &mut ResponseHead) -> 
     match config.parse_response_with_uninit_headers(&mut response, bytes, room) {
         Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
         Ok(_) => return Err(ParseError::BadStatusLine),
-        Err(error) => return Err(explain(error, bytes)),
+        Err(error) => return Err(explain_response(error, bytes)),
     }
     head.clear();
     head.fields.adopt(bytes);
     // "HTTP/1.1 200" are 12 bytes; then nothing, or a space with the reason, which may hold any byte above 127
-    let line_end = memchr::memchr(b'\r', bytes).unwrap_or(bytes.len());
+    let line_end = first_line(bytes).len();
     let reason = Span::new(line_end.min(13), line_end);
     head.set_parsed_line(response.code.unwrap_or(0), reason, version(response.version));
     for field in response.headers.iter() {
@@ -198,15 +201,58 @@ fn field_spans(bytes: &[u8], field: &httparse::Header<'_>) -> Result<(Span, Span
     Ok((span(bytes, field.name.as_bytes()), value))
 }
 
-/// Names what `httparse` refused. The line of the fault is looked for only here, off the usual path.
-fn explain(error: httparse::Error, bytes: &[u8]) -> ParseError {
-    let _ = bytes;
-    match error {
-        httparse::Error::HeaderName => ParseError::BadFieldName,
-        httparse::Error::HeaderValue => ParseError::BadFieldValue,
-        httparse::Error::TooManyHeaders => ParseError::TooManyFields,
-        httparse::Error::Version => ParseError::UnsupportedVersion,
-        httparse::Error::Status => ParseError::BadStatusLine,
-        httparse::Error::NewLine | httparse::Error::Token => ParseError::BadRequestLine,
+/// Names what `httparse` refused in a request. The fault is looked for only here, off the usual path.
+fn explain_request(error: httparse::Error, bytes: &[u8]) -> ParseError {
+    if let Some(fault) = explain_fields(error, bytes) {
+        return fault;
+    }
+    let line = first_line(bytes);
+    let mut words = line.split(|&byte| byte == b' ');
+    let method = words.next().unwrap_or_default();
+    if method.is_empty() || !method.iter().all(|byte| is_token_byte(*byte)) {
+        return ParseError::BadMethod;
+    }
+    match (words.next(), words.next(), words.next()) {
+        (Some([_, ..]), Some(version), None) if is_other_version(version) => ParseError::UnsupportedVersion,
+        (Some(target), Some(_), None) if !target.iter().all(|byte| matches!(byte, b'!'..=b'~')) => {
+            ParseError::BadTarget
+        }
+        _ => ParseError::BadRequestLine,
     }
 }
+
+fn explain_response(error: httparse::Error, bytes: &[u8]) -> ParseError {
+    explain_fields(error, bytes).unwrap_or(ParseError::BadStatusLine)
+}
+
+/// What is wrong with the fields, if it is they.
+fn explain_fields(error: httparse::Error, bytes: &[u8]) -> Option<ParseError> {
+    let bare_cr = memchr::memchr_iter(b'\r', bytes).any(|at| bytes.get(at + 1) != Some(&b'\n'));
+    let folded =
+        || memchr::memchr_iter(b'\n', bytes).any(|at| matches!(bytes.get(at + 1), Some(b' ' | b'\t')));
+    match error {
+        httparse::Error::TooManyHeaders => Some(ParseError::TooManyFields),
+        _ if bare_cr => Some(ParseError::BareCr),
+        httparse::Error::HeaderName | httparse::Error::HeaderValue if folded() => Some(ParseError::ObsFold),
+        httparse::Error::HeaderName => Some(ParseError::BadFieldName),
+        httparse::Error::HeaderValue => Some(ParseError::BadFieldValue),
+        _ => None,
+    }
+}
+
+fn first_line(bytes: &[u8]) -> &[u8] {
+    &bytes[..memchr::memchr(b'\r', bytes).unwrap_or(bytes.len())]
+}
+
+/// Whether this is a version, though none that `httparse` took.
+fn is_other_version(word: &[u8]) -> bool {
+    match word.strip_prefix(b"HTTP/") {
+        Some(b"1.0" | b"1.1") => false,
+        Some([major]) => major.is_ascii_digit(),
+        Some([major, b'.', minor]) => major.is_ascii_digit() && minor.is_ascii_digit(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

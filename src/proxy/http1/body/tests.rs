@@ -49,17 +49,17 @@ fn a_length_takes_exactly_its_bytes() {
 fn the_end_of_the_connection_ends_only_what_it_may_end() {
     check(BodyDecoder::close, b"all of it", Ok(("all of it", false, 9)));
     let mut decoder = BodyDecoder::close();
-    assert_eq!(decoder.end_of_input(), Ok(()));
+    assert_eq!(decoder.eof(), Ok(()));
     assert!(decoder.is_done());
-    assert_eq!(BodyDecoder::length(0).end_of_input(), Ok(()));
-    assert_eq!(BodyDecoder::length(1).end_of_input(), Err(BodyError::Truncated));
+    assert_eq!(BodyDecoder::length(0).eof(), Ok(()));
+    assert_eq!(BodyDecoder::length(1).eof(), Err(BodyError::Truncated));
     for cut in 0.."5\r\nhello\r\n0\r\n\r\n".len() {
         let mut decoder = BodyDecoder::chunked();
         let mut rest = &b"5\r\nhello\r\n0\r\n\r\n"[..cut];
         while !rest.is_empty() {
             rest = &rest[decoder.next(rest).unwrap().consumed..];
         }
-        assert_eq!(decoder.end_of_input(), Err(BodyError::Truncated), "after {cut} bytes");
+        assert_eq!(decoder.eof(), Err(BodyError::Truncated), "after {cut} bytes");
     }
 }
 
