@@ -17,9 +17,15 @@ pub use listener::listener_config;
 pub use store::{Stage, Store};
 pub use upstream::upstream;
 
+mod identity;
 mod listener;
+mod pem;
+mod resolver;
 mod store;
+#[cfg(test)]
+mod tests;
 mod upstream;
+mod verifier;
 
 /// Every TLS configuration of one model, ready for [`crate::snapshot`](crate) to hand out.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +39,7 @@ pub struct TlsConfigs {
 /// Prepares every listener and pool of `model`. All findings go to `report`; the result is complete
 /// exactly when `report` has no error afterwards.
 pub fn prepare(store: &mut Store, model: &Model, stage: Stage, report: &mut Report) -> TlsConfigs {
+    store.begin();
     let mut configs = TlsConfigs::default();
     for listener in &model.listeners {
         let sites = sites_on(model, &listener.name);
