@@ -5,4 +5,3 @@
 pub mod diagnostic;
 pub mod model;
 pub mod node;
-pub mod source;
