@@ -133,7 +133,8 @@ impl Generations {
         for (path, stored) in &manifest.files {
             texts.insert(absolute(path), fs::read(directory.join(stored))?);
         }
-        let globs = manifest.globs.iter().map(|(pattern, found)| (absolute(pattern), found.clone())).collect();
+        let globs =
+            manifest.globs.iter().map(|(pattern, found)| (absolute(pattern), found.clone())).collect();
         Ok(Stored { info: manifest.info(), texts, globs, files: files.clone() })
     }
 }

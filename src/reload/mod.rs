@@ -6,9 +6,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::config::Loaded;
 use crate::config::diagnostic::Report;
 use crate::config::model::Model;
-use crate::config::source::{Loaded, Loader};
+use crate::config::source::Loader;
 use crate::tls::TlsConfigs;
 
 pub use handle::ReloadHandle;
@@ -16,10 +17,21 @@ pub use reloader::{BootError, Reloader};
 pub use state::{Applied, Cause, Findings, GenerationInfo, Reason, Rejected, ReloadState};
 pub use timing::Timing;
 
+mod attempt;
+mod chain;
+mod gate;
+mod generations;
 mod handle;
+mod journal;
+mod plan;
+mod record;
 mod reloader;
 mod state;
 mod timing;
+mod watch;
+
+#[cfg(test)]
+mod tests;
 
 /// How a file set becomes a model: `config::load`, or something simpler in a test.
 pub type Load = Arc<dyn Fn(&Path, &dyn Loader) -> Loaded + Send + Sync>;
@@ -30,8 +42,8 @@ pub type Files = Arc<dyn Loader + Send + Sync>;
 /// The step from a model to traffic. The daemon implements it: compile, prepare listeners, reconcile
 /// checks, publish, commit.
 pub trait World {
-    /// Makes `model` the running one as `generation`, or changes nothing and says why. `model` comes
-    /// with [`Cause`] only through the log: a world must not behave differently for different causes.
+    /// Makes `model` the running one as `generation`, or changes nothing and says why. It is not told
+    /// the [`Cause`]: a world must not behave differently for different ones.
     fn apply(&mut self, model: Model, tls: TlsConfigs, generation: u64) -> Result<(), Report>;
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest as _, Sha256};
@@ -74,6 +74,17 @@ impl Record {
     /// Patterns and what they matched.
     pub(super) fn globs(&self) -> &BTreeMap<PathBuf, Vec<PathBuf>> {
         &self.globs
+    }
+
+    /// The directories that patterns look into: everything before the first wildcard.
+    pub(super) fn roots(&self) -> impl Iterator<Item = PathBuf> {
+        self.globs.keys().map(|pattern| {
+            let plain = |part: &Component<'_>| {
+                !part.as_os_str().as_encoded_bytes().iter().any(|byte| b"*?[".contains(byte))
+            };
+            let root: PathBuf = pattern.components().take_while(plain).collect();
+            if root.as_os_str().is_empty() { PathBuf::from(".") } else { root }
+        })
     }
 }
 
