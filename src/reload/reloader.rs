@@ -215,7 +215,7 @@ impl<W: World> Reloader<W> {
                 None => Ok((model, tls, plan)),
             }
         });
-        let (number, known) = self.number(cause, &digest);
+        let (number, goes_on) = self.number(cause, &digest);
         let applied =
             prepared.and_then(|(model, tls, plan)| match self.world.apply(model.clone(), tls, number) {
                 Ok(()) => Ok((model, plan)),
@@ -224,29 +224,28 @@ impl<W: World> Reloader<W> {
                     Err(Reason::Apply)
                 }
             });
-        match applied {
-            Ok((model, plan)) => {
-                let info =
-                    self.describe(number, cause, &digest, &plan, findings.report.count(Severity::Warning));
-                let keep = model.reload.history as usize;
-                let globs = record.globs().clone();
-                self.adopt(number, model, record, digest);
-                self.refused = None;
-                let applied = self.journal.applied(info.clone(), cause, Arc::new(findings), false, keep);
-                if !known {
-                    let texts = Texts { main: self.options.main.clone(), files: texts, globs };
-                    self.save(info, texts, keep).await;
-                }
-                Ok(applied)
-            }
+        let (model, plan) = match applied {
+            Ok(published) => published,
             Err(reason) => {
                 let message = headline(&findings, reason, &self.options.main);
                 let info = self.rejection(cause, reason, message, findings, &digest);
                 self.refused = Some(Refused { record, digest, info: info.clone() });
                 self.journal.rejected(info.clone());
-                Err(info)
+                return Err(info);
             }
+        };
+        let is_new = goes_on.is_none();
+        let warnings = findings.report.count(Severity::Warning);
+        let info = goes_on.unwrap_or_else(|| self.describe(number, cause, &digest, &plan, warnings));
+        let keep = model.reload.history as usize;
+        let texts = Texts { main: self.options.main.clone(), files: texts, globs: record.globs().clone() };
+        self.adopt(number, model, record, digest);
+        self.refused = None;
+        let applied = self.journal.applied(info.clone(), cause, Arc::new(findings), false, keep);
+        if is_new {
+            self.save(info, texts, keep).await;
         }
+        Ok(applied)
     }
 
     /// Runs a stored generation under its own number; the refused files stay the ones looked at.
@@ -338,7 +337,7 @@ impl<W: World> Reloader<W> {
     /// as that one, which is given too.
     fn number(&self, cause: &Cause, digest: &Digest) -> (u64, Option<GenerationInfo>) {
         let state = self.journal.state();
-        let newest = state.history.last();
+        let newest = state.history.iter().max_by_key(|info| info.number);
         let goes_on = newest.filter(|newest| *cause == Cause::Boot && newest.digest == hex(digest));
         match goes_on {
             Some(newest) => (newest.number, Some(newest.clone())),
@@ -356,7 +355,7 @@ impl<W: World> Reloader<W> {
     ) -> GenerationInfo {
         GenerationInfo {
             number,
-            parent: self.journal.state().history.last().map_or(0, |info| info.number),
+            parent: self.journal.state().history.last().map_or(0, |before| before.number),
             digest: hex(digest),
             cause: cause.name().into(),
             actor: cause.actor().map(Into::into),
