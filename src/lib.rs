@@ -7,4 +7,5 @@ pub mod pool;
 pub mod proxy;
 pub mod reload;
 pub mod router;
+pub mod snapshot;
 pub mod tls;
