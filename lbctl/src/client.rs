@@ -81,6 +81,11 @@ impl Client {
         self
     }
 
+    /// The limit of a whole call.
+    pub fn limit(&self) -> Option<Duration> {
+        self.timeout
+    }
+
     /// The socket.
     pub fn socket(&self) -> &Path {
         &self.socket

@@ -12,7 +12,7 @@ const BAR: u64 = 20;
 /// One line of progress: `████░░  269/400 closed · 0 requests · 131 sessions left`.
 pub fn progress(operation: &Operation, now: Timestamp) -> String {
     let total = operation.closed + operation.left.sessions;
-    let done = if total == 0 { 0 } else { operation.closed * BAR / total };
+    let done = (operation.closed * BAR).checked_div(total).unwrap_or(0);
     let bar = "█".repeat(done as usize) + &"░".repeat((BAR - done) as usize);
     let mut line = format!(
         "{bar}  {}/{} closed · {} requests · {} sessions left",

@@ -14,7 +14,7 @@ pub fn tables(tables: &[StickyTable], paint: Paint) -> String {
     let dash = || "-".to_owned();
     for table in tables {
         let asked = table.hits + table.misses;
-        let rate = if asked == 0 { dash() } else { format!("{}%", table.hits * 100 / asked) };
+        let rate = (table.hits * 100).checked_div(asked).map_or_else(dash, |rate| format!("{rate}%"));
         out.row(vec![
             table.pool.clone().into(),
             table.kind.clone().into(),
