@@ -46,6 +46,9 @@ pub struct StickyEntry {
     /// The server's name; absent when no server of that name is in the pool any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
+    /// Time since its first use.
+    #[serde(default)]
+    pub age_ms: u64,
     /// Time since its last use.
     pub idle_ms: u64,
     /// Time until it is forgotten, if it is not used.

@@ -33,11 +33,12 @@ pub fn entries(entries: &StickyEntries, paint: Paint) -> String {
     if entries.total == 0 {
         return "no entries\n".to_owned();
     }
-    let mut table = Table::new(&["KEY", "SERVER", "IDLE", "LEFT"]);
+    let mut table = Table::new(&["KEY", "SERVER", "AGE", "IDLE", "LEFT"]);
     for entry in &entries.entries {
         table.row(vec![
             entry.key.clone().into(),
             entry.server.clone().unwrap_or_else(|| "(gone)".to_owned()).into(),
+            format_ms(entry.age_ms).into(),
             format_ms(entry.idle_ms).into(),
             format_ms(entry.left_ms).into(),
         ]);
