@@ -1,6 +1,8 @@
 //! lbd: a layer-7 load balancer for stateful applications.
 
 pub mod config;
+pub mod control;
+pub mod drain;
 pub mod health;
 pub mod observe;
 pub mod pool;
