@@ -25,6 +25,9 @@ enum Want {
     Rest,
 }
 
+/// Greater goes first: segments, exactness, conditions, priority.
+type Rank = (Vec<(u8, usize)>, bool, usize, i32);
+
 /// Regexes by hand: text, literal segments, and the same said with segments.
 type Matches = fn(&[&str]) -> bool;
 const REGEXES: [(&str, &[&str], Matches); 4] = [
@@ -97,7 +100,7 @@ impl Spec {
 }
 
 impl Route {
-    fn rank(&self, spec: &Spec) -> (Vec<(u8, usize)>, bool, usize, i32) {
+    fn rank(&self, spec: &Spec) -> Rank {
         let (segments, exact) = spec.rank();
         let conditions = self.matches.iter().map(Conditions::count).min().unwrap_or(0);
         (segments, exact, conditions, self.priority)
@@ -109,11 +112,7 @@ impl Route {
 }
 
 /// Every route that matches, with its best rank, best first.
-fn oracle(
-    routes: &[Route],
-    path: &[&str],
-    asked: &Asked,
-) -> Vec<(usize, (Vec<(u8, usize)>, bool, usize, i32))> {
+fn oracle(routes: &[Route], path: &[&str], asked: &Asked) -> Vec<(usize, Rank)> {
     let best = |(at, route): (usize, &Route)| {
         let ranks = route.specs.iter().filter(|spec| spec.matches(path, route.ignore_case));
         let rank = ranks.map(|spec| route.rank(spec)).max()?;
