@@ -5,3 +5,5 @@
 pub mod diagnostic;
 pub mod model;
 pub mod node;
+pub mod resolve;
+pub mod schema;
