@@ -1,20 +1,18 @@
-//! Which route serves a request: pure, generic over what a route is.
+//! Which route serves a request: pure, generic over what a route is, free of clocks and sockets.
+//!
+//! A listener asks a [`HostRouter`] for the site of a host, reads the request's path as a
+//! [`NormalPath`], and asks the site's [`PathRouter`] for the route.
 
-/// How paths are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct PathOptions {
-    /// Any case.
-    pub ignore_case: bool,
-    /// `//` is `/`.
-    pub merge_slashes: bool,
-    /// `%2F` is refused.
-    pub reject_encoded_slash: bool,
-}
+mod condition;
+mod explain;
+mod host;
+mod path;
+mod pattern;
+mod tree;
 
-/// A path pattern.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Pattern;
-
-/// Conditions.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Conditions;
+pub use condition::{Conditions, Facts, ValueMatch, ValueRegex};
+pub use explain::{Candidate, Verdict};
+pub use host::HostRouter;
+pub use path::{NormalPath, PathError, PathOptions};
+pub use pattern::{Pattern, PatternError, PatternKind};
+pub use tree::{Found, PathRouter, RouteEntry, Tie};
