@@ -191,6 +191,8 @@ pub struct Route {
     pub matches: Vec<Conditions>,
     /// The last tie-breaker.
     pub priority: i32,
+    /// Compare this route's paths in any case: as the route says, else as its site does.
+    pub ignore_case: bool,
     /// Names of the listeners it is on; `None` is every one.
     pub on: Option<Vec<Name>>,
     /// What is done.

@@ -9,7 +9,7 @@ pub(crate) mod typed;
 use std::time::Duration;
 
 pub use net::{ConnectAddress, host, listen_address, network, upstream_address};
-pub(crate) use net::{cookie_token, header_name, header_value, host_or_name};
+pub(crate) use net::{cookie_token, header_name, header_value};
 
 use super::model::StatusSet;
 
@@ -40,7 +40,8 @@ impl Invalid {
 const LONGEST: Duration = Duration::from_secs(3650 * 24 * 3600);
 
 /// Units of time, longest first.
-const TIME_UNITS: &[(&str, u64)] = &[("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+const TIME_UNITS: &[(&str, u64)] =
+    &[("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
 /// Units of size. `KB` counts by a thousand, `KiB` by 1024.
 const SIZE_UNITS: &[(&str, u64)] = &[
@@ -86,7 +87,10 @@ pub fn duration(text: &str) -> Result<Duration, Invalid> {
         let too_long = || Invalid::new("it is longer than ten years");
         let number: u64 = number.parse().map_err(|_| too_long())?;
         let millis = number.checked_mul(TIME_UNITS[place].1).ok_or_else(too_long)?;
-        total = total.checked_add(Duration::from_millis(millis)).filter(|t| *t <= LONGEST).ok_or_else(too_long)?;
+        total = total
+            .checked_add(Duration::from_millis(millis))
+            .filter(|t| *t <= LONGEST)
+            .ok_or_else(too_long)?;
         rest = after;
     }
     Ok(total)
@@ -123,7 +127,8 @@ pub fn size(text: &str) -> Result<u64, Invalid> {
             given == name || name == format!("{given}ib")
         });
         let invalid = match unit {
-            "" => Invalid::new("the unit is missing: B, KiB, MiB, GiB, KB, MB or GB").write(format!("{number}MiB")),
+            "" => Invalid::new("the unit is missing: B, KiB, MiB, GiB, KB, MB or GB")
+                .write(format!("{number}MiB")),
             _ => Invalid::new(format!("`{unit}` is no unit of size: B, KiB, MiB, GiB, KB, MB or GB")),
         };
         return Err(match meant {
@@ -171,10 +176,13 @@ pub fn rate(text: &str) -> Result<Rate, Invalid> {
 /// `5%`, `0.5%`: from 0 to 100.
 pub fn percent(text: &str) -> Result<f64, Invalid> {
     let Some(number) = text.strip_suffix('%') else {
-        return Err(Invalid::new("the percent sign is missing").write(format!("{}%", plain_number(text).unwrap_or("5"))));
+        return Err(Invalid::new("the percent sign is missing")
+            .write(format!("{}%", plain_number(text).unwrap_or("5"))));
     };
     let value = plain_number(number).and_then(|n| n.parse::<f64>().ok());
-    value.filter(|v| (0.0..=100.0).contains(v)).ok_or_else(|| Invalid::new("a number from 0 to 100 is due").write("5%"))
+    value
+        .filter(|v| (0.0..=100.0).contains(v))
+        .ok_or_else(|| Invalid::new("a number from 0 to 100 is due").write("5%"))
 }
 
 /// `200`, `200-299`, `200,204`, in any mixture.

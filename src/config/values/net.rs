@@ -23,7 +23,9 @@ pub fn network(text: &str) -> Result<IpNet, Invalid> {
     }
     match text.parse::<IpNet>() {
         Ok(net) => Ok(net.trunc()),
-        Err(_) if text.contains('/') => Err(Invalid::new("it is no address, a slash and a mask").write("10.0.0.0/8")),
+        Err(_) if text.contains('/') => {
+            Err(Invalid::new("it is no address, a slash and a mask").write("10.0.0.0/8"))
+        }
         Err(_) => Err(Invalid::new("it is no IP address").write("10.0.0.0/8")),
     }
 }
@@ -40,7 +42,8 @@ pub fn listen_address(text: &str) -> Result<ListenAddress, Invalid> {
     let port = port_number(port)?;
     match ip_literal(host) {
         Some(ip) => Ok(ListenAddress { ip: Some(ip), port }),
-        None => Err(Invalid::new("names are not looked up here, an address is due").write(format!("127.0.0.1:{port}"))),
+        None => Err(Invalid::new("names are not looked up here, an address is due")
+            .write(format!("127.0.0.1:{port}"))),
     }
 }
 
@@ -73,13 +76,14 @@ pub fn host(text: &str) -> Result<String, Invalid> {
 }
 
 /// A host without a wildcard: a DNS name or an IP literal (IPv6 in brackets).
-pub(crate) fn host_or_name(text: &str) -> Result<String, Invalid> {
+fn host_or_name(text: &str) -> Result<String, Invalid> {
     if let Some(inner) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
         let ip: Ipv6Addr = inner.parse().map_err(|_| Invalid::new("it is no IPv6 address"))?;
         return Ok(format!("[{ip}]"));
     }
     if let Some((name, port)) = text.rsplit_once(':') {
-        let port_follows = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && !name.contains(':');
+        let port_follows =
+            !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && !name.contains(':');
         return Err(match port_follows {
             true => Invalid::new("a host is named without its port").write(name),
             false => Invalid::new("it is no host name").write("shop.example.com"),

@@ -1,0 +1,1 @@
+//! Tables and properties of the texts that stand for quantities.
