@@ -110,6 +110,21 @@ impl<'n> Block<'n> {
         Self { cx, parent: None, nodes }
     }
 
+    /// An empty block of a top-level node: everything in it is the default.
+    pub(crate) fn empty_in(cx: &'n Cx<'n>, node: &str) -> Self {
+        Self { cx, parent: schema::find(None, node), nodes: &[] }
+    }
+
+    /// Adds a finding.
+    pub(crate) fn push(self, finding: Diagnostic) {
+        self.cx.push(finding);
+    }
+
+    /// Whether a node of that name stands here, whatever it says.
+    pub(crate) fn holds(self, name: &str) -> bool {
+        self.nodes.iter().any(|node| node.name.value == name)
+    }
+
     /// Every node of that name, weaker origins first, else in order.
     pub(crate) fn all(self, name: &'static str) -> Vec<Reader<'n>> {
         let Some(spec) = schema::find(self.parent, name) else {
