@@ -9,6 +9,8 @@ mod ast;
 pub mod braces;
 pub mod diagnostic;
 pub mod expand;
+#[cfg(test)]
+mod golden;
 pub mod guard;
 pub mod hints;
 pub mod include;

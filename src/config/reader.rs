@@ -47,6 +47,11 @@ impl<'a> Cx<'a> {
         self.report.borrow_mut().push(finding);
     }
 
+    /// Whether this stage found an error.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.report.borrow().has_errors()
+    }
+
     /// Where `span` is, for people.
     pub(crate) fn place(&self, span: Span) -> Place {
         self.places.place(span)

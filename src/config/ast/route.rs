@@ -54,7 +54,8 @@ fn route(reader: Reader<'_>) -> Route<'_> {
             check_holes(value_of(&edit.value), &params, edit.span).map(|finding| reader.cx.push(finding));
         }
         if let Some(Spanned { value: Action::Redirect { location, .. }, span }) = &action {
-            check_holes(location, &params, *span).map(|finding| reader.cx.push(finding));
+            let at = block.one("redirect").and_then(|r| r.arg(0, Typed::text)).map_or(*span, |arg| arg.span);
+            check_holes(location, &params, at).map(|finding| reader.cx.push(finding));
         }
     }
     Route {
@@ -103,9 +104,7 @@ fn bad_pattern(error: &PatternError, text: &str, span: Span) -> Diagnostic {
         PatternError::NeverMatches { .. } => {
             Diagnostic::error("LB208", span, message).label(error.to_string())
         }
-        _ => Diagnostic::error("LB205", span, message)
-            .label(error.to_string())
-            .help("parameters are whole segments: `/users/{id}/files/{*rest}`"),
+        _ => Diagnostic::error("LB205", span, message).label(error.to_string()),
     }
 }
 

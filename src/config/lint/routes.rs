@@ -13,15 +13,15 @@ use crate::router::PatternKind;
 const SLACK: Duration = Duration::from_secs(5);
 
 pub(super) fn run(s: &Subject<'_>) {
-    unused_pools(s);
+    // What was refused, or names a pool wrongly, may be what uses it.
+    if s.complete && !s.cx.has_errors() {
+        unused_pools(s);
+    }
     no_root(s);
     tunnels(s);
 }
 
 fn unused_pools(s: &Subject<'_>) {
-    if !s.complete {
-        return;
-    }
     let routes = s.model.sites.iter().flat_map(|site| &site.routes);
     let used: BTreeSet<_> = routes
         .filter_map(|route| match &route.action {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::super::diagnostic::{Diagnostic, Report, Span};
 use super::super::node::{Node, Origin, Scalar, Value};
 use super::super::suggest;
-use super::super::values::typed::{convert, describe};
+use super::super::values::typed::{Typed, convert, describe};
 use super::{NodeSpec, RESERVED, SCHEMA, Since, children, find};
 
 /// Checks every node against the table.
@@ -85,6 +85,8 @@ impl Check<'_> {
             match convert(value, arg.ty, &format!("`{}`", spec.name)) {
                 Err(finding) if index > 0 => self.push(with_separator(finding, neighbour, value)),
                 Err(finding) => self.push(finding),
+                // A word of a choice is surely meant: `retry connect timeout`.
+                Ok(Typed::Word(_)) => {}
                 Ok(_) => {
                     if let (Some(name), true) = (neighbour, index > 0) {
                         let message = format!("`{name}` is also the name of a setting {}", self.inside());

@@ -35,7 +35,8 @@ pub fn listen_address(text: &str) -> Result<ListenAddress, Invalid> {
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Invalid::new("a port alone has a colon before it").write(format!(":{text}")));
     }
-    if let Some(port) = text.strip_prefix(':').or_else(|| text.strip_prefix("*:")) {
+    let every = text.strip_prefix("*:").or_else(|| text.strip_prefix(':'));
+    if let Some(port) = every.filter(|port| !port.contains(':')) {
         return Ok(ListenAddress { ip: None, port: port_number(port)? });
     }
     let (host, port) = split_port(text, "80")?;
