@@ -47,6 +47,11 @@ impl<'a> Cx<'a> {
         self.report.borrow_mut().push(finding);
     }
 
+    /// Adds a finding, should there be one.
+    pub(crate) fn extend(&self, finding: Option<Diagnostic>) {
+        self.report.borrow_mut().findings.extend(finding);
+    }
+
     /// Whether this stage found an error.
     pub(crate) fn has_errors(&self) -> bool {
         self.report.borrow().has_errors()
@@ -76,7 +81,7 @@ impl<'a> Cx<'a> {
             Ok(typed) => Some(typed),
             Err(finding) => {
                 if finding.span.is_none_or(|span| !self.known.contains(&span)) {
-                    self.push(finding);
+                    self.push(*finding);
                 }
                 None
             }

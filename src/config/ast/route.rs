@@ -51,11 +51,11 @@ fn route(reader: Reader<'_>) -> Route<'_> {
     if !params.is_empty() {
         let edits = policy.request_headers.iter().chain(&policy.response_headers);
         for edit in edits {
-            check_holes(value_of(&edit.value), &params, edit.span).map(|finding| reader.cx.push(finding));
+            reader.cx.extend(check_holes(value_of(&edit.value), &params, edit.span));
         }
         if let Some(Spanned { value: Action::Redirect { location, .. }, span }) = &action {
             let at = block.one("redirect").and_then(|r| r.arg(0, Typed::text)).map_or(*span, |arg| arg.span);
-            check_holes(location, &params, at).map(|finding| reader.cx.push(finding));
+            reader.cx.extend(check_holes(location, &params, at));
         }
     }
     Route {

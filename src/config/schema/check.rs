@@ -83,8 +83,8 @@ impl Check<'_> {
                 continue;
             }
             match convert(value, arg.ty, &format!("`{}`", spec.name)) {
-                Err(finding) if index > 0 => self.push(with_separator(finding, neighbour, value)),
-                Err(finding) => self.push(finding),
+                Err(finding) if index > 0 => self.push(with_separator(*finding, neighbour, value)),
+                Err(finding) => self.push(*finding),
                 // A word of a choice is surely meant: `retry connect timeout`.
                 Ok(Typed::Word(_)) => {}
                 Ok(_) => {
@@ -120,7 +120,7 @@ impl Check<'_> {
                     if let Err(finding) =
                         convert(value, prop.ty, &format!("`{}` of `{}`", prop.name, spec.name))
                     {
-                        self.push(finding);
+                        self.push(*finding);
                     }
                 }
             }
@@ -166,6 +166,12 @@ impl Check<'_> {
     }
 
     fn push(&mut self, finding: Diagnostic) {
+        // What `defaults` and templates give stands in many blocks: it is one mistake, said once.
+        let same =
+            |f: &Diagnostic| f.span == finding.span && f.code == finding.code && f.message == finding.message;
+        if self.report.findings.iter().any(same) {
+            return;
+        }
         let subject = (!self.subject.is_empty()).then(|| self.subject.clone());
         self.report.push(Diagnostic { subject: finding.subject.clone().or(subject), ..finding });
     }

@@ -46,12 +46,15 @@ pub(crate) enum Typed {
     Text(Option<String>),
 }
 
+/// The finding about a value that is refused; boxed, because most values are not.
+pub(crate) type Refused = Box<Diagnostic>;
+
 /// Converts `value` to `ty`, or says what is wrong with it. `on` names the node and, for a property, its key.
-pub(crate) fn convert(value: &Value, ty: Type, on: &str) -> Result<Typed, Diagnostic> {
+pub(crate) fn convert(value: &Value, ty: Type, on: &str) -> Result<Typed, Refused> {
     if let Some(annotation) = &value.ty {
         let allowed = annotations(ty);
         if !allowed.contains(&annotation.value.as_str()) {
-            return Err(annotation_error(value, &annotation.value, allowed, on));
+            return Err(annotation_error(value, &annotation.value, allowed, on).into());
         }
     }
     match ty {
@@ -134,7 +137,7 @@ fn annotation_error(value: &Value, given: &str, allowed: &[&str], on: &str) -> D
     }
 }
 
-fn boolean(value: &Value, on: &str) -> Result<Typed, Diagnostic> {
+fn boolean(value: &Value, on: &str) -> Result<Typed, Refused> {
     match &value.scalar {
         Scalar::Bool(b) => Ok(Typed::Bool(*b)),
         Scalar::String { text, expanded: true, .. } if text == "true" || text == "#true" => {
@@ -144,12 +147,12 @@ fn boolean(value: &Value, on: &str) -> Result<Typed, Diagnostic> {
             Ok(Typed::Bool(false))
         }
         Scalar::String { text, .. } if ["yes", "on", "true"].contains(&text.as_str()) => {
-            Err(word_for_bool(value, "#true", on))
+            Err(word_for_bool(value, "#true", on).into())
         }
         Scalar::String { text, .. } if ["no", "off", "false"].contains(&text.as_str()) => {
-            Err(word_for_bool(value, "#false", on))
+            Err(word_for_bool(value, "#false", on).into())
         }
-        _ => Err(expected(value, Type::Bool, on).help("write `#true` or `#false`")),
+        _ => Err(expected(value, Type::Bool, on).help("write `#true` or `#false`").into()),
     }
 }
 
@@ -161,12 +164,7 @@ fn word_for_bool(value: &Value, keyword: &str, on: &str) -> Diagnostic {
         .fix(value.span, keyword)
 }
 
-fn integer(
-    value: &Value,
-    ty: Type,
-    (min, max, off): (i64, i64, bool),
-    on: &str,
-) -> Result<Typed, Diagnostic> {
+fn integer(value: &Value, ty: Type, (min, max, off): (i64, i64, bool), on: &str) -> Result<Typed, Refused> {
     let number = match &value.scalar {
         Scalar::Integer(n) => *n,
         Scalar::String { text, .. } if off && text == "off" => return Ok(Typed::Int(None)),
@@ -174,28 +172,24 @@ fn integer(
             .trim()
             .parse()
             .map_err(|_| expected(value, ty, on).help("the text that `${}` gave is no whole number"))?,
-        Scalar::String { text, .. } if text.parse::<i128>().is_ok() => {
-            return Err(expected(value, ty, on)
-                .help("write it without quotes")
-                .fix(value.span, text.clone()));
+        Scalar::String { text, .. } if !value.secret && text.parse::<i128>().is_ok() => {
+            let message = format!("expected {} for {on}, found a string", describe(ty));
+            let error = Diagnostic::error("LB102", value.span, message).label("a string");
+            let help = format!("write {text} without quotes");
+            return Err(error.help(help).fix(value.span, text.clone()).into());
         }
-        _ => return Err(expected(value, ty, on)),
+        _ => return Err(expected(value, ty, on).into()),
     };
     match i64::try_from(number).ok().filter(|n| (min..=max).contains(n)) {
         Some(n) => Ok(Typed::Int(Some(n))),
         None => {
             let message = format!("{} is out of range for {on}", show(value));
-            Err(Diagnostic::error("LB102", value.span, message).label(format!("from {min} to {max}")))
+            Err(Diagnostic::error("LB102", value.span, message).label(format!("from {min} to {max}")).into())
         }
     }
 }
 
-fn choice(
-    value: &Value,
-    now: &'static [&'static str],
-    later: &[&str],
-    on: &str,
-) -> Result<Typed, Diagnostic> {
+fn choice(value: &Value, now: &'static [&'static str], later: &[&str], on: &str) -> Result<Typed, Refused> {
     let text = plain(&value.scalar);
     if let Some(word) = now.iter().find(|word| **word == text) {
         return Ok(Typed::Word(word));
@@ -204,18 +198,20 @@ fn choice(
         let message = format!("{} for {on} is not in this version of lbd", show(value));
         return Err(Diagnostic::error("LB100", value.span, message)
             .label("not in this version")
-            .help(format!("this version has {}", list(now))));
+            .help(format!("this version has {}", list(now)))
+            .into());
     }
     let message = format!("{} is nothing that {on} knows", show(value));
     let error = Diagnostic::error("LB102", value.span, message).label("unknown word");
     let folded = now.iter().copied().find(|word| word.eq_ignore_ascii_case(&text));
-    Err(match folded.or_else(|| super::super::suggest::closest(&text, now.iter().copied())) {
+    let error = match folded.or_else(|| super::super::suggest::closest(&text, now.iter().copied())) {
         Some(near) => error.help(format!("did you mean `{near}`?")).fix(value.span, near),
         None => error.help(format!("one of {}", list(now))),
-    })
+    };
+    Err(error.into())
 }
 
-fn textual(text: &str, value: &Value, ty: Type, on: &str) -> Result<Typed, Diagnostic> {
+fn textual(text: &str, value: &Value, ty: Type, on: &str) -> Result<Typed, Refused> {
     let is_off = text == "off";
     match ty {
         Type::Duration { off: true, .. } if is_off => Ok(Typed::Duration(None)),
@@ -225,7 +221,7 @@ fn textual(text: &str, value: &Value, ty: Type, on: &str) -> Result<Typed, Diagn
         Type::Duration { zero, .. } => {
             let duration = mend(super::duration(text), value, ty, on)?;
             if duration.is_zero() && !zero {
-                return Err(invalid(&Invalid::new("zero makes no sense here"), value, ty, on));
+                return Err(invalid(&Invalid::new("zero makes no sense here"), value, ty, on).into());
             }
             Ok(Typed::Duration(Some(duration)))
         }
@@ -313,14 +309,14 @@ fn text_match(text: &str, value: &Value) -> Result<TextMatch, Invalid> {
     }
 }
 
-fn text_of<'v>(value: &'v Value, ty: Type, on: &str) -> Result<&'v str, Diagnostic> {
+fn text_of<'v>(value: &'v Value, ty: Type, on: &str) -> Result<&'v str, Refused> {
     match &value.scalar {
         Scalar::String { text, .. } => Ok(text),
         scalar => {
             let error = expected(value, ty, on);
             let number = plain(scalar);
             let unit = matches!(scalar, Scalar::Integer(n) if *n >= 0);
-            Err(match ty {
+            let error = match ty {
                 Type::Duration { .. } if unit => error.help(format!("write \"{number}s\" or \"{number}ms\"")),
                 Type::Size { .. } if unit => error.help(format!("write \"{number}KiB\" or \"{number}MiB\"")),
                 Type::Percent { .. } if unit => error.help(format!("write \"{number}%\"")),
@@ -333,7 +329,8 @@ fn text_of<'v>(value: &'v Value, ty: Type, on: &str) -> Result<&'v str, Diagnost
                     error.help(format!("write \"{number}\"")).fix(value.span, format!("\"{number}\""))
                 }
                 _ => error,
-            })
+            };
+            Err(error.into())
         }
     }
 }
@@ -343,14 +340,19 @@ fn expected(value: &Value, ty: Type, on: &str) -> Diagnostic {
     Diagnostic::error("LB102", value.span, message).label(format!("not {}", describe(ty)))
 }
 
-fn mend<T>(result: Result<T, Invalid>, value: &Value, ty: Type, on: &str) -> Result<T, Diagnostic> {
-    result.map_err(|error| invalid(&error, value, ty, on))
+fn mend<T>(result: Result<T, Invalid>, value: &Value, ty: Type, on: &str) -> Result<T, Refused> {
+    result.map_err(|error| invalid(&error, value, ty, on).into())
 }
 
 fn invalid(error: &Invalid, value: &Value, ty: Type, on: &str) -> Diagnostic {
     let code = if ty == Type::HeaderValue { "LB709" } else { "LB102" };
     let message = format!("expected {} for {on}, found {}", describe(ty), show(value));
-    let diagnostic = Diagnostic::error(code, value.span, message).label(error.why.clone());
+    let diagnostic = Diagnostic::error(code, value.span, message);
+    if value.secret {
+        // The reason may quote the text.
+        return diagnostic.label("what `${file:}` gave does not fit");
+    }
+    let diagnostic = diagnostic.label(error.why.clone());
     match &error.write {
         Some(write) => diagnostic.help(format!("write \"{write}\"")),
         None => diagnostic,
