@@ -2,25 +2,36 @@
 //!
 //! Pure: files are read through [`source::Loader`] only; no clock, no sockets. The stages, in the order
 //! that a text meets them: [`guard`], [`repair`] (with [`lexer`] and [`hints`]), [`tree`], [`include`],
-//! [`template`] (with [`expand`]), which [`syntax::read`] runs one after another; then what the nodes mean.
+//! [`template`] (with [`expand`]), which [`syntax::read`] runs one after another; then
+//! [`schema::check`] and [`resolve::model`]. [`load`] is all of it.
 
+mod ast;
 pub mod braces;
 pub mod diagnostic;
 pub mod expand;
+#[cfg(test)]
+mod golden;
 pub mod guard;
 pub mod hints;
 pub mod include;
 pub mod lexer;
+mod lint;
 pub mod model;
 pub mod node;
+mod reader;
 pub mod render;
 pub mod repair;
+pub mod resolve;
+pub mod schema;
 pub mod source;
 pub mod suggest;
 pub mod syntax;
 pub mod template;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod tree;
 mod walk;
+pub mod values;
 
 use std::path::Path;
 
@@ -40,6 +51,18 @@ pub struct Loaded {
     pub report: Report,
     /// The files that were read.
     pub sources: Sources,
+}
+
+/// Reads the file set that begins at `path`: its meaning, and everything found on the way.
+pub fn load(path: &Path, loader: &dyn Loader) -> Loaded {
+    on_reader_thread(|| {
+        let (nodes, mut report, sources) = syntax::read(path, loader);
+        schema::check(&nodes, &mut report);
+        // What is missing from an incomplete set means nothing: no reference is judged by it.
+        let model = sources.complete().then(|| resolve::model(&nodes, &sources, &mut report)).flatten();
+        report.sort();
+        Loaded { model: model.filter(|_| !report.has_errors()), report, sources }
+    })
 }
 
 /// Reads the file set that begins at `path` as far as its nodes, on a thread of its own
