@@ -4,6 +4,7 @@
 //! that a text meets them: [`guard`], [`repair`] (with [`lexer`] and [`hints`]), [`tree`], [`include`],
 //! [`template`] (with [`expand`]), which [`syntax::read`] runs one after another; then what the nodes mean.
 
+pub mod braces;
 pub mod diagnostic;
 pub mod expand;
 pub mod guard;
