@@ -172,6 +172,9 @@ impl Bench {
         let options = Options { timing, ..options(dir.path().join("lbd.kdl")) };
         let (bench, booted) = Self::start(dir, options);
         booted.expect("the first file set is good");
+        // Two readings at boot; the third look says that the directories are watched.
+        let watches = !std::fs::read_to_string(bench.path("lbd.kdl")).unwrap().contains("watch-not");
+        bench.wait("watching", || !watches || bench.reads.load(Ordering::SeqCst) > 2);
         bench
     }
 
@@ -213,9 +216,17 @@ impl Bench {
         self.notebook.0.lock().unwrap().iter().map(|(servers, _)| servers.join(" ")).collect()
     }
 
-    /// Waits until the newest published model has exactly these servers.
+    /// Waits until the newest published model has exactly these servers, and the state says so.
     fn wait_for(&self, servers: &str) {
-        self.wait(&format!("servers {servers}"), || self.published().last().is_some_and(|s| s == servers));
+        self.wait(&format!("servers {servers}"), || {
+            let generation = self.handle.state().generation;
+            self.notebook
+                .0
+                .lock()
+                .unwrap()
+                .last()
+                .is_some_and(|(names, number)| names.join(" ") == servers && *number == generation)
+        });
     }
 
     /// Waits until the files were looked at after `action`.

@@ -57,7 +57,7 @@ fn a_self_signed_server_is_trusted_by_naming_its_own_certificate() {
     for is_ca in [IsCa::NoCa, IsCa::Ca(BasicConstraints::Unconstrained)] {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec!["self.test".to_owned()]).unwrap();
-        params.is_ca = is_ca.clone();
+        params.is_ca = is_ca;
         let chain = params.self_signed(&key).unwrap().pem();
         let path = desk.write("self.pem", &(chain.clone() + &key.serialize_pem()));
         let pair = certificate(&path, &path);
