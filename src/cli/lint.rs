@@ -40,7 +40,7 @@ impl Lint {
         let loaded = config::load(path, &FsLoader);
         let mut report = loaded.report;
         if let Some(model) = loaded.model.filter(|_| self.files == "yes") {
-            tls::prepare(&mut tls::Store::default(), &model, tls::Stage::Boot, &mut report);
+            tls::prepare(&mut tls::Store::default(), &model, tls::Stage::Start, &mut report);
             report.sort();
         }
         let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -64,13 +64,10 @@ fn summary(report: &Report) -> String {
         1 => Some(format!("1 {word}")),
         n => Some(format!("{n} {word}s")),
     };
-    let parts: Vec<String> = [
-        count(Severity::Error, "error"),
-        count(Severity::Warning, "warning"),
-        count(Severity::Hint, "hint"),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let parts: Vec<String> =
+        [count(Severity::Error, "error"), count(Severity::Warning, "warning"), count(Severity::Hint, "hint")]
+            .into_iter()
+            .flatten()
+            .collect();
     if parts.is_empty() { "nothing to report".to_owned() } else { parts.join(", ") }
 }

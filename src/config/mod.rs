@@ -30,8 +30,8 @@ pub mod template;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tree;
-mod walk;
 pub mod values;
+mod walk;
 
 use std::path::Path;
 

@@ -39,7 +39,8 @@ fn layer(level: Level, json: bool) -> AnyLayer {
     if json {
         output.json().flatten_event(true).with_filter(filter).boxed()
     } else {
-        let color = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
+        let color =
+            std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
         output.with_ansi(color).with_filter(filter).boxed()
     }
 }
