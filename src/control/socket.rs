@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     fn settings(path: &Path) -> SocketSettings {
-        SocketSettings { path: path.to_path_buf(), mode: 0o640, group: None, access: Access::ByRole }
+        SocketSettings { path: path.to_path_buf(), mode: 0o640, group: None, access: Access::ByRole, replace: false }
     }
 
     #[tokio::test]

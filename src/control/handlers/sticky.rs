@@ -141,7 +141,7 @@ fn lookup(pool: &Pool, key: &str) -> Result<StickyLookup, Box<Problem>> {
 
 fn tables(pool: &Pool) -> Result<impl Iterator<Item = &SourcePolicy>, Box<Problem>> {
     let of = |sticky| match sticky {
-        &Sticky::Source(ref policy) => Some(policy),
+        Sticky::Source(policy) => Some(policy),
         Sticky::Cookie(_) => None,
     };
     if !pool.sticky.iter().any(|sticky| of(sticky).is_some()) {
