@@ -115,7 +115,8 @@ impl<'a> Expander<'a> {
                 filled.text.push_str("${");
                 rest = tail;
             } else if let Some(tail) = rest.strip_prefix("${") {
-                let place = self.place(span, text, text.len() - rest.len(), rest.find('}').map(|end| end + 1));
+                let place =
+                    self.place(span, text, text.len() - rest.len(), rest.find('}').map(|end| end + 1));
                 let Some(end) = tail.find('}') else {
                     self.fail(
                         Diagnostic::error("LB111", place, "`${` has no `}`")

@@ -102,7 +102,8 @@ mod tests {
                 .join()
                 .unwrap()
         };
-        for text in ["{".repeat(600), "a {".repeat(100_000), "/*".repeat(1_000_000), "a /-{".repeat(100_000)] {
+        for text in ["{".repeat(600), "a {".repeat(100_000), "/*".repeat(1_000_000), "a /-{".repeat(100_000)]
+        {
             assert!(on_small_stack(text));
         }
         assert!(!on_small_stack("}".repeat(4_000)), "not nesting; found to be stray later");

@@ -206,7 +206,8 @@ pub fn bracket(view: &View<'_>, index: usize) -> Hint {
     if address.starts_with('[') && address.contains("::") && !address.contains(',') {
         return view.quote("KDL005", run, "an IPv6 address needs quotes", "brackets out of quotes");
     }
-    let ends = |token: &&Token| matches!(token.kind, Kind::Newline | Kind::Open | Kind::Close | Kind::Semicolon);
+    let ends =
+        |token: &&Token| matches!(token.kind, Kind::Newline | Kind::Open | Kind::Close | Kind::Semicolon);
     let line = view.tokens[index..].iter().take_while(|token| !ends(token));
     let mut edits = Vec::new();
     let mut end = token.end;
@@ -214,7 +215,9 @@ pub fn bracket(view: &View<'_>, index: usize) -> Hint {
         let text = view.of(*part);
         match part.kind {
             Kind::Bracket => edits.push(part.range()),
-            Kind::Word => edits.extend(text.match_indices(',').map(|(at, _)| part.start + at..part.start + at + 1)),
+            Kind::Word => {
+                edits.extend(text.match_indices(',').map(|(at, _)| part.start + at..part.start + at + 1))
+            }
             _ => {}
         }
         end = part.end;
@@ -259,8 +262,7 @@ fn expansion(view: &View<'_>, index: usize) -> Option<Hint> {
     let range = token.start..if block { view.run_end(index) } else { token.end };
     let text = view.text[range.clone()].trim_end_matches(',');
     let range = range.start..range.start + text.len();
-    let quoted =
-        if block { in_quotes(text) } else { format!("\"${{{}}}\"", text.trim_start_matches('$')) };
+    let quoted = if block { in_quotes(text) } else { format!("\"${{{}}}\"", text.trim_start_matches('$')) };
     let finding = Diagnostic::error(
         "KDL010",
         view.span(range.clone()),
@@ -276,10 +278,9 @@ fn expansion(view: &View<'_>, index: usize) -> Option<Hint> {
 fn comma(view: &View<'_>, range: Range<usize>) -> Hint {
     let next = view.text.as_bytes().get(range.end).copied().unwrap_or(b'\n');
     let blank = if next.is_ascii_whitespace() || matches!(next, b';' | b'}') { "" } else { " " };
-    let finding =
-        Diagnostic::error("KDL011", view.span(range.clone()), "KDL puts no commas between values")
-            .label("not needed")
-            .fix(view.span(range.clone()), blank);
+    let finding = Diagnostic::error("KDL011", view.span(range.clone()), "KDL puts no commas between values")
+        .label("not needed")
+        .fix(view.span(range.clone()), blank);
     Hint::mended(finding, range, With::Blank)
 }
 
@@ -290,13 +291,13 @@ fn colon(view: &View<'_>, index: usize, word: &str, is_key: bool) -> Option<Hint
     let range = token.end - 1..token.end;
     let value = view.tokens[index + 1..].iter().find(|next| next.kind != Kind::Space);
     let value = value.filter(|value| is_key && value.kind.is_value() && !view.of(**value).ends_with(':'));
-    let finding = Diagnostic::error("KDL013", view.span(range.clone()), "no colon stands after a name in KDL");
+    let finding =
+        Diagnostic::error("KDL013", view.span(range.clone()), "no colon stands after a name in KDL");
     Some(match value {
         Some(value) => {
             let written = format!("{name}={}", view.of(*value));
-            let finding = finding
-                .label(format!("write `{written}`"))
-                .fix(view.span(range.start..value.start), "=");
+            let finding =
+                finding.label(format!("write `{written}`")).fix(view.span(range.start..value.start), "=");
             Hint::mended(finding, range, With::Char(b'='))
         }
         None => {
@@ -348,9 +349,7 @@ pub fn escapes(view: &View<'_>, token: Token) -> Option<Hint> {
             .label("unknown escape");
     let finding = if plain && !multiline && !text.contains("${") {
         let raw = as_raw(&text[1..text.len() - 1]);
-        finding
-            .help(format!("a raw string keeps its backslashes: {raw}"))
-            .fix(view.span(token.range()), raw)
+        finding.help(format!("a raw string keeps its backslashes: {raw}")).fix(view.span(token.range()), raw)
     } else {
         let mut finding = finding.help("a backslash is written `\\\\`");
         let double = |(at, _): &(usize, &str)| Edit {
@@ -372,9 +371,11 @@ pub fn multiline(view: &View<'_>, token: Token) -> Option<Hint> {
     let last = lines.pop().unwrap_or_default();
     let first = lines.first().copied();
     let continued = |index: usize| index > 0 && lines[index - 1].trim_end().ends_with('\\');
-    let shallow = lines.iter().enumerate().skip(1).find(|(index, line)| {
-        !line.trim().is_empty() && !line.starts_with(last) && !continued(*index)
-    });
+    let shallow = lines
+        .iter()
+        .enumerate()
+        .skip(1)
+        .find(|(index, line)| !line.trim().is_empty() && !line.starts_with(last) && !continued(*index));
     let message = if first.is_none_or(|first| !first.trim_end_matches('\r').is_empty()) {
         "the text of a `\"\"\"` string begins on the next line"
     } else if !last.chars().all(super::lexer::is_blank) {
@@ -412,9 +413,8 @@ fn is_escape(escape: &str) -> bool {
             && u32::from_str_radix(hex, 16).ok().and_then(char::from_u32).is_some();
     }
     let escaped = escape.chars().nth(1);
-    escaped.is_some_and(|c| {
-        "nrt\\\"bfs".contains(c) || super::lexer::is_blank(c) || super::lexer::is_newline(c)
-    })
+    escaped
+        .is_some_and(|c| "nrt\\\"bfs".contains(c) || super::lexer::is_blank(c) || super::lexer::is_newline(c))
 }
 
 /// `text` as a quoted string, its own quotes and backslashes escaped.

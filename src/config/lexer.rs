@@ -127,7 +127,10 @@ pub fn is_newline(c: char) -> bool {
 
 /// Whether KDL takes this character for a blank.
 pub fn is_blank(c: char) -> bool {
-    matches!(c, '\t' | ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}')
+    matches!(
+        c,
+        '\t' | ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}'
+    )
 }
 
 /// Kind and length of the token at the beginning of `rest`, which is not empty.

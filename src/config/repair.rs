@@ -116,12 +116,7 @@ fn is_mendable(copy: &Copy, token: Token) -> bool {
     }
 }
 
-fn refusal(
-    span: Span,
-    message: &str,
-    diagnostic: &KdlDiagnostic,
-    text: &str,
-) -> Diagnostic {
+fn refusal(span: Span, message: &str, diagnostic: &KdlDiagnostic, text: &str) -> Diagnostic {
     if let Some((at, c)) = text.char_indices().find(|(_, c)| hints::is_forbidden(*c)) {
         let at = span.start as usize + at;
         return hints::forbidden(c, Span::new(span.file, at..at + c.len_utf8()));

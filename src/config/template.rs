@@ -93,7 +93,8 @@ impl Splicer<'_> {
         self.refuse_block(node);
         self.refuse_type(value);
         if let Some(first) = self.expander.define(&name, value.clone()) {
-            let finding = Diagnostic::error("LB105", name.span, format!("`let {}` is given twice", name.value));
+            let finding =
+                Diagnostic::error("LB105", name.span, format!("`let {}` is given twice", name.value));
             self.push(finding.label("given again").also(first, "first given here"));
         }
     }
@@ -102,7 +103,9 @@ impl Splicer<'_> {
         let Some(name) = self.identity(&node, "template NAME { … }") else { return };
         if let Some(extra) = node.args.get(1) {
             let finding = Diagnostic::error("LB101", extra.span, "`template` takes one name");
-            self.push(finding.label("one too many").help("parameters are properties: `template NAME port=\"80\"`"));
+            self.push(
+                finding.label("one too many").help("parameters are properties: `template NAME port=\"80\"`"),
+            );
         }
         node.props.iter().for_each(|(_, value)| self.refuse_type(value));
         if let Some(first) = self.templates.get(&name.value) {
@@ -125,7 +128,8 @@ impl Splicer<'_> {
                 Some(Spanned::new(text.clone(), *span))
             }
             Some(other) => {
-                let message = format!("the name of a `{what}` is a word of letters, digits, `-`, `_` and `.`");
+                let message =
+                    format!("the name of a `{what}` is a word of letters, digits, `-`, `_` and `.`");
                 self.push(Diagnostic::error("LB102", other.span, message).label("not a name"));
                 None
             }
@@ -272,7 +276,9 @@ impl Splicer<'_> {
                 if !DEFAULTED.contains(&&*kind.name.value) {
                     let message = format!("`defaults` has no block `{}`", kind.name.value);
                     let help = suggest::help(&kind.name.value, "blocks", DEFAULTED);
-                    self.push(Diagnostic::error("LB101", kind.name.span, message).label("unknown").help(help));
+                    self.push(
+                        Diagnostic::error("LB101", kind.name.span, message).label("unknown").help(help),
+                    );
                     continue;
                 }
                 self.refuse_values(kind);
@@ -367,7 +373,8 @@ fn apply(defaults: &BTreeMap<String, Vec<Node>>, nodes: &mut [Node], parent: &st
 
 /// Whether any string of these nodes holds `reference`.
 fn mentions(nodes: &[Node], reference: &str) -> bool {
-    let holds = |value: &Value| matches!(&value.scalar, Scalar::String { text, .. } if text.contains(reference));
+    let holds =
+        |value: &Value| matches!(&value.scalar, Scalar::String { text, .. } if text.contains(reference));
     nodes.iter().any(|node| {
         node.args.iter().any(holds)
             || node.props.iter().any(|(_, value)| holds(value))

@@ -328,9 +328,8 @@ impl<'a> Walk<'a> {
     fn slashdash(&mut self, index: usize, token: Token) {
         let mut rest = self.view.tokens[index + 1..].iter();
         let next = rest.find(|next| !next.kind.is_trivia()).map(|next| next.kind);
-        let something = next.is_some_and(|kind| {
-            kind.is_value() || matches!(kind, Kind::Open | Kind::TypeOpen)
-        });
+        let something =
+            next.is_some_and(|kind| kind.is_value() || matches!(kind, Kind::Open | Kind::TypeOpen));
         let glued = index > 0 && self.view.tokens[index - 1].kind.is_value();
         let block_at_name = self.at == At::Name && next == Some(Kind::Open);
         if !something || glued || self.at == At::Value || block_at_name {
@@ -346,11 +345,13 @@ impl<'a> Walk<'a> {
         let slashdashed = before == Some(Kind::Slashdash) && !self.is_blanked(token.start.saturating_sub(1));
         match self.at {
             At::Name => {
-                let ends_node =
-                    before.is_some_and(|kind| kind.is_value() || matches!(kind, Kind::TypeClose | Kind::Bracket));
+                let ends_node = before
+                    .is_some_and(|kind| kind.is_value() || matches!(kind, Kind::TypeClose | Kind::Bracket));
                 match self.before.filter(|_| ends_node) {
                     Some(owner) => self.join(owner, token),
-                    None => self.nameless(token, "this block belongs to no node", "a name is missing before it"),
+                    None => {
+                        self.nameless(token, "this block belongs to no node", "a name is missing before it")
+                    }
                 }
             }
             At::AfterBlock if before == Some(Kind::Close) => {

@@ -24,7 +24,11 @@ fn show(text: &str) -> String {
             Kind::Raw { closed: true } => "r",
             Kind::Raw { closed: false } => "r!",
         };
-        if kind.is_empty() { text[token.range()].to_owned() } else { format!("{kind}:{}", &text[token.range()]) }
+        if kind.is_empty() {
+            text[token.range()].to_owned()
+        } else {
+            format!("{kind}:{}", &text[token.range()])
+        }
     };
     lex(text).iter().map(show).collect::<Vec<_>>().join(" ")
 }

@@ -17,7 +17,11 @@ fn every_part_has_its_own_exact_span() {
     let at = |span: Span| &text[span.range()];
     let route = &nodes[0];
     assert_eq!(at(route.name.span), "route");
-    assert!(at(route.span).starts_with("route (regex)") && at(route.span).ends_with("; }"), "{}", at(route.span));
+    assert!(
+        at(route.span).starts_with("route (regex)") && at(route.span).ends_with("; }"),
+        "{}",
+        at(route.span)
+    );
     assert_eq!(at(route.args[0].span), "#\"^/é\"#");
     let ty = route.args[0].ty.as_ref().unwrap();
     assert_eq!((ty.value.as_str(), at(ty.span)), ("regex", "regex"));
