@@ -108,14 +108,31 @@ fn patched<'a>(edits: &'a [Edit], sources: &'a Sources) -> Vec<Snippet<'a, Patch
     files.sort_unstable();
     files.dedup();
     let snippet = |id: FileId| {
-        let here = || edits.iter().filter(move |edit| edit.span.file == id);
         let file = sources.file(id)?;
-        let window = Window::around(file, here().map(|edit| edit.span.range()))?;
-        let patched = |edit: &'a Edit| Patch::new(window.inside(edit.span.range()), edit.text.as_str());
-        let patches: Vec<_> = here().map(patched).collect();
-        Some(Snippet::source(window.text).line_start(window.line).path(path(file)).patches(patches))
+        let (range, text) = merged(edits.iter().filter(|edit| edit.span.file == id), file.text())?;
+        let window = Window::around(file, std::iter::once(range.clone()))?;
+        let patch = Patch::new(window.inside(range), text);
+        Some(Snippet::source(window.text).line_start(window.line).path(path(file)).patch(patch))
     };
     files.into_iter().filter_map(snippet).collect()
+}
+
+/// Several edits of one text as one. (Drawing several across lines trips over its own arithmetic.)
+fn merged<'a>(edits: impl Iterator<Item = &'a Edit>, text: &str) -> Option<(Range<usize>, String)> {
+    let mut edits: Vec<&Edit> = edits.collect();
+    edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
+    let start = edits.first()?.span.range().start;
+    let mut end = start;
+    let mut replacement = String::new();
+    for edit in edits {
+        let range = edit.span.range();
+        if range.start >= end {
+            replacement.push_str(text.get(end..range.start)?);
+            replacement.push_str(&edit.text);
+            end = range.end;
+        }
+    }
+    Some((start..end, replacement))
 }
 
 fn path(file: &File) -> String {
