@@ -15,6 +15,8 @@ use super::source::Sources;
 use super::{lint, schema};
 
 #[cfg(test)]
+mod mutation_tests;
+#[cfg(test)]
 mod tests;
 
 /// Turns a span into a place for people. Implemented by the set of sources, and by tests.
