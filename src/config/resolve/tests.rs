@@ -168,6 +168,25 @@ fn names_must_exist() {
 }
 
 #[test]
+fn a_mistake_in_a_definition_is_not_told_again_at_each_reference() {
+    errors("pol b { server \"10.0.0.2:1\"; }\nroute \"/b\" pool=b", &["LB101 4"]);
+    errors("pool B { server \"10.0.0.2:1\"; }\nroute \"/b\" pool=b", &["LB102 4"]);
+    errors("listen \"x\" name=b\nroute \"/b\" pool=app { on b; }", &["LB102 4"]);
+    errors("pool \"${nothing}\" { server \"10.0.0.2:1\"; }\nroute \"/b\" pool=b", &["LB111 4"]);
+}
+
+#[test]
+fn a_secret_is_never_quoted() {
+    let text = format!(
+        "{BASE}reload settle=\"${{file:/run/secret}}\" history=\"${{file:/run/secret}}\" watch=\"${{file:/run/secret}}\""
+    );
+    let loader = super::super::source::MemLoader::new().file("lbd.kdl", text).file("/run/secret", "hunter2");
+    let loaded = super::super::load(std::path::Path::new("lbd.kdl"), &loader);
+    assert_eq!(loaded.report.count(Severity::Error), 3, "{:?}", loaded.report);
+    assert!(!format!("{:?}", loaded.report).contains("hunter2"), "{:?}", loaded.report);
+}
+
+#[test]
 fn identities_are_single() {
     errors("pool app { server \"10.0.0.9:1\"; }", &["LB105 4"]);
     errors("listen \":81\" name=a\nlisten \":82\" name=a", &["LB105 5"]);
