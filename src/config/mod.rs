@@ -1,7 +1,7 @@
 //! Text becomes a [`model::Model`], or a [`diagnostic::Report`] that says all that keeps it from becoming one.
 //!
 //! Pure: files are read through [`source::Loader`] only; no clock, no sockets. The stages, in the order
-//! that a text meets them: [`guard`], [`repair`] (with [`lexer`] and [`hints`]), [`tree`], [`include`],
+//! that a text meets them: [`guard`], [`repair`] (with [`lexer`] and [`hints`]), [`tree`], [`mod@include`],
 //! [`template`] (with [`expand`]), which [`syntax::read`] runs one after another; then
 //! [`schema::check`] and [`resolve::model`]. [`load`] is all of it.
 

@@ -227,6 +227,11 @@ impl<'n> Reader<'n> {
         self.cx.place(self.node.name.span)
     }
 
+    /// Whether it stands in the block itself, not in a template or `defaults`.
+    pub(crate) fn is_written(self) -> bool {
+        self.node.origin == Origin::Written
+    }
+
     /// Its block.
     pub(crate) fn block(self) -> Block<'n> {
         let nodes = self.node.children.as_deref().unwrap_or_default();

@@ -278,6 +278,7 @@ fn cookies_are_ones_that_browsers_keep_and_that_do_not_overwrite_each_other() {
     errors(&pools("same-site=none secure=always", ""), &[]);
     errors(&pools("partitioned=#true", ""), &["LB403 4"]);
     errors(&pools("name=__Host-x secure=always path=\"/b\"", ""), &["LB403 4"]);
+    errors(&pools("domain=\"*.example.com\"", ""), &["LB102 4"]);
     errors(&pools("ttl=\"1h\"", ""), &["LB101 4"]);
 }
 
