@@ -69,6 +69,15 @@ pub struct ListenAddress {
     pub port: u16,
 }
 
+impl std::fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.ip {
+            None => write!(f, ":{}", self.port),
+            Some(ip) => std::net::SocketAddr::new(ip, self.port).fmt(f),
+        }
+    }
+}
+
 /// A `listen` node.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listener {
