@@ -256,6 +256,8 @@ fn pools_and_checks_make_sense() {
     errors("pool b { server \"10.0.0.2:1\"; health \"/\" down-interval=\"1s\"; }", &["LB302 4"]);
     errors("pool b { server \"10.0.0.2:1\"; health tcp status=200; }", &["LB101 4"]);
     errors("pool b { server \"10.0.0.2:1\"; health \"/\" method=HEAD body=x; }", &["LB102 4"]);
+    errors("pool b { server \"10.0.0.2:1\"; health tcp tls=#true; }", &["LB311 4"]);
+    errors("pool b { server \"10.0.0.2:1\"; health tcp tls=#true; tls; }", &[]);
     errors("pool b { server \"10.0.0.2\"; }", &["LB102 4"]);
     errors("pool b { server B \"10.0.0.2:1\"; }", &["LB102 4"]);
     errors("pool b { server \"10.0.0.2:1\"; timeout request=\"5s\" response=\"6s\"; }", &["LB502 4"]);
