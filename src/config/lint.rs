@@ -9,6 +9,7 @@ mod routes;
 mod stickiness;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use super::diagnostic::Diagnostic;
 use super::model::Model;
@@ -43,5 +44,6 @@ pub(crate) fn run<'a>(
     routes::run(&subject);
     pools::run(&subject);
     stickiness::run(&subject);
+    tls::run(&subject);
     exposure::run(&subject);
 }

@@ -135,6 +135,28 @@ impl<'n> Block<'n> {
         self.nodes.iter().any(|node| node.name.value == name)
     }
 
+    /// Whether a node here that was refused (its name or its first argument is wrong) may have been meant to
+    /// define `name` as a `kind`: then a reference to it is no second mistake.
+    pub(crate) fn may_define(self, kind: &str, name: &str) -> bool {
+        self.nodes.iter().any(|node| {
+            let first = node.args.first();
+            let named = || {
+                let by_property =
+                    node.props.iter().filter(|(key, _)| key.value == "name").map(|(_, value)| value);
+                by_property.chain(first).any(|value| plain(&value.scalar) == name)
+            };
+            match schema::find(self.parent, &node.name.value) {
+                None => named(),
+                Some(spec) if spec.name == kind => {
+                    let unreadable =
+                        |value: &Value| spec.arg(0).is_none_or(|a| convert(value, a.ty, "").is_err());
+                    first.is_none_or(|value| value.poisoned || unreadable(value))
+                }
+                Some(_) => false,
+            }
+        })
+    }
+
     /// Every node of that name, weaker origins first, else in order.
     pub(crate) fn all(self, name: &'static str) -> Vec<Reader<'n>> {
         let Some(spec) = schema::find(self.parent, name) else {
@@ -203,6 +225,11 @@ impl<'n> Reader<'n> {
     /// The place for people.
     pub(crate) fn place(self) -> Place {
         self.cx.place(self.node.name.span)
+    }
+
+    /// Whether it stands in the block itself, not in a template or `defaults`.
+    pub(crate) fn is_written(self) -> bool {
+        self.node.origin == Origin::Written
     }
 
     /// Its block.

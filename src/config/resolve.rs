@@ -15,6 +15,8 @@ use super::source::Sources;
 use super::{lint, schema};
 
 #[cfg(test)]
+mod mutation_tests;
+#[cfg(test)]
 mod tests;
 
 /// Turns a span into a place for people. Implemented by the set of sources, and by tests.
@@ -61,7 +63,7 @@ pub fn model(nodes: &[Node], places: &dyn Places, report: &mut Report) -> Option
     let root = Block::root(&cx, nodes);
     let written = Written::read(root);
     nothing_to_do(root, &written);
-    let model = assemble(&cx, &written);
+    let model = assemble(&cx, root, &written);
     // A node that is refused may have used what now looks unused.
     let complete = !report.findings.iter().any(|f| f.severity == Severity::Error);
     lint::run(&cx, root, &written, &model, complete);
@@ -94,10 +96,10 @@ impl<'n> Written<'n> {
     }
 }
 
-fn assemble(cx: &Cx<'_>, written: &Written<'_>) -> Model {
+fn assemble(cx: &Cx<'_>, root: Block<'_>, written: &Written<'_>) -> Model {
     let listeners = listeners::resolve(cx, written);
     let pools = pools::resolve(cx, written);
-    let sites = sites::resolve(cx, written, &listeners, &pools);
+    let sites = sites::resolve(cx, root, written, &listeners, &pools);
     Model {
         listeners,
         sites,

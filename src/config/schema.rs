@@ -126,6 +126,8 @@ pub enum Type {
     Upstream,
     /// `"shop.example.com"`, `"*.example.com"`.
     Host,
+    /// A host without a wildcard: `"shop.example.com"`, `"10.0.0.1"`.
+    HostName,
     /// `[a-z0-9][a-z0-9._-]*`
     Name,
     /// A server's name, or its address when that is all there is.

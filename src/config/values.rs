@@ -1,7 +1,7 @@
 //! From texts to quantities: durations, sizes, rates, shares, statuses, networks, addresses, hosts.
 //!
 //! Pure functions from `&str`; each error says in a few words what is wrong and how the value is
-//! written. [`typed`] ties them to the types of the schema.
+//! written. `typed` ties them to the types of the schema.
 
 mod net;
 pub(crate) mod typed;
@@ -9,7 +9,7 @@ pub(crate) mod typed;
 use std::time::Duration;
 
 pub use net::{ConnectAddress, host, listen_address, network, upstream_address};
-pub(crate) use net::{cookie_token, header_name, header_value};
+pub(crate) use net::{cookie_token, header_name, header_value, host_or_name};
 
 use super::model::StatusSet;
 

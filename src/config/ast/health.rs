@@ -28,6 +28,10 @@ pub(crate) fn read(r: Reader<'_>, traffic_tls: bool) -> Option<Health> {
         initial_up: r.value("initial", Typed::word) == "up",
         probe: probe(r)?,
     };
+    if let (true, false, Some(at)) = (health.tls, traffic_tls, r.written("tls")) {
+        let error = Diagnostic::error("LB311", at, "a check over TLS needs `tls` in its pool");
+        r.cx.push(error.label("nothing says whom to trust").help("add `tls` to the pool, or remove this"));
+    }
     checks_overlap(r, &health);
     Some(health)
 }

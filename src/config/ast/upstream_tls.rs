@@ -9,7 +9,8 @@ use super::listen::tls_version;
 pub(crate) fn read(r: Reader<'_>) -> UpstreamTls {
     UpstreamTls {
         ca: r.file("ca").flatten(),
-        server_name: r.get("server-name", Typed::text).map(Into::into),
+        // An IPv6 address is written in brackets, and verified without.
+        server_name: r.get("server-name", Typed::text).map(|name| name.trim_matches(['[', ']']).into()),
         verify: match r.value("verify", Typed::word) {
             "chain" => Verify::Chain,
             "none" => Verify::None,

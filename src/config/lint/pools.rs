@@ -1,9 +1,8 @@
-//! Pools and their checks: LB301 (no check), LB305 (flapping), LB306 (too slow to notice), LB608 (TLS
-//! that trusts anybody).
+//! Pools and their checks: LB301 (no check), LB305 (flapping), LB306 (too slow to notice).
 
 use super::super::ast::pool::Pool;
 use super::super::diagnostic::{Diagnostic, Span};
-use super::super::model::{Health, Verify};
+use super::super::model::Health;
 use super::super::reader::Reader;
 use super::super::values::show_duration;
 use super::Subject;
@@ -32,7 +31,6 @@ pub(super) fn run(s: &Subject<'_>) {
             }
             _ => {}
         }
-        verify(s, pool);
     }
 }
 
@@ -65,26 +63,6 @@ fn tolerance(s: &Subject<'_>, pool: &Pool<'_>, health: &Health, node: Reader<'_>
     };
     let at = node.written("interval").unwrap_or(node.span());
     warn(s, pool, "LB306", at, &message, &label, &help);
-}
-
-fn verify(s: &Subject<'_>, pool: &Pool<'_>) {
-    let (Some(tls), Some(node)) = (&pool.pool.tls, pool.reader.block().one("tls")) else { return };
-    let label = match tls.verify {
-        Verify::Full => return,
-        Verify::Chain => "any server with a certificate of this authority is believed",
-        Verify::None => "anyone on the path can read and change everything",
-    };
-    let at = node.written("verify").unwrap_or(node.span());
-    let message = format!("the servers of `{}` are not verified in full", pool.pool.name);
-    warn(
-        s,
-        pool,
-        "LB608",
-        at,
-        &message,
-        label,
-        "name the authority: `tls ca=\"…\"`, and `server-name=` where names differ",
-    );
 }
 
 fn warn(

@@ -1,4 +1,5 @@
-//! Routes: LB104 (a pool that none uses), LB204 (a site without `/`), LB501 (tunnels that die between pings).
+//! Routes: LB104 (a pool that none uses), LB204 (a site without `/`), LB217 (settings that do
+//! nothing), LB501 (tunnels that die between pings).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,6 +19,7 @@ pub(super) fn run(s: &Subject<'_>) {
         unused_pools(s);
     }
     no_root(s);
+    no_effect(s);
     tunnels(s);
 }
 
@@ -59,6 +61,25 @@ fn no_root(s: &Subject<'_>) {
                 .label("other paths get 404")
                 .help("add `route \"/\" pool=…`, or say so: `route \"/\" { respond 404; }`"),
         );
+    }
+}
+
+/// What concerns servers, on a route that has none. What `defaults` or a template gave is nobody's mistake.
+fn no_effect(s: &Subject<'_>) {
+    for route in s.written.sites.iter().flat_map(|site| &site.routes) {
+        let action = match route.action.as_ref().map(|action| &action.value) {
+            Some(Action::Redirect { .. }) => "redirect",
+            Some(Action::Respond { .. }) => "respond",
+            _ => continue,
+        };
+        for name in ["timeout", "retry", "request-headers"] {
+            let Some(node) = route.reader.block().one(name).filter(|node| node.is_written()) else {
+                continue;
+            };
+            let message = format!("`{name}` has no effect beside `{action}`");
+            let finding = Diagnostic::warning("LB217", node.span(), message);
+            s.push(finding.label("no server is asked").help("remove it"));
+        }
     }
 }
 

@@ -39,6 +39,27 @@ fn checks_that_are_missing_nervous_or_slow() {
 }
 
 #[test]
+fn settings_that_do_nothing() {
+    warnings(
+        "route \"/x\" { respond 404; timeout response=\"1s\"; retry connect; }",
+        &["LB217 4", "LB217 4"],
+    );
+    warnings("route \"/x\" { redirect \"/\"; request-headers { remove x; }; }", &["LB217 4"]);
+    warnings("route \"/x\" { respond 404; response-headers { set x y; }; body-limit \"1KiB\"; }", &[]);
+    warnings("defaults { route { timeout response=\"1s\"; }; }\nroute \"/x\" { respond 404; }", &[]);
+}
+
+#[test]
+fn a_certificate_that_no_listener_presents() {
+    let site = "site \"a.b\" { certificate \"a.pem\"; route \"/\" pool=app; }";
+    warnings(site, &["LB612 4"]);
+    warnings(&format!("{site}\nlisten \":443\" {{ tls; }}"), &[]);
+    let on =
+        "site \"a.b\" { on plain; certificate \"a.pem\"; route \"/\" pool=app; }\nlisten \":81\" name=plain";
+    warnings(&format!("{on}\nlisten \":443\" {{ tls; }}"), &["LB612 4"]);
+}
+
+#[test]
 fn servers_that_are_not_verified() {
     pool("tls verify=none;", &["LB608 4"]);
     pool("tls verify=chain;", &["LB608 4"]);

@@ -38,8 +38,8 @@ fn conflict(cx: &Cx<'_>, earlier: &[(ListenAddress, Span)], address: ListenAddre
         return false;
     };
     let message = match *other == address {
-        true => format!("{} is listened on twice", show(address)),
-        false => format!("{} and {} are the same port", show(*other), show(address)),
+        true => format!("{address} is listened on twice"),
+        false => format!("{other} and {address} are the same port"),
     };
     let error = Diagnostic::error("LB701", span, message).label("port conflict").also(*first, "first here");
     cx.push(error.help("merge them, or give them addresses that do not overlap"));
@@ -53,14 +53,6 @@ fn overlap(a: ListenAddress, b: ListenAddress) -> bool {
         every(a) || a == b || a.zip(b).is_some_and(|(a, b)| a.is_unspecified() && a.is_ipv4() == b.is_ipv4())
     };
     a.port == b.port && a.port != 0 && (covers(a.ip, b.ip) || covers(b.ip, a.ip))
-}
-
-fn show(address: ListenAddress) -> String {
-    match address.ip {
-        None => format!(":{}", address.port),
-        Some(IpAddr::V4(ip)) => format!("{ip}:{}", address.port),
-        Some(IpAddr::V6(ip)) => format!("[{ip}]:{}", address.port),
-    }
 }
 
 #[cfg(test)]

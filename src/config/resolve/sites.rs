@@ -14,6 +14,7 @@ use super::{Written, ties};
 
 struct Resolve<'a> {
     cx: &'a Cx<'a>,
+    root: Block<'a>,
     listeners: &'a [Listener],
     pools: &'a BTreeMap<Name, Pool>,
     clocks: BTreeMap<&'a Name, Clocks>,
@@ -23,13 +24,14 @@ struct Resolve<'a> {
 /// The sites, sorted by first host, the default site last.
 pub(super) fn resolve<'a>(
     cx: &'a Cx<'a>,
+    root: Block<'a>,
     written: &'a Written<'_>,
     listeners: &'a [Listener],
     pools: &'a BTreeMap<Name, Pool>,
 ) -> Vec<Site> {
     let defaults = timeout::defaults(Block::empty_in(cx, "pool"));
     let clocks = written.pools.iter().map(|p| (&p.pool.name, p.clocks)).collect();
-    let resolve = Resolve { cx, listeners, pools, clocks, defaults };
+    let resolve = Resolve { cx, root, listeners, pools, clocks, defaults };
     hosts_once(cx, &written.sites);
     let mut sites: Vec<Site> = written.sites.iter().map(|site| resolve.site(site)).collect();
     sites.sort_by(|a, b| (a.hosts.is_empty(), &a.hosts).cmp(&(b.hosts.is_empty(), &b.hosts)));
@@ -106,7 +108,7 @@ impl Resolve<'_> {
     }
 
     fn pool_exists(&self, name: &Name, span: Span) {
-        if self.pools.contains_key(name) {
+        if self.pools.contains_key(name) || self.root.may_define("pool", name) {
             return;
         }
         let names: Vec<&str> = self.pools.keys().map(AsRef::as_ref).collect();
@@ -135,6 +137,7 @@ impl Resolve<'_> {
         for name in names {
             match self.listeners.iter().find(|l| l.name.as_ref() == name.value) {
                 Some(listener) => found.push(listener.name.clone()),
+                None if self.root.may_define("listen", &name.value) => {}
                 None => {
                     let all: Vec<&str> = self.listeners.iter().map(|l| l.name.as_ref()).collect();
                     let message = format!("no listener is named `{}`", name.value);

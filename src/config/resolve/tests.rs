@@ -168,6 +168,25 @@ fn names_must_exist() {
 }
 
 #[test]
+fn a_mistake_in_a_definition_is_not_told_again_at_each_reference() {
+    errors("pol b { server \"10.0.0.2:1\"; }\nroute \"/b\" pool=b", &["LB101 4"]);
+    errors("pool B { server \"10.0.0.2:1\"; }\nroute \"/b\" pool=b", &["LB102 4"]);
+    errors("listen \"x\" name=b\nroute \"/b\" pool=app { on b; }", &["LB102 4"]);
+    errors("pool \"${nothing}\" { server \"10.0.0.2:1\"; }\nroute \"/b\" pool=b", &["LB111 4"]);
+}
+
+#[test]
+fn a_secret_is_never_quoted() {
+    let text = format!(
+        "{BASE}reload settle=\"${{file:/run/secret}}\" history=\"${{file:/run/secret}}\" watch=\"${{file:/run/secret}}\""
+    );
+    let loader = super::super::source::MemLoader::new().file("lbd.kdl", text).file("/run/secret", "hunter2");
+    let loaded = super::super::load(std::path::Path::new("lbd.kdl"), &loader);
+    assert_eq!(loaded.report.count(Severity::Error), 3, "{:?}", loaded.report);
+    assert!(!format!("{:?}", loaded.report).contains("hunter2"), "{:?}", loaded.report);
+}
+
+#[test]
 fn identities_are_single() {
     errors("pool app { server \"10.0.0.9:1\"; }", &["LB105 4"]);
     errors("listen \":81\" name=a\nlisten \":82\" name=a", &["LB105 5"]);
@@ -237,6 +256,8 @@ fn pools_and_checks_make_sense() {
     errors("pool b { server \"10.0.0.2:1\"; health \"/\" down-interval=\"1s\"; }", &["LB302 4"]);
     errors("pool b { server \"10.0.0.2:1\"; health tcp status=200; }", &["LB101 4"]);
     errors("pool b { server \"10.0.0.2:1\"; health \"/\" method=HEAD body=x; }", &["LB102 4"]);
+    errors("pool b { server \"10.0.0.2:1\"; health tcp tls=#true; }", &["LB311 4"]);
+    errors("pool b { server \"10.0.0.2:1\"; health tcp tls=#true; tls; }", &[]);
     errors("pool b { server \"10.0.0.2\"; }", &["LB102 4"]);
     errors("pool b { server B \"10.0.0.2:1\"; }", &["LB102 4"]);
     errors("pool b { server \"10.0.0.2:1\"; timeout request=\"5s\" response=\"6s\"; }", &["LB502 4"]);
@@ -259,6 +280,7 @@ fn cookies_are_ones_that_browsers_keep_and_that_do_not_overwrite_each_other() {
     errors(&pools("same-site=none secure=always", ""), &[]);
     errors(&pools("partitioned=#true", ""), &["LB403 4"]);
     errors(&pools("name=__Host-x secure=always path=\"/b\"", ""), &["LB403 4"]);
+    errors(&pools("domain=\"*.example.com\"", ""), &["LB102 4"]);
     errors(&pools("ttl=\"1h\"", ""), &["LB101 4"]);
 }
 

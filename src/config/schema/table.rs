@@ -196,7 +196,7 @@ pub static SCHEMA: &[NodeSpec] = &[
         .many().args(&[arg("by", one_of_some(&["cookie", "source-ip"], &["header", "learn"]))])
         .props(&[
             prop("name", Type::Token, "lbd-POOL"), prop("mode", one_of_some(&["insert"], &["prefix", "suffix"]), "insert"),
-            prop("path", Type::Path, "/"), prop("domain", Type::Host, ""), prop("secure", one_of(&["auto", "always", "never"]), "auto"),
+            prop("path", Type::Path, "/"), prop("domain", Type::HostName, ""), prop("secure", one_of(&["auto", "always", "never"]), "auto"),
             prop("http-only", Type::Bool, "#true"), prop("same-site", one_of(&["lax", "strict", "none"]), "lax"), prop("partitioned", Type::Bool, "#false"),
             prop("max-idle", TIME_OFF, "off"), prop("max-life", TIME_OFF, "off"),
             prop("ttl", TIME, "30m"), prop("max-entries", int(1, 100_000_000), "100000"), prop("mask-v4", int(1, 32), "32"), prop("mask-v6", int(1, 128), "64"),
@@ -216,7 +216,7 @@ pub static SCHEMA: &[NodeSpec] = &[
         .props(&[prop("failures", int(1, COUNT), "5"), prop("window", TIME, "10s"), prop("eject", TIME, "30s"), prop("max-ejected", PERCENT, "50%")]),
     node("tls", &["pool"], "Speak TLS to the servers (re-encrypt).")
         .props(&[
-            prop("ca", FILE, "system"), prop("server-name", Type::Host, "server host"), prop("verify", one_of(&["full", "chain", "none"]), "full"),
+            prop("ca", FILE, "system"), prop("server-name", Type::HostName, "server host"), prop("verify", one_of(&["full", "chain", "none"]), "full"),
             prop("certificate", FILE, "").later(), prop("key", FILE, "").later(), prop("min-version", TLS_VERSIONS, "1.2"),
         ]),
     node("queue", &["pool"], "When every server is at max-requests.").later().props(&[prop("size", int(0, COUNT), "0"), prop("timeout", TIME, "5s")]),

@@ -77,7 +77,7 @@ pub fn host(text: &str) -> Result<String, Invalid> {
 }
 
 /// A host without a wildcard: a DNS name or an IP literal (IPv6 in brackets).
-fn host_or_name(text: &str) -> Result<String, Invalid> {
+pub(crate) fn host_or_name(text: &str) -> Result<String, Invalid> {
     if let Some(inner) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
         let ip: Ipv6Addr = inner.parse().map_err(|_| Invalid::new("it is no IPv6 address"))?;
         return Ok(format!("[{ip}]"));

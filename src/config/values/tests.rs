@@ -172,6 +172,7 @@ proptest! {
         let text = std::net::SocketAddr::new(ip, port).to_string();
         let listen = listen_address(&text).unwrap();
         prop_assert_eq!((listen.ip, listen.port), (Some(ip), port));
+        prop_assert_eq!(listen.to_string(), text.clone());
         prop_assert_eq!(upstream_address(&text), Ok(ConnectAddress { host: ip.to_string(), port }));
     }
 

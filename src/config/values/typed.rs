@@ -94,7 +94,7 @@ pub(crate) fn describe(ty: Type) -> &'static str {
         Type::Cidr => "a network",
         Type::Address => "an address to listen on",
         Type::Upstream => "the address of a server",
-        Type::Host => "a host name",
+        Type::Host | Type::HostName => "a host name",
         Type::Name => "a name",
         Type::ServerName => "a server's name or address",
         Type::Token => "a name without blanks",
@@ -241,6 +241,7 @@ fn textual(text: &str, value: &Value, ty: Type, on: &str) -> Result<Typed, Refus
 fn string(text: &str, ty: Type) -> Result<String, Invalid> {
     match ty {
         Type::Host => super::host(text),
+        Type::HostName => super::host_or_name(text),
         Type::Name | Type::Pool | Type::Listener => name(text, ty),
         Type::ServerName | Type::File { .. } | Type::Glob | Type::Account if text.is_empty() => {
             Err(Invalid::new("it is empty"))

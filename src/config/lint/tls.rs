@@ -1,0 +1,44 @@
+//! TLS: LB608 (servers that are not verified), LB612 (a certificate that nothing presents).
+
+use super::super::diagnostic::Diagnostic;
+use super::super::model::Verify;
+use super::Subject;
+
+pub(super) fn run(s: &Subject<'_>) {
+    unverified(s);
+    unused_certificates(s);
+}
+
+fn unverified(s: &Subject<'_>) {
+    for pool in &s.written.pools {
+        let (Some(tls), Some(node)) = (&pool.pool.tls, pool.reader.block().one("tls")) else { continue };
+        let label = match tls.verify {
+            Verify::Full => continue,
+            Verify::Chain => "any server with a certificate of this authority is believed",
+            Verify::None => "anyone on the path can read and change everything",
+        };
+        let at = node.written("verify").unwrap_or(node.span());
+        let message = format!("the servers of `{}` are not verified in full", pool.pool.name);
+        let finding = Diagnostic::warning("LB608", at, message).label(label);
+        s.push(
+            finding
+                .help("name the authority: `tls ca=\"…\"`, and `server-name=` where names differ")
+                .subject(format!("pool/{}", pool.pool.name)),
+        );
+    }
+}
+
+fn unused_certificates(s: &Subject<'_>) {
+    for site in &s.written.sites {
+        let is_on = |name: &str| site.on.as_ref().is_none_or(|on| on.iter().any(|n| n.value == name));
+        let presented =
+            s.model.listeners.iter().any(|listener| listener.tls.is_some() && is_on(&listener.name));
+        for certificate in site.certificates.iter().filter(|_| !presented) {
+            let finding =
+                Diagnostic::warning("LB612", certificate.span, "no client ever sees this certificate");
+            s.push(
+                finding.label("no TLS listener here").help("add `listen \":443\" { tls; }`, or remove it"),
+            );
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What the process itself is told: status, control, logs, reload.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::super::diagnostic::Place;
+use super::{Key, ListenAddress, Name};
+
+/// `status`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// Where it answers.
+    pub address: ListenAddress,
+    /// Path that says the process lives.
+    pub live: Name,
+    /// Path that says it takes traffic.
+    pub ready: Name,
+    /// Path of the metrics.
+    pub metrics: Name,
+    /// Not-ready this long before the listeners close.
+    pub drain_delay: Duration,
+    /// Only these networks; empty is everyone.
+    pub allow_from: Vec<IpNet>,
+    /// Where it was written.
+    pub place: Place,
+}
+
+/// `control`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Control {
+    /// The socket; `None` when the node does not say (the daemon's default holds).
+    pub socket: Option<PathBuf>,
+    /// Its mode.
+    pub mode: u32,
+    /// Its group; `None` when not said (then `lbd` if that group exists).
+    pub group: Option<Name>,
+    /// A second socket that only reads.
+    pub read_socket: Option<PathBuf>,
+    /// Its mode.
+    pub read_mode: u32,
+    /// Roles by user name.
+    pub grants: BTreeMap<Name, Role>,
+}
+
+/// What a caller of the control socket may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Look.
+    Read,
+    /// Look, drain, weigh, clear.
+    Operate,
+    /// Everything.
+    Admin,
+}
+
+/// `log`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Log {
+    /// `error` … `trace`.
+    pub level: Level,
+    /// How the daemon's log looks.
+    pub json: bool,
+    /// The access log; `None` is none.
+    pub access: Option<AccessLog>,
+}
+
+/// A log level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// error
+    Error,
+    /// warn
+    Warn,
+    /// info
+    Info,
+    /// debug
+    Debug,
+    /// trace
+    Trace,
+}
+
+/// `log { access }`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AccessLog {
+    /// Line format.
+    pub format: AccessFormat,
+    /// `stdout`, `stderr`, or a file.
+    pub to: AccessTarget,
+    /// Share of requests that are logged, in percent.
+    pub sample_percent: f64,
+    /// Also a line when a WebSocket opens.
+    pub websocket_open: bool,
+    /// More fields.
+    pub captures: Vec<Capture>,
+}
+
+/// A further field of the access log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capture {
+    /// What.
+    pub key: Key,
+    /// Only a hash of it.
+    pub hash: bool,
+}
+
+/// Access-log line format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessFormat {
+    /// One JSON object a line.
+    Json,
+    /// NCSA combined.
+    Combined,
+}
+
+/// Where the access log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessTarget {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// A file, appended to.
+    File(PathBuf),
+}
+
+/// `reload`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reload {
+    /// Watch the files.
+    pub watch: bool,
+    /// Quiet time before a change is read.
+    pub settle: Duration,
+    /// Look this often in any case.
+    pub poll: Duration,
+    /// Generations kept.
+    pub history: u32,
+    /// Refuse an unattended reload that removes more than this share of routes or servers, in percent.
+    pub max_removal_percent: Option<f64>,
+}
