@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::config::diagnostic::{Diagnostic, Place, Severity};
+use crate::config::diagnostic::{Diagnostic, FileId, Place, Severity, Span};
 use crate::config::model::{
     Balance, Connections, Control, Drain, DrainSticky, Level, Log, Pool, Reload, Server, TlsVersion,
     UpstreamTls, Verify,
@@ -77,6 +77,12 @@ fn load(main: &Path, loader: &dyn Loader) -> Loaded {
     Loaded { model, report, sources }
 }
 
+/// The model of a text that stands alone.
+pub(super) fn model_of(text: &str) -> Model {
+    let loader = crate::config::source::MemLoader::new().file("lbd.kdl", text);
+    load(Path::new("lbd.kdl"), &loader).model.expect("a text without mistakes")
+}
+
 fn argument(node: &Node) -> String {
     match &node.args.first().expect("an argument").scalar {
         Scalar::String { text, .. } => text.clone(),
@@ -87,7 +93,7 @@ fn argument(node: &Node) -> String {
 
 fn model(nodes: &[Node]) -> Model {
     let named = |name: &'static str| nodes.iter().filter(move |node| node.name.value == name);
-    let place = Place { file: Arc::default(), line: 1 };
+    let place = Place { file: Arc::default(), line: nodes.first().map_or(0, |node| node.span.start) };
     let tls = named("ca").next().map(|node| UpstreamTls {
         ca: Some(argument(node).into()),
         server_name: None,
@@ -104,7 +110,7 @@ fn model(nodes: &[Node]) -> Model {
         health_port: None,
         place: place.clone(),
     };
-    let span = crate::config::diagnostic::Span::new(crate::config::diagnostic::FileId(0), 0..0);
+    let span = nodes.first().map_or(Span::new(FileId(0), 0..0), |node| node.span);
     let pool = Pool {
         name: "app".into(),
         servers: named("server").map(server).collect(),
