@@ -90,7 +90,7 @@ impl<'a> View<'a> {
 
 impl Hint {
     /// A finding whose text is replaced by a word that means nothing.
-    fn replaced(finding: Diagnostic, range: Range<usize>) -> Self {
+    pub fn replaced(finding: Diagnostic, range: Range<usize>) -> Self {
         let mends = vec![(range.clone(), With::Word)];
         Self { finding, mends, until: range.end, poison: Some(range) }
     }
@@ -101,8 +101,8 @@ impl Hint {
     }
 }
 
-/// All that is wrong with the word at `index`. `is_name`: it stands where a node begins.
-pub fn word(view: &View<'_>, index: usize, is_name: bool) -> Vec<Hint> {
+/// All that is wrong with the word at `index`. `is_key`: a property's name may stand there.
+pub fn word(view: &View<'_>, index: usize, is_key: bool) -> Vec<Hint> {
     let token = view.tokens[index];
     let whole = view.of(token);
     if let Some(hint) = single_quotes(view, index).or_else(|| expansion(view, index)) {
@@ -116,7 +116,7 @@ pub fn word(view: &View<'_>, index: usize, is_name: bool) -> Vec<Hint> {
     }
     if !word.is_empty() {
         let range = start..start + word.len();
-        if let Some(hint) = raw_prefix(view, index).or_else(|| colon(view, index, word, is_name)) {
+        if let Some(hint) = raw_prefix(view, index).or_else(|| colon(view, index, word, is_key)) {
             hints.push(hint);
             return hints;
         }
@@ -138,38 +138,38 @@ fn plain(view: &View<'_>, word: &str, range: Range<usize>) -> Option<Hint> {
         let message = "a value that starts with a digit but is not a number needs quotes";
         return Some(view.quote("KDL001", range, message, "not a number"));
     }
-    let keyword = word.trim_start_matches('#').to_ascii_lowercase();
-    if is_keyword(&keyword) {
-        let exact = word.starts_with('#') || word == "-inf";
-        return match exact && word == format!("#{keyword}") {
-            true => None,
-            false if !word.starts_with('#') && word != keyword => None, // `True` is a string, and only a bool's reader knows better
-            false => {
-                let written = format!("#{keyword}");
-                let finding = Diagnostic::error(
-                    "KDL002",
-                    view.span(range.clone()),
-                    format!("`{word}` is written `{written}` in KDL v2"),
-                )
-                .label(format!("needs `{written}`"))
-                .fix(view.span(range.clone()), written);
-                Some(Hint::replaced(finding, range))
-            }
-        };
-    }
-    if word.starts_with('#') {
-        let message = format!("`{word}` is no keyword");
-        return Some(view.quote("KDL002", range, &message, "not `#true`, `#false` or `#null`"));
+    if word.starts_with('#') || keyword(word) == Some(word) {
+        return keyword_hint(view, word, range);
     }
     if word.starts_with('/') {
         return Some(view.quote("KDL004", range, "a path needs quotes", "not in quotes"));
     }
-    let odd = word.chars().find(|&c| matches!(c, '/' | '\\' | '#') || is_forbidden(c))?;
-    let message = match odd {
-        c if is_forbidden(c) => format!("the character U+{:04X} may not stand in KDL", c as u32),
+    if let Some((at, c)) = word.char_indices().find(|(_, c)| is_forbidden(*c)) {
+        let at = range.start + at..range.start + at + c.len_utf8();
+        return Some(Hint::replaced(forbidden(c, view.span(at.clone())).fix(view.span(at), ""), range));
+    }
+    let message = match word.chars().find(|c| matches!(c, '/' | '\\' | '#'))? {
+        _ if word.contains("://") => "a URL needs quotes".to_owned(),
         c => format!("a value with `{c}` needs quotes"),
     };
     Some(view.quote("KDL004", range, &message, "not in quotes"))
+}
+
+/// KDL002: `true`, `#True`, `#yes`. (A bare `True` or `yes` is a string: only who wants a bool knows better.)
+fn keyword_hint(view: &View<'_>, word: &str, range: Range<usize>) -> Option<Hint> {
+    let bare = word.trim_start_matches('#').to_ascii_lowercase();
+    let Some(meant) = keyword(&bare).map(|meant| format!("#{meant}")) else {
+        let message = format!("`{word}` is no keyword");
+        return Some(view.quote("KDL002", range, &message, "not `#true`, `#false` or `#null`"));
+    };
+    if word == meant {
+        return None;
+    }
+    let message = format!("`{word}` is written `{meant}` in KDL v2");
+    let finding = Diagnostic::error("KDL002", view.span(range.clone()), message)
+        .label(format!("needs `{meant}`"))
+        .fix(view.span(range.clone()), meant);
+    Some(Hint::replaced(finding, range))
 }
 
 /// KDL003: `r"…"`, `r#"…"#`.
@@ -283,21 +283,13 @@ fn comma(view: &View<'_>, range: Range<usize>) -> Hint {
     Hint::mended(finding, range, With::Blank)
 }
 
-/// KDL013: `name: "x"`; and the address of a page, of which `//` would make the rest a comment.
-fn colon(view: &View<'_>, index: usize, word: &str, is_name: bool) -> Option<Hint> {
+/// KDL013: `name: "x"`.
+fn colon(view: &View<'_>, index: usize, word: &str, is_key: bool) -> Option<Hint> {
     let token = view.tokens[index];
     let name = word.strip_suffix(':').filter(|name| !name.is_empty() && !name.contains([':', '/']))?;
-    let next = view.after(index);
-    if let Some(comment) = next.filter(|next| next.kind == Kind::LineComment) {
-        let rest = view.of(comment);
-        let end = comment.start + rest.find(char::is_whitespace).unwrap_or(rest.len());
-        let url = token.start..end;
-        let message = "a URL needs quotes: `//` begins a comment";
-        return Some(Hint { until: comment.end, ..view.quote("KDL013", url, message, "not in quotes") });
-    }
     let range = token.end - 1..token.end;
     let value = view.tokens[index + 1..].iter().find(|next| next.kind != Kind::Space);
-    let value = value.filter(|value| value.kind.is_value() && !is_name);
+    let value = value.filter(|value| is_key && value.kind.is_value() && !view.of(**value).ends_with(':'));
     let finding = Diagnostic::error("KDL013", view.span(range.clone()), "no colon stands after a name in KDL");
     Some(match value {
         Some(value) => {
@@ -372,6 +364,32 @@ pub fn escapes(view: &View<'_>, token: Token) -> Option<Hint> {
     Some(Hint::replaced(finding, token.range()))
 }
 
+/// KDL000: a `"""` string whose text does not stand on lines of its own, as deep as its end.
+pub fn multiline(view: &View<'_>, token: Token) -> Option<Hint> {
+    let text = view.of(token).trim_matches('#');
+    let body = text.strip_prefix("\"\"\"")?.strip_suffix("\"\"\"").unwrap_or("x");
+    let mut lines: Vec<&str> = body.split('\n').collect();
+    let last = lines.pop().unwrap_or_default();
+    let first = lines.first().copied();
+    let continued = |index: usize| index > 0 && lines[index - 1].trim_end().ends_with('\\');
+    let shallow = lines.iter().enumerate().skip(1).find(|(index, line)| {
+        !line.trim().is_empty() && !line.starts_with(last) && !continued(*index)
+    });
+    let message = if first.is_none_or(|first| !first.trim_end_matches('\r').is_empty()) {
+        "the text of a `\"\"\"` string begins on the next line"
+    } else if !last.chars().all(super::lexer::is_blank) {
+        "the end of a `\"\"\"` string stands on a line of its own"
+    } else if shallow.is_some() {
+        "the lines of a `\"\"\"` string are indented at least as deep as its end"
+    } else {
+        return None;
+    };
+    let line = text.split(super::lexer::is_newline).next().map_or(3, str::len);
+    let shown = token.start..(token.start + line.max(3)).min(token.end);
+    let finding = Diagnostic::error("KDL000", view.span(shown), message).label("this string");
+    Some(Hint::replaced(finding, token.range()))
+}
+
 /// Each `\…` of a quoted string: where it begins, and its text.
 fn escapes_of(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;
@@ -413,8 +431,20 @@ fn as_raw(text: &str) -> String {
     format!("{hashes}\"{text}\"{hashes}")
 }
 
-fn is_keyword(word: &str) -> bool {
-    matches!(word, "true" | "false" | "null" | "inf" | "-inf" | "nan")
+/// The keyword that a word is, or stands for in other languages, without its `#`.
+fn keyword(word: &str) -> Option<&str> {
+    match word {
+        "true" | "false" | "null" | "inf" | "-inf" | "nan" => Some(word),
+        "yes" | "on" => Some("true"),
+        "no" | "off" => Some("false"),
+        _ => None,
+    }
+}
+
+/// The finding for a character that KDL allows nowhere.
+pub fn forbidden(c: char, span: Span) -> Diagnostic {
+    Diagnostic::error("KDL004", span, format!("the character U+{:04X} may not stand in KDL", c as u32))
+        .label("here")
 }
 
 /// Characters that KDL allows nowhere, not even in a comment.
@@ -423,7 +453,7 @@ pub fn is_forbidden(c: char) -> bool {
 }
 
 /// Whether KDL reads this word as a number.
-fn is_number(word: &str) -> bool {
+pub fn is_number(word: &str) -> bool {
     let unsigned = word.strip_prefix(['+', '-']).unwrap_or(word);
     let digits = |text: &str, radix: u32| {
         text.starts_with(|c: char| c.is_digit(radix)) && text.chars().all(|c| c == '_' || c.is_digit(radix))

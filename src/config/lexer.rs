@@ -157,7 +157,7 @@ fn next(rest: &str, first: char) -> (Kind, usize) {
 }
 
 /// Everything up to what surely ends a word. `/`, `\` and `#` may stand inside: KDL refuses them there, and the
-/// whole of `10.0.0.0/8` is the mistake, not its tail.
+/// whole of `10.0.0.0/8` is the mistake, not its tail. So is a URL, though KDL sees a comment in it.
 fn word(rest: &str) -> usize {
     let mut chars = rest.char_indices().peekable();
     let mut before = chars.next().map(|(_, c)| c);
@@ -165,7 +165,7 @@ fn word(rest: &str) -> usize {
         let ends = is_newline(c)
             || is_blank(c)
             || matches!(c, ';' | '{' | '}' | '(' | ')' | '=' | '[' | ']' | '"')
-            || (c == '/' && matches!(chars.peek(), Some((_, '/' | '*'))))
+            || (c == '/' && before != Some(':') && matches!(chars.peek(), Some((_, '/' | '*'))))
             || (c == '\\' && continuation(&rest[at..]).is_some())
             || (c == '#' && before != Some('#') && raw(&rest[at..]).is_some());
         if ends {

@@ -20,6 +20,7 @@ pub mod suggest;
 pub mod syntax;
 pub mod template;
 pub mod tree;
+mod walk;
 
 use std::path::Path;
 
@@ -45,6 +46,21 @@ pub struct Loaded {
 /// (parsing recurses, and the caller may be on a small stack).
 pub fn load_nodes(path: &Path, loader: &dyn Loader) -> (Vec<Node>, Report, Sources) {
     on_reader_thread(|| syntax::read(path, loader))
+}
+
+/// Reads the file set that begins at `path`, and asks `meaning` what its nodes say. Where the files could not be
+/// read to the end, nobody is asked: the reading's own report stands alone.
+pub fn load_with(
+    path: &Path,
+    loader: &dyn Loader,
+    meaning: impl FnOnce(&[Node], &Sources, &mut Report) -> Option<model::Model> + Send,
+) -> Loaded {
+    on_reader_thread(|| {
+        let (nodes, mut report, sources) = syntax::read(path, loader);
+        let model = if sources.complete() { meaning(&nodes, &sources, &mut report) } else { None };
+        report.sort();
+        Loaded { model: model.filter(|_| !report.has_errors()), report, sources }
+    })
 }
 
 /// Runs `work` on a thread with a stack that is deep enough for every text that [`guard`] lets through.

@@ -56,7 +56,7 @@ fn a_mistake_is_one_whole_token() {
     check("10.0.0.0/8 b", "w:10.0.0.0/8 _ w:b");
     check("/api/x;b", "w:/api/x ; w:b");
     check("C:\\new dir", "w:C:\\new _ w:dir");
-    check("http://x", "w:http: line://x");
+    check("http://x }", "w:http://x _ }");
     check("${HOST}:80", "w:$ { w:HOST } w::80");
     check("[a, b]", "[ w:a, _ w:b ]");
     check("r\"a\"", "w:r q:\"a\"");

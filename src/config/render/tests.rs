@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::source::{FsLoader, MemLoader};
+use super::super::source::MemLoader;
 use super::super::syntax;
 use super::*;
 
