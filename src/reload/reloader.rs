@@ -1,5 +1,6 @@
 //! The task that owns reloading: decides whether the files say something new, and publishes it.
 
+use std::fmt;
 use std::future::pending;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +39,16 @@ pub enum BootError {
     /// The files are bad, and there is no older generation to run, or it is not wanted.
     Rejected(Arc<Rejected>),
 }
+
+impl fmt::Display for BootError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(rejected) | Self::Rejected(rejected) => rejected.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for BootError {}
 
 /// Owns the files' way into the process. Runs on the steering thread.
 pub struct Reloader<W> {
@@ -342,7 +353,7 @@ impl<W: World> Reloader<W> {
         let goes_on = newest.filter(|newest| *cause == Cause::Boot && newest.digest == hex(digest));
         match goes_on {
             Some(newest) => (newest.number, Some(newest.clone())),
-            None => (newest.map_or(0, |info| info.number).max(state.generation) + 1, None),
+            None => (self.generations.highest().max(state.generation) + 1, None),
         }
     }
 
@@ -373,7 +384,8 @@ impl<W: World> Reloader<W> {
         match saved {
             Some(Ok(())) => {}
             Some(Err(error)) => {
-                warn!(generation = number, %error, "this generation could not be stored; a start with bad files cannot fall back to it");
+                let effect = "a start with bad files cannot fall back to it";
+                warn!(generation = number, %error, effect, "this generation could not be stored");
             }
             None => warn!(generation = number, "storing this generation failed inside lbd"),
         }
@@ -431,7 +443,8 @@ fn removes_too_much(cause: &Cause, settings: Reload, plan: &Plan) -> Option<Diag
     let (share, kind) = plan.removal();
     (share > limit).then(|| {
         let message = format!(
-            "this change removes {share:.0}% of the {kind}s, and `reload max-removal` allows {limit}% without a person asking"
+            "this change removes {share:.0}% of the {kind}s, and `reload max-removal` allows {limit}% \
+             without a person asking"
         );
         Diagnostic::new("LB908", Severity::Error, None, message)
             .help("if it is meant, say so: `lbctl config reload`")
@@ -444,6 +457,7 @@ fn headline(findings: &super::Findings, reason: Reason, main: &Path) -> String {
     let Some(first) = errors.next() else {
         return match reason {
             Reason::Missing => format!("{} cannot be read", main.display()),
+            Reason::Internal => format!("reading {} failed inside lbd; please report it", main.display()),
             _ => format!("{} cannot be used", main.display()),
         };
     };

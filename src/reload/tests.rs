@@ -66,10 +66,11 @@ impl Loader for Counting {
     }
 }
 
-/// A small language over the real syntax: `server NAME`, `ca FILE`, `max-removal N`, `watch-not`, and
-/// `wrong` for a mistake.
+/// A small language over the real syntax: `server NAME`, `ca FILE`, `max-removal N`, `watch-not`,
+/// `wrong` for a mistake of the writer and `panic` for one of lbd.
 fn load(main: &Path, loader: &dyn Loader) -> Loaded {
     let (nodes, mut report, sources) = syntax::read(main, loader);
+    assert!(nodes.iter().all(|node| node.name.value != "panic"), "as the text asks");
     for node in nodes.iter().filter(|node| node.name.value == "wrong") {
         report.push(Diagnostic::error("LB101", node.span, "unknown node `wrong`"));
     }

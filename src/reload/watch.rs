@@ -93,7 +93,8 @@ impl Watcher {
                 }
                 Err(error) if !self.complained => {
                     self.complained = true;
-                    warn!(directory = %path.display(), %error, "cannot be watched; changes are found by polling");
+                    let directory = path.display();
+                    warn!(%directory, %error, "cannot be watched; changes are found by polling");
                 }
                 Err(_) => {}
             }
