@@ -17,7 +17,7 @@ use super::handle::Command;
 use super::journal::Journal;
 use super::plan::Plan;
 use super::record::{Digest, Record, hex};
-use super::state::{Applied, Cause, GenerationInfo, Reason, Rejected};
+use super::state::{Applied, Cause, Findings, GenerationInfo, Reason, Rejected};
 use super::watch::Watcher;
 use super::{Files, Load, Options, ReloadHandle, World};
 use crate::config::diagnostic::{Diagnostic, Severity};
@@ -116,7 +116,7 @@ impl<W: World> Reloader<W> {
 
     /// The first reload: the files, or the last good generation when they are bad.
     pub async fn boot(&mut self) -> Result<Applied, BootError> {
-        let rejected = match self.reload(&Cause::Boot).await {
+        let rejected = match self.reload(&Cause::Boot, &mut || false).await {
             Ok(applied) => return Ok(applied),
             Err(rejected) => rejected,
         };
@@ -145,6 +145,7 @@ impl<W: World> Reloader<W> {
         let timing = self.options.timing;
         let mut gate = Gate::new(self.settings().settle, timing.settle_max, timing.writer);
         self.look_around(&mut watcher, &mut gate);
+        let mut postponed = false;
         let mut next_poll = Instant::now() + self.settings().poll;
         loop {
             let polling = self.settings().watch.then_some(next_poll);
@@ -152,7 +153,7 @@ impl<W: World> Reloader<W> {
                 command = self.commands.recv() => {
                     let Some(command) = command else { return };
                     gate.open();
-                    let result = self.reload(&command.cause).await;
+                    let result = self.reload(&command.cause, &mut || false).await;
                     // Whoever asked may have gone; what came of it is in the state as well.
                     let _ = command.answer.send(result);
                 }
@@ -162,8 +163,17 @@ impl<W: World> Reloader<W> {
                 }
                 () = until(gate.due()) => {
                     gate.open();
-                    if let Err(rejected) = self.reload(&Cause::Watch).await
+                    let mut is_written = || {
+                        let now = Instant::now();
+                        watcher.pending().into_iter().for_each(|change| gate.on(change, now));
+                        // Once only: a file that is always being written must not hold us for ever.
+                        let wait = gate.is_written() && !postponed;
+                        postponed = wait;
+                        wait
+                    };
+                    if let Err(rejected) = self.reload(&Cause::Watch, &mut is_written).await
                         && rejected.reason == Reason::Unstable
+                        && gate.due().is_none()
                     {
                         gate.on(Change::Unknown, Instant::now());
                     }
@@ -181,8 +191,13 @@ impl<W: World> Reloader<W> {
         }
     }
 
-    /// Reads the files and publishes what they say, unless they say nothing new.
-    async fn reload(&mut self, cause: &Cause) -> Result<Applied, Arc<Rejected>> {
+    /// Reads the files and publishes what they say, unless they say nothing new, or `is_written` says at
+    /// the last moment that somebody has begun to write.
+    async fn reload(
+        &mut self,
+        cause: &Cause,
+        is_written: &mut dyn FnMut() -> bool,
+    ) -> Result<Applied, Arc<Rejected>> {
         match self.look().await {
             Look::Running => return Ok(self.same()),
             Look::Refused if *cause == Cause::Watch => return self.refused_still(),
@@ -203,6 +218,10 @@ impl<W: World> Reloader<W> {
             let digest = attempt.record.digest();
             if self.running.as_ref().is_some_and(|running| running.digest == digest) {
                 return Ok(self.same());
+            }
+            if is_written() {
+                let (message, nothing) = ("the files are being written".into(), Findings::default());
+                return Err(self.rejection(cause, Reason::Unstable, message, nothing, &digest));
             }
             return self.publish(cause, digest, attempt).await;
         }
@@ -320,7 +339,7 @@ impl<W: World> Reloader<W> {
 
     /// A failure that says nothing about the files; they are tried again at the next occasion.
     fn unreadable(&mut self, cause: &Cause, reason: Reason, message: &str) -> Arc<Rejected> {
-        let info = self.rejection(cause, reason, message.into(), super::Findings::default(), &[0; 32]);
+        let info = self.rejection(cause, reason, message.into(), Findings::default(), &[0; 32]);
         self.journal.rejected(info.clone());
         info
     }
@@ -330,7 +349,7 @@ impl<W: World> Reloader<W> {
         cause: &Cause,
         reason: Reason,
         message: String,
-        findings: super::Findings,
+        findings: Findings,
         digest: &Digest,
     ) -> Arc<Rejected> {
         let before = self.refused.as_ref().filter(|refused| refused.digest == *digest);
@@ -452,7 +471,7 @@ fn removes_too_much(cause: &Cause, settings: Reload, plan: &Plan) -> Option<Diag
 }
 
 /// The first error in one line, and how many more there are.
-fn headline(findings: &super::Findings, reason: Reason, main: &Path) -> String {
+fn headline(findings: &Findings, reason: Reason, main: &Path) -> String {
     let mut errors = findings.report.findings.iter().filter(|finding| finding.severity == Severity::Error);
     let Some(first) = errors.next() else {
         return match reason {
