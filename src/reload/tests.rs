@@ -262,8 +262,11 @@ impl Bench {
         self.handle.state().rejected.clone().unwrap()
     }
 
-    fn kinds(&self) -> Vec<&'static str> {
-        self.events.since(0).iter().map(|event| event.kind).collect()
+    /// Waits for as many events, which must be these.
+    fn wait_for_kinds(&self, kinds: &[&str]) {
+        self.wait("events", || self.events.since(0).len() >= kinds.len());
+        let emitted: Vec<_> = self.events.since(0).iter().map(|event| event.kind).collect();
+        assert_eq!(emitted, kinds);
     }
 }
 

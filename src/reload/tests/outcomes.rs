@@ -20,7 +20,7 @@ fn a_broken_file_changes_nothing_and_says_so_until_it_is_mended() {
     assert!(state.rejected.is_none() && state.generation == 2);
     assert_eq!(state.rejected_total, [("findings", 1)].into(), "a touch is no second refusal");
     assert_eq!(state.history.last().unwrap().summary, "~1 pool +1 server");
-    assert_eq!(bench.kinds(), ["config.applied", "config.rejected", "config.applied"]);
+    bench.wait_for_kinds(&["config.applied", "config.rejected", "config.applied"]);
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn going_back_to_what_runs_is_no_reload() {
     bench.write("lbd.kdl", "server one");
     bench.wait("end of the rejection", || bench.handle.state().rejected.is_none());
     assert_eq!(bench.published(), ["one"]);
-    assert_eq!(bench.kinds(), ["config.applied", "config.rejected", "config.restored"]);
+    bench.wait_for_kinds(&["config.applied", "config.rejected", "config.restored"]);
 }
 
 #[test]
