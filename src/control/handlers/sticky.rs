@@ -132,16 +132,15 @@ fn lookup(pool: &Pool, key: &str) -> Result<StickyLookup, Box<Problem>> {
 }
 
 fn tables(pool: &Pool) -> Result<impl Iterator<Item = &SourcePolicy>, Box<Problem>> {
-    let of = |sticky| match sticky {
-        &Sticky::Source(ref policy) => Some(policy),
-        Sticky::Cookie(_) => None,
-    };
-    if !pool.sticky.iter().any(|sticky| of(sticky).is_some()) {
+    if pool.sticky.iter().all(|sticky| sticky.table().is_none()) {
         let problem = Problem::new(Kind::NotFound, format!("{} has no table of sticky entries", pool.name));
         let help = "a sticky cookie is kept by the client; `sticky source-ip` makes a table";
         return Err(problem.about(&*pool.name).help(help).into());
     }
-    Ok(pool.sticky.iter().filter_map(of))
+    Ok(pool.sticky.iter().filter_map(|sticky| match sticky {
+        Sticky::Source(policy) => Some(policy),
+        Sticky::Cookie(_) => None,
+    }))
 }
 
 fn address(text: &str) -> Result<IpAddr, Box<Problem>> {
