@@ -83,7 +83,14 @@ impl World for Fake {
 
     fn listeners(&self) -> Vec<ListenerFacts> {
         let address = "127.0.0.1:443".parse().unwrap();
-        vec![ListenerFacts { name: "https".into(), address, tls: true, redirect: false, connections: 3, accepted: 9 }]
+        vec![ListenerFacts {
+            name: "https".into(),
+            address,
+            tls: true,
+            redirect: false,
+            connections: 3,
+            accepted: 9,
+        }]
     }
 
     fn routes(&self) -> Vec<RouteFacts> {
@@ -136,7 +143,12 @@ impl World for Fake {
         let result = if self.broken.get() {
             Err(self.report())
         } else {
-            Ok(Reloaded { generation: 43, changed: true, summary: "~1 pool".into(), report: ReportFacts::default() })
+            Ok(Reloaded {
+                generation: 43,
+                changed: true,
+                summary: "~1 pool".into(),
+                report: ReportFacts::default(),
+            })
         };
         Box::pin(async move { result })
     }

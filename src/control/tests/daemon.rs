@@ -2,7 +2,9 @@
 
 use super::*;
 use lbctl::protocol as wire;
-use lbctl::protocol::{Api, ConfigState, Event, Exit, Explanation, Generation, ReloadDone, Report, Route, Status};
+use lbctl::protocol::{
+    Api, ConfigState, Event, Exit, Explanation, Generation, ReloadDone, Report, Route, Status,
+};
 
 #[test]
 fn it_says_what_it_is() {
@@ -22,7 +24,8 @@ fn status_is_one_screen_of_everything() {
         let _request = app.members[0].server.begin();
         check(&app, "b", false);
         let status: Status = daemon.get("/v1/status").await;
-        let pools: Vec<_> = status.pools.iter().map(|pool| (pool.name.as_str(), pool.up, pool.servers)).collect();
+        let pools: Vec<_> =
+            status.pools.iter().map(|pool| (pool.name.as_str(), pool.up, pool.servers)).collect();
         assert_eq!(pools, [("app", 2, 3), ("solo", 1, 1)]);
         assert_eq!((status.pools[0].in_flight, status.pools[0].sessions), (1, 0));
         let notable: Vec<_> = status.pools[0].notable.iter().map(|server| server.name.as_str()).collect();
@@ -41,7 +44,8 @@ fn status_is_one_screen_of_everything() {
 #[test]
 fn shutdown_asks_the_daemon_once() {
     run(async |daemon| {
-        let done = daemon.client.call(Method::POST, "/v1/shutdown", Some(br#"{"drain":"5s"}"#.to_vec())).await;
+        let done =
+            daemon.client.call(Method::POST, "/v1/shutdown", Some(br#"{"drain":"5s"}"#.to_vec())).await;
         assert_eq!(done.unwrap().status, 200);
         assert_eq!(*daemon.world.asked.borrow(), ["shutdown 5s"]);
         assert_eq!(daemon.kinds(), ["daemon.shutdown"]);
@@ -86,13 +90,16 @@ fn routes_are_listed_and_explained() {
     run(async |daemon| {
         let routes: Vec<Route> = daemon.get("/v1/routes").await;
         assert_eq!(routes.iter().map(|route| route.name.as_str()).collect::<Vec<_>>(), ["first", "second"]);
-        let ask = |body: &'static str| daemon.client.call(Method::POST, "/v1/routes/explain", Some(body.into()));
+        let ask =
+            |body: &'static str| daemon.client.call(Method::POST, "/v1/routes/explain", Some(body.into()));
         let found: Explanation = ask(r#"{"url":"http://example.com/x"}"#).await.unwrap().read().unwrap();
         assert_eq!((found.method.as_str(), found.path.as_str()), ("GET", "/x"));
         assert_eq!(found.route.unwrap().pool.as_deref(), Some("app"));
         let none: Explanation = ask(r#"{"url":"http://example.com/none"}"#).await.unwrap().read().unwrap();
         assert!(none.route.is_none());
-        for body in [r#"{"url":"x"}"#, r#"{"url":"http://example.com/x","client_ip":"moon"}"#, "{}", r#"{"uri":"/"}"#] {
+        for body in
+            [r#"{"url":"x"}"#, r#"{"url":"http://example.com/x","client_ip":"moon"}"#, "{}", r#"{"uri":"/"}"#]
+        {
             let bad = daemon.refused(Method::POST, "/v1/routes/explain", body).await;
             assert_eq!(bad, ("bad-request".into(), 400, 2), "{body}");
         }
@@ -102,7 +109,9 @@ fn routes_are_listed_and_explained() {
 #[test]
 fn events_of_the_past_are_filtered_and_end() {
     run(async |daemon| {
-        for (kind, subject) in [("server.up", "app/a"), ("config.applied", "lbd.kdl"), ("server.down", "app/b")] {
+        for (kind, subject) in
+            [("server.up", "app/a"), ("config.applied", "lbd.kdl"), ("server.down", "app/b")]
+        {
             daemon.context.events.emit(kind, subject, serde_json::json!({}), None);
         }
         let read = async |path: &str| {
@@ -115,7 +124,10 @@ fn events_of_the_past_are_filtered_and_end() {
         };
         assert_eq!(read("/v1/events?follow=false").await, ["server.up", "config.applied", "server.down"]);
         assert_eq!(read("/v1/events?follow=false&kind=server").await, ["server.up", "server.down"]);
-        assert_eq!(read("/v1/events?follow=false&kind=server.down,config").await, ["config.applied", "server.down"]);
+        assert_eq!(
+            read("/v1/events?follow=false&kind=server.down,config").await,
+            ["config.applied", "server.down"]
+        );
         assert_eq!(read("/v1/events?follow=false&since=2").await, ["server.down"]);
         assert_eq!(read("/v1/events?follow=false&age_ms=60000").await.len(), 3);
         for bad in ["since=x", "follow=maybe", "age_ms=1s"] {
@@ -131,7 +143,12 @@ fn events_are_followed_as_they_happen() {
         daemon.context.events.emit("server.up", "app/old", serde_json::json!({}), None);
         let mut lines = daemon.client.lines("/v1/events").await.unwrap();
         for subject in ["app/a", "app/b"] {
-            daemon.context.events.emit("server.down", subject, serde_json::json!({ "reason": "x" }), Some("ann".into()));
+            daemon.context.events.emit(
+                "server.down",
+                subject,
+                serde_json::json!({ "reason": "x" }),
+                Some("ann".into()),
+            );
             let event: Event = lines.next().await.unwrap().unwrap();
             assert_eq!((event.subject.as_str(), event.actor.as_deref()), (subject, Some("ann")));
         }

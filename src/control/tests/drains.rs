@@ -1,8 +1,8 @@
 //! Drains as a client sees them.
 
 use super::*;
-use crate::pool::testing::Client as Visitor;
 use crate::pool::SessionKind;
+use crate::pool::testing::Client as Visitor;
 use lbctl::protocol::{Changed, Operation, Phase};
 
 async fn drain(daemon: &Daemon, server: &str, body: &str) -> Operation {
@@ -78,7 +78,10 @@ fn bringing_the_server_back_cancels_it() {
         assert_eq!(app.members[0].eligibility(), crate::pool::Eligibility::Ready);
         assert_eq!(daemon.refused(Method::DELETE, &path, "").await, ("conflict".into(), 409, 1));
         let all: Vec<Operation> = daemon.get("/v1/operations").await;
-        assert_eq!(all.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), [first.id.as_str(), &second.id]);
+        assert_eq!(
+            all.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(),
+            [first.id.as_str(), &second.id]
+        );
     });
 }
 

@@ -36,7 +36,8 @@ fn a_reader_that_falls_behind_is_told_and_cut() {
     run(async |daemon| {
         let mut lines = daemon.client.lines("/v1/events").await.unwrap();
         let text = "x".repeat(1000);
-        let emit = || daemon.context.events.emit("server.up", "app/a", serde_json::json!({ "text": text }), None);
+        let emit =
+            || daemon.context.events.emit("server.up", "app/a", serde_json::json!({ "text": text }), None);
         emit();
         let first: Event = lines.next().await.unwrap().unwrap();
         assert_eq!(first.seq, 1);
@@ -81,7 +82,8 @@ fn nonsense_is_answered_and_harms_nobody() {
 fn when_the_socket_closes_replies_leave_and_the_file_goes() {
     run(async |daemon| {
         let path = daemon.dir.path().join("other.sock");
-        let settings = SocketSettings { path: path.clone(), mode: 0o600, group: None, access: Access::ByRole };
+        let settings =
+            SocketSettings { path: path.clone(), mode: 0o600, group: None, access: Access::ByRole };
         let (stop, stopped) = oneshot::channel::<()>();
         let bound = bind(&settings).unwrap();
         let serving = serve(Rc::clone(&daemon.context), bound, Grants::default(), async {

@@ -21,7 +21,10 @@ fn pools_and_servers_are_shown() {
         let kinds: Vec<_> = pools[0].sticky.iter().map(|table| table.kind.as_str()).collect();
         assert_eq!(kinds, ["cookie", "source-ip"]);
         let pool: lbctl::protocol::Pool = daemon.get("/v1/pools/app").await;
-        assert_eq!(pool.servers.iter().map(|server| server.name.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert_eq!(
+            pool.servers.iter().map(|server| server.name.as_str()).collect::<Vec<_>>(),
+            ["a", "b", "c"]
+        );
         let all: Vec<Server> = daemon.get("/v1/servers").await;
         assert_eq!(all.len(), 4);
         let app = daemon.world.pool("app");
@@ -31,7 +34,10 @@ fn pools_and_servers_are_shown() {
         let server: Server = daemon.get("/v1/pools/app/servers/a").await;
         assert_eq!((server.address.as_str(), server.eligible.as_str()), ("127.0.0.1:8080", "ready"));
         let stream = &server.streams[0];
-        assert_eq!((stream.kind.as_str(), stream.client.as_str(), stream.bytes_up), ("websocket", "203.0.113.9", 5));
+        assert_eq!(
+            (stream.kind.as_str(), stream.client.as_str(), stream.bytes_up),
+            ("websocket", "203.0.113.9", 5)
+        );
         let server: Server = daemon.reader.get("/v1/pools/app/servers/a").await.unwrap();
         assert_eq!(server.streams[0].client, "203.0.x.x", "who only reads sees half of it");
     });
@@ -93,10 +99,20 @@ fn weights_are_changed_and_given_back() {
         assert_eq!(weight(put(r#"{"weight":3}"#).await.unwrap()), (3, 10));
         assert_eq!(weight(put(r#"{"weight":"25%"}"#).await.unwrap()), (3, 10));
         assert_eq!(weight(daemon.client.ask(Method::DELETE, path).await.unwrap()), (10, 10));
-        for bad in [r#"{"weight":1001}"#, r#"{"weight":"x%"}"#, r#"{"weight":-1}"#, "{}", "[", r#"{"weight":"99999%"}"#] {
+        for bad in [
+            r#"{"weight":1001}"#,
+            r#"{"weight":"x%"}"#,
+            r#"{"weight":-1}"#,
+            "{}",
+            "[",
+            r#"{"weight":"99999%"}"#,
+        ] {
             assert_eq!(daemon.refused(Method::PUT, path, bad).await, ("bad-request".into(), 400, 2), "{bad}");
         }
-        assert_eq!(daemon.refused(Method::PUT, path, r#"{"weight":0}"#).await, ("last-server".into(), 409, 6));
+        assert_eq!(
+            daemon.refused(Method::PUT, path, r#"{"weight":0}"#).await,
+            ("last-server".into(), 409, 6)
+        );
         assert_eq!(weight(put(r#"{"weight":0,"force":true}"#).await.unwrap()), (0, 10));
         assert_eq!(daemon.kinds(), ["server.weight"; 4]);
     });

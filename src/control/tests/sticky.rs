@@ -10,7 +10,8 @@ fn table(pool: &Pool) -> &SourceTable {
 
 fn fill(pool: &Pool) {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
-    for (ip, server, idle) in [("203.0.113.1", "a", 0), ("203.0.113.2", "a", 600), ("198.51.100.7", "b", 60)] {
+    for (ip, server, idle) in [("203.0.113.1", "a", 0), ("203.0.113.2", "a", 600), ("198.51.100.7", "b", 60)]
+    {
         table(pool).put(ip.parse().unwrap(), ServerId::of(server), now - idle);
     }
 }
@@ -22,13 +23,20 @@ fn tables_are_listed_and_shown() {
         let tables: Vec<StickyTable> = daemon.get("/v1/sticky").await;
         assert_eq!(tables.len(), 2);
         assert_eq!((tables[0].cookie.as_deref(), tables[0].entries), (Some("LBD"), None));
-        assert_eq!((tables[1].entries, tables[1].limit, tables[1].ttl_ms), (Some(3), Some(1000), Some(1_800_000)));
+        assert_eq!(
+            (tables[1].entries, tables[1].limit, tables[1].ttl_ms),
+            (Some(3), Some(1000), Some(1_800_000))
+        );
         let shown = async |query: &str| {
             let entries: StickyEntries = daemon.get(&format!("/v1/sticky/app?{query}")).await;
             (entries.entries.iter().map(|entry| entry.key.clone()).collect::<Vec<_>>(), entries.total)
         };
         let check = async |query: &str, keys: &[&str], total: u64| {
-            assert_eq!(shown(query).await, (keys.iter().map(|key| (*key).to_owned()).collect(), total), "{query}");
+            assert_eq!(
+                shown(query).await,
+                (keys.iter().map(|key| (*key).to_owned()).collect(), total),
+                "{query}"
+            );
         };
         check("", &["203.0.113.1", "198.51.100.7", "203.0.113.2"], 3).await;
         check("limit=1", &["203.0.113.1"], 3).await;
