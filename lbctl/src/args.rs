@@ -98,6 +98,11 @@ pub(crate) enum Command {
     /// The daemon itself
     #[command(subcommand)]
     Daemon(DaemonCommand),
+    /// Print a completion script for a shell
+    Completion {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
     /// Raw access to the control protocol
     Api {
         /// GET, PUT, POST or DELETE

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::screen::Screen;
 use http::Method;
 use lbctl::client::{Client, encode};
-use lbctl::protocol::units::format_duration;
+use lbctl::protocol::units::{format_count, format_duration};
 use lbctl::protocol::{AdminState, Changed, DrainSticky, Exit, Operation, Phase, SetAdmin};
 use lbctl::render;
 
@@ -39,8 +39,9 @@ pub(super) async fn run(args: DrainArgs, client: &Client, screen: &Screen) -> Re
                 others => format!("new clients go to {}", others.join(", ")),
             };
             let line = format!(
-                "{verb} {name}: {} sessions, {} requests; {others}",
-                effect.sessions, effect.requests
+                "{verb} {name}: {}, {}; {others}",
+                format_count(effect.sessions, "session"),
+                format_count(effect.requests, "request")
             );
             if args.wait { screen.talk(&line) } else { screen.write(&(line + "\n")) }
         }
