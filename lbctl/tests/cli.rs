@@ -188,7 +188,7 @@ fn a_drain_says_what_it_means_and_how_to_undo_it() {
     let stdout = "draining app/a: 400 sessions, 12 requests; new clients go to b\n";
     assert_output(&output, 0, stdout, "undo: lbctl ready app/a\n");
     let asked = script.asked();
-    let body = r#"{"state":"drain","deadline":"30m","sticky":"keep","reason":"kernel"}"#;
+    let body = r#"{"state":"drain","deadline":"30m","reason":"kernel"}"#;
     assert_eq!(asked, ["GET /v1/servers".to_owned(), format!("PUT /v1/pools/app/servers/a/admin {body}")]);
     assert_output(&script.run(&["-q", "drain", "app/a"]), 0, stdout, "");
 }

@@ -111,3 +111,24 @@ fn new_clients_go_elsewhere_and_old_ones_stay_or_move() {
         assert_ne!(old.goes(&app).unwrap().0, home, "its client moves");
     });
 }
+
+#[test]
+fn a_server_that_the_file_forgot_is_emptied_without_a_wish() {
+    run(async |daemon| {
+        let app = daemon.world.pool("app");
+        let server = &app.members[0].server;
+        let client = "203.0.113.9:5000".parse().unwrap();
+        let session = server.begin().into_session(SessionKind::Tunnel, client);
+        let hour = Duration::from_secs(3600);
+        let operation = daemon.context.drains.let_go(server, hour);
+        assert_eq!(daemon.context.drains.let_go(server, hour).id, operation.id, "each reload says it again");
+        let path = format!("/v1/operations/op_{}", operation.id);
+        let shown: Operation = daemon.get(&path).await;
+        assert_eq!((shown.verb.as_str(), shown.left.sessions), ("remove", 1));
+        assert_eq!(app.members[0].eligibility(), crate::pool::Eligibility::Ready, "the name keeps its wish");
+        assert_eq!(daemon.refused(Method::DELETE, &path, "").await, ("conflict".into(), 409, 1));
+        drop(session);
+        let ended: Operation = daemon.get(&format!("{path}?wait=10s")).await;
+        assert_eq!((ended.phase, ended.closed), (Phase::Drained, 1));
+    });
+}
