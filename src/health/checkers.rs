@@ -4,6 +4,7 @@
 //! over any number of reloads; when they change it is aborted (by its guard) and another one starts. Neither this
 //! nor a task holds a pool or a snapshot.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,14 +27,15 @@ const FIRST_GAP: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct Checkers {
     events: Arc<Events>,
-    tasks: Vec<Checker>,
+    /// By [`Task::key`].
+    tasks: HashMap<usize, Checker>,
     resolver: Resolver,
 }
 
 impl Checkers {
     /// None yet.
     pub fn new(events: Arc<Events>) -> Self {
-        Self { resolver: Resolver::new(Arc::clone(&events)), events, tasks: Vec::new() }
+        Self { resolver: Resolver::new(Arc::clone(&events)), events, tasks: HashMap::new() }
     }
 
     /// Makes these pools the ones that are checked, and commits them ([`Pool::commit`]). Called with a generation
@@ -52,11 +54,20 @@ impl Checkers {
             }
         }
         self.resolver.reconcile(&servers);
-        let (kept, new): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|task| self.runs(task));
-        self.tasks.retain(|checker| kept.contains(&checker.task));
+        let (mut tasks, mut new) = (HashMap::new(), Vec::new());
+        for task in wanted {
+            match self.tasks.remove(&task.key()) {
+                Some(running) if running.task == task => {
+                    tasks.insert(task.key(), running);
+                }
+                _ => new.push(task),
+            }
+        }
         let count = u32::try_from(new.len()).unwrap_or(u32::MAX);
         let spread = FIRST_SPREAD.min(FIRST_GAP.saturating_mul(count));
-        self.tasks.extend(new.into_iter().map(|task| Checker::start(task, spread, &self.events)));
+        tasks.extend(new.into_iter().map(|task| (task.key(), Checker::start(task, spread, &self.events))));
+        // What is left in the old map is wanted no more: its guards end it.
+        self.tasks = tasks;
     }
 
     /// How many servers are checked.
@@ -67,10 +78,6 @@ impl Checkers {
     /// Whether nothing is checked.
     pub fn is_empty(&self) -> bool {
         self.tasks.is_empty()
-    }
-
-    fn runs(&self, task: &Task) -> bool {
-        self.tasks.iter().any(|checker| checker.task == *task)
     }
 }
 
@@ -113,6 +120,11 @@ impl Drop for Checker {
 }
 
 impl Task {
+    /// The live server's own address: unique while this holds it.
+    fn key(&self) -> usize {
+        Arc::as_ptr(&self.server).addr()
+    }
+
     async fn run(self, first: Duration, events: Arc<Events>) {
         tokio::time::sleep(first).await;
         loop {

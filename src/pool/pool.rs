@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::admin::{Admin, DrainSticky, Overrides};
 use super::balance::{BalanceKind, Balancer, Tier};
@@ -137,8 +137,19 @@ pub struct Pool {
     pub(super) overrides: Overrides,
     turn: Arc<AtomicU64>,
     /// Wishes for names that are gone: they hold again if the name returns.
-    parked: Vec<(Arc<str>, Arc<Admin>)>,
+    parked: Vec<Parked>,
 }
+
+/// A wish whose name is gone.
+#[derive(Debug, Clone)]
+struct Parked {
+    name: Arc<str>,
+    admin: Arc<Admin>,
+    gone: SystemTime,
+}
+
+/// How long a wish waits for its name to return.
+const PARKED: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Pool {
     /// Makes a pool that adopts what it can from the previous one of its name: servers by name and address, wishes
@@ -152,10 +163,13 @@ impl Pool {
         let members: Vec<Member> = servers.into_iter().map(|server| adopt.member(server)).collect();
         let mut index: Vec<_> = (0_u32..).zip(&members).map(|(i, m)| (m.server.id, i)).collect();
         index.sort_unstable();
+        let at = |id: ServerId| find(&index, id).map(|at| &members[at].server);
+        let is_member = |server: &Arc<Server>| at(server.id).is_some_and(|here| Arc::ptr_eq(here, server));
+        let is_named = |name: &str| at(ServerId::of(name)).is_some();
         let tiers = [Tier::new(&members, false, &balance), Tier::new(&members, true, &balance)];
         Self {
-            leaving: adopt.leaving(&members),
-            parked: adopt.parked(&members),
+            leaving: adopt.leaving(is_member),
+            parked: adopt.parked(is_named),
             sticky: adopt.sticky(sticky),
             counters: previous.map_or_else(|| Counters::new(workers), |pool| Arc::clone(&pool.counters)),
             balance: Balancer::new(balance, Arc::clone(&turn)),
@@ -171,10 +185,13 @@ impl Pool {
     }
 
     /// Applies to what was adopted what the new settings say of it: check definitions and table limits. Called once
-    /// nothing can fail any more.
+    /// nothing can fail any more (`health::Checkers::reconcile` does it).
     pub fn commit(&self) {
         for member in &self.members {
             member.server.apply_check(self.check.as_ref());
+        }
+        for server in &self.leaving {
+            server.forget_health();
         }
         for sticky in &self.sticky {
             if let Sticky::Source(policy) = sticky {
@@ -207,9 +224,13 @@ impl Pool {
     }
 
     pub(super) fn index_of(&self, id: ServerId) -> Option<usize> {
-        let at = self.index.binary_search_by_key(&id, |&(id, _)| id).ok()?;
-        Some(self.index[at].1 as usize)
+        find(&self.index, id)
     }
+}
+
+fn find(index: &[(ServerId, u32)], id: ServerId) -> Option<usize> {
+    let at = index.binary_search_by_key(&id, |&(id, _)| id).ok()?;
+    Some(index[at].1 as usize)
 }
 
 /// What a new pool takes over.
@@ -224,11 +245,10 @@ struct Adopt<'a> {
 impl Adopt<'_> {
     fn member(&self, settings: ServerSettings) -> Member {
         let ServerSettings { name, host, port, weight, backup, health_port } = settings;
-        let namesake = self.previous.and_then(|pool| pool.member(&name)).map(|member| &member.server);
-        let same = self.previous.and_then(|pool| {
-            let present = pool.members.iter().map(|member| &member.server);
-            present.chain(&pool.leaving).find(|s| s.name == name && s.host == host && s.port == port)
-        });
+        let namesake =
+            self.previous.and_then(|pool| pool.by_id(ServerId::of(&name))).map(|member| &member.server);
+        let before = namesake.into_iter().chain(self.previous.iter().flat_map(|pool| &pool.leaving));
+        let same = before.into_iter().find(|s| s.name == name && s.host == host && s.port == port);
         let server = match same {
             Some(server) => Arc::clone(server),
             None => Arc::new(Server::new(
@@ -248,30 +268,32 @@ impl Adopt<'_> {
     }
 
     fn admin(&self, name: &Arc<str>, namesake: Option<&Arc<Server>>) -> Arc<Admin> {
-        let parked = || {
-            let parked = self.previous.iter().flat_map(|pool| &pool.parked);
-            parked.into_iter().find(|(parked, _)| parked == name).map(|(_, admin)| admin)
-        };
-        match namesake.map(|server| &server.admin).or_else(parked) {
+        let mut parked = self.previous.iter().flat_map(|pool| &pool.parked);
+        let mut parked = || parked.find(|parked| parked.name == *name).map(|parked| &parked.admin);
+        match namesake.map(|server| &server.admin).or_else(&mut parked) {
             Some(admin) => Arc::clone(admin),
             None => Admin::new(self.overrides.clone()),
         }
     }
 
-    fn leaving(&self, members: &[Member]) -> Vec<Arc<Server>> {
+    fn leaving(&self, is_member: impl Fn(&Arc<Server>) -> bool) -> Vec<Arc<Server>> {
         let Some(previous) = self.previous else { return Vec::new() };
         let before = previous.members.iter().map(|member| &member.server).chain(&previous.leaving);
-        let left = before.filter(|server| !members.iter().any(|member| Arc::ptr_eq(&member.server, server)));
-        left.filter(|server| server.is_busy()).cloned().collect()
+        before.filter(|server| !is_member(server) && server.is_busy()).cloned().collect()
     }
 
-    fn parked(&self, members: &[Member]) -> Vec<(Arc<str>, Arc<Admin>)> {
+    fn parked(&self, is_named: impl Fn(&str) -> bool) -> Vec<Parked> {
         let Some(previous) = self.previous else { return Vec::new() };
-        let named = previous.members.iter().map(|member| (&member.server.name, &member.server.admin));
-        let before = named.chain(previous.parked.iter().map(|(name, admin)| (name, admin)));
-        let gone = before.filter(|(name, _)| !members.iter().any(|member| member.server.name == **name));
-        let wished = gone.filter(|(_, admin)| !admin.get().is_default());
-        wished.map(|(name, admin)| (Arc::clone(name), Arc::clone(admin))).collect()
+        let gone = SystemTime::now();
+        let named = previous.members.iter().map(|member| Parked {
+            name: Arc::clone(&member.server.name),
+            admin: Arc::clone(&member.server.admin),
+            gone,
+        });
+        let recent = |parked: &&Parked| gone.duration_since(parked.gone).is_ok_and(|waited| waited < PARKED);
+        let before = previous.parked.iter().filter(recent).cloned();
+        let left = named.chain(before).filter(|parked| !is_named(&parked.name));
+        left.filter(|parked| !parked.admin.get().is_default()).collect()
     }
 
     fn sticky(&self, settings: Vec<StickySettings>) -> Vec<Sticky> {

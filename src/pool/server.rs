@@ -108,12 +108,8 @@ impl Server {
     /// A new server; with a check that says so, it takes no traffic before the first good one.
     pub(super) fn new(identity: Identity, check: Option<&Arc<CheckSpec>>) -> Self {
         let Identity { pool, name, host, port, admin, counters } = identity;
-        let state = match check {
-            Some(spec) if spec.initial_up => State::Up,
-            _ => State::Unknown,
-        };
         let health = Health {
-            machine: Machine::new(state, Instant::now()),
+            machine: Machine::new(initial(check), Instant::now()),
             spec: check.cloned(),
             changed: SystemTime::now(),
             reason: None,
@@ -261,8 +257,25 @@ impl Server {
         self.gate.store(health.gate(), Ordering::Relaxed);
     }
 
+    /// It left its pool and is checked no more: should it return, it is as unknown as a new one.
+    pub(super) fn forget_health(&self) {
+        let mut health = self.lock();
+        health.machine = Machine::new(initial(health.spec.as_ref()), Instant::now());
+        health.changed = SystemTime::now();
+        (health.reason, health.last) = (None, None);
+        self.gate.store(health.gate(), Ordering::Relaxed);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a server is before its first check.
+fn initial(check: Option<&Arc<CheckSpec>>) -> State {
+    match check {
+        Some(spec) if spec.initial_up => State::Up,
+        _ => State::Unknown,
     }
 }
 

@@ -1,1 +1,229 @@
-//! (tests to come)
+//! Who gets a request: stickiness, its failures and repairs, and the balancer behind it.
+
+use super::*;
+use crate::pool::testing::{Client, check, check_spec, cookie_policy, settings, source};
+use crate::pool::{CookiePolicy, DrainSticky, PoolSettings, Stamp, StickySettings, Wish};
+
+fn pool_of(servers: &[&str], sticky: Vec<StickySettings>) -> Pool {
+    let check_all = Some(Arc::new(check_spec()));
+    let pool = Pool::new(PoolSettings { sticky, check: check_all, ..settings(servers) }, None, 1);
+    for member in &pool.members {
+        check(&pool, &member.server.name, true);
+    }
+    pool
+}
+
+fn cookie(on_down: OnDown) -> StickySettings {
+    StickySettings::Cookie(CookiePolicy { on_down, ..cookie_policy("LBD") })
+}
+
+fn wish(pool: &Pool, name: &str, wish: Wish) {
+    pool.member(name).expect("a member").server.admin.set(wish, Stamp::now(None, None));
+}
+
+fn drain(sticky: DrainSticky) -> Wish {
+    Wish::Drain { sticky, deadline: None }
+}
+
+fn went(name: &str, how: How) -> Result<(String, How), Unavailable> {
+    Ok((name.to_owned(), how))
+}
+
+fn other(name: &str) -> &'static str {
+    if name == "a" { "b" } else { "a" }
+}
+
+#[test]
+fn a_pool_without_servers_or_with_none_up_says_which() {
+    assert_eq!(Client::default().goes(&pool_of(&[], vec![])), Err(Unavailable::NoServers));
+    let pool = pool_of(&["a", "b"], vec![]);
+    check(&pool, "a", false);
+    wish(&pool, "b", Wish::Maint);
+    assert_eq!(Client::default().goes(&pool), Err(Unavailable::AllDown));
+}
+
+#[test]
+fn a_lease_counts_and_is_given_back() {
+    let pool = pool_of(&["a"], vec![]);
+    let acquired = Client::default().ask(&pool, &[], 1000).expect("a server");
+    assert_eq!((acquired.lease.in_flight(), acquired.how), (1, How::Balanced));
+    assert!(acquired.set_cookie.is_none());
+    drop(acquired);
+    assert_eq!(pool.members[0].server.in_flight(), 0);
+}
+
+#[test]
+fn tried_servers_are_left_out_until_none_is_left() {
+    let pool = pool_of(&["a", "b", "c!"], vec![]);
+    let mut tried = Vec::new();
+    for _ in 0..3 {
+        let id = Client::default().ask(&pool, &tried, 1000).expect("a server").lease.id;
+        assert!(!tried.contains(&id));
+        tried.push(id);
+    }
+    assert_eq!(tried[2], ServerId::of("c"), "the backup comes last");
+    assert_eq!(Client::default().ask(&pool, &tried, 1000).unwrap_err(), Unavailable::AllTried);
+}
+
+#[test]
+fn backups_serve_only_while_no_other_is_ready() {
+    let pool = pool_of(&["a", "b", "c!", "d!"], vec![]);
+    let seen = || {
+        let mut names: Vec<_> = (0..20).map(|_| Client::default().goes(&pool).expect("a server").0).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.concat()
+    };
+    assert_eq!(seen(), "ab");
+    check(&pool, "a", false);
+    assert_eq!(seen(), "b");
+    wish(&pool, "b", drain(DrainSticky::Keep));
+    assert_eq!(seen(), "cd", "who drains takes no new clients");
+    check(&pool, "a", true);
+    assert_eq!(seen(), "a");
+}
+
+#[test]
+fn a_cookie_keeps_its_client() {
+    let pool = pool_of(&["a", "b", "c"], vec![cookie(OnDown::Redispatch)]);
+    let mut clients = vec![Client::default(); 12];
+    for client in &mut clients {
+        let (first, how) = client.goes(&pool).expect("a server");
+        assert_eq!(how, How::Balanced);
+        for _ in 0..5 {
+            assert_eq!(client.goes(&pool), went(&first, How::StickyCookie));
+            assert!(client.ask(&pool, &[], 1000).unwrap().set_cookie.is_none(), "it has its cookie");
+        }
+    }
+    let totals = pool.counters.total();
+    assert_eq!((totals.sticky_misses, totals.sticky_hits), (12, 12 * 10));
+}
+
+#[test]
+fn a_forged_cookie_is_healed_and_the_first_good_one_counts() {
+    let pool = pool_of(&["a", "b"], vec![cookie(OnDown::Fail)]);
+    let mut client = Client { cookies: vec![("LBD".into(), b"a".to_vec())], key: 0 };
+    let (first, how) = client.goes(&pool).expect("a server");
+    assert_eq!(how, How::Balanced);
+    client.cookies.insert(0, ("LBD".into(), b"AAAAAAAA".to_vec()));
+    assert_eq!(client.goes(&pool), went(&first, How::StickyCookie));
+}
+
+#[test]
+fn a_client_of_a_down_server_moves_for_good() {
+    for sticky in [cookie(OnDown::Redispatch), source(OnDown::Redispatch)] {
+        let pool = pool_of(&["a", "b"], vec![sticky]);
+        let mut client = Client::default();
+        let (first, _) = client.goes(&pool).expect("a server");
+        check(&pool, &first, false);
+        assert_eq!(client.goes(&pool), went(other(&first), How::Redispatched));
+        check(&pool, &first, true);
+        let (now, how) = client.goes(&pool).expect("a server");
+        assert_eq!(now, other(&first), "it does not jump back");
+        assert_ne!(how, How::Redispatched);
+        assert_eq!(pool.counters.total().redispatches, 1);
+    }
+}
+
+#[test]
+fn a_server_that_failed_this_request_is_left_for_another() {
+    let pool = pool_of(&["a", "b"], vec![cookie(OnDown::Redispatch)]);
+    let mut client = Client::default();
+    let first = client.ask(&pool, &[], 1000).unwrap().lease.id;
+    let second = client.ask(&pool, &[first], 1000).unwrap();
+    assert_ne!(second.lease.id, first);
+    assert_eq!(second.how, How::Redispatched);
+    assert_eq!(client.ask(&pool, &[], 1000).unwrap().lease.id, second.lease.id, "its cookie moved too");
+}
+
+#[test]
+fn on_down_fail_waits_for_the_server() {
+    for sticky in [cookie(OnDown::Fail), source(OnDown::Fail)] {
+        let pool = pool_of(&["a", "b"], vec![sticky]);
+        let mut client = Client::default();
+        let (first, _) = client.goes(&pool).expect("a server");
+        check(&pool, &first, false);
+        assert_eq!(client.goes(&pool), Err(Unavailable::StickyDown));
+        wish(&pool, &first, drain(DrainSticky::Move));
+        assert_eq!(client.goes(&pool), Err(Unavailable::StickyDown), "down is down");
+        check(&pool, &first, true);
+        assert_eq!(client.goes(&pool), went(other(&first), How::Redispatched), "move says move");
+        wish(&pool, &first, Wish::Ready);
+        assert_eq!(client.goes(&pool).expect("a server").0, other(&first));
+    }
+}
+
+#[test]
+fn a_draining_server_keeps_its_sticky_clients_or_moves_them() {
+    for (sticky, how) in
+        [(cookie(OnDown::Redispatch), How::StickyCookie), (source(OnDown::Redispatch), How::StickySource)]
+    {
+        let pool = pool_of(&["a", "b"], vec![sticky]);
+        let mut client = Client::default();
+        let (first, _) = client.goes(&pool).expect("a server");
+        wish(&pool, &first, drain(DrainSticky::Keep));
+        assert_eq!(client.goes(&pool), went(&first, how));
+        wish(&pool, &first, drain(DrainSticky::Move));
+        assert_eq!(client.goes(&pool), went(other(&first), How::Redispatched));
+    }
+    let pool = pool_of(&["a", "b"], vec![cookie(OnDown::Redispatch)]);
+    wish(&pool, "a", drain(DrainSticky::Keep));
+    for _ in 0..10 {
+        assert_eq!(Client::default().goes(&pool), went("b", How::Balanced), "new clients go elsewhere");
+    }
+}
+
+#[test]
+fn without_a_share_a_server_keeps_its_clients_and_gets_no_new_ones() {
+    let pool = pool_of(&["a", "b"], vec![cookie(OnDown::Redispatch)]);
+    let mut client = Client::default();
+    let (first, _) = client.goes(&pool).expect("a server");
+    pool.member(&first).unwrap().server.admin.set_weight(Some(0), Stamp::now(None, None));
+    assert_eq!(pool.member(&first).unwrap().eligibility(), Eligibility::StickyOnly);
+    for _ in 0..10 {
+        assert_eq!(client.goes(&pool), went(&first, How::StickyCookie));
+        assert_eq!(Client::default().goes(&pool), went(other(&first), How::Balanced));
+    }
+}
+
+#[test]
+fn several_sticky_are_tried_in_order_and_brought_in_step() {
+    let pool = pool_of(&["a", "b", "c"], vec![cookie(OnDown::Redispatch), source(OnDown::Redispatch)]);
+    let table = pool.sticky[1].table().expect("a table");
+    let ip: IpAddr = "198.51.100.7".parse().unwrap();
+    // No cookie yet: the table knows, and a cookie is set.
+    table.put(ip, ServerId::of("b"), 1000);
+    let mut client = Client::default();
+    assert_eq!(client.goes(&pool), went("b", How::StickySource));
+    assert_eq!(client.goes(&pool), went("b", How::StickyCookie));
+    // They disagree: the cookie goes first, the table follows.
+    table.put(ip, ServerId::of("c"), 1000);
+    assert_eq!(client.goes(&pool), went("b", How::StickyCookie));
+    assert_eq!(table.find(ip, 1000), Some(ServerId::of("b")));
+    // The cookie's server is down and the table's is not: the table wins, the cookie follows.
+    check(&pool, "b", false);
+    table.put(ip, ServerId::of("a"), 1000);
+    assert_eq!(client.goes(&pool), went("a", How::StickySource));
+    assert_eq!(client.goes(&pool), went("a", How::StickyCookie));
+    // Both point at a server that is down.
+    check(&pool, "a", false);
+    assert_eq!(client.goes(&pool), went("c", How::Redispatched));
+    assert_eq!(table.find(ip, 1000), Some(ServerId::of("c")));
+    assert_eq!(client.goes(&pool), went("c", How::StickyCookie));
+}
+
+#[test]
+fn a_removed_server_falls_to_on_down() {
+    let client_of_b = |on_down| {
+        let sticky = cookie(on_down);
+        let old = pool_of(&["a", "b"], vec![sticky.clone()]);
+        check(&old, "a", false);
+        let mut client = Client::default();
+        assert_eq!(client.goes(&old), went("b", How::Balanced));
+        (client, pool_of(&["a"], vec![sticky]))
+    };
+    let (mut client, pool) = client_of_b(OnDown::Redispatch);
+    assert_eq!(client.goes(&pool), went("a", How::Redispatched));
+    let (mut client, pool) = client_of_b(OnDown::Fail);
+    assert_eq!(client.goes(&pool), Err(Unavailable::StickyDown));
+}

@@ -5,47 +5,72 @@ use super::Candidates;
 use crate::pool::server::ServerId;
 
 pub(super) fn pick(among: &Candidates<'_>, key: u64) -> Option<usize> {
+    let even = among.tier.even && !among.overridden;
     let mut best: Option<Best> = None;
-    for at in 0..among.len() {
+    for (at, seed) in among.tier.seeds.iter().enumerate() {
         let index = among.index(at);
-        let weight = among.weight(index);
-        if weight == 0 {
+        let (draw, weight) = (mix(key ^ seed), among.raw_weight(index));
+        if best.as_ref().is_some_and(|best| !best.loses_to(draw, weight, even)) {
             continue;
         }
-        let draw = draw(key, among.server(index).id);
-        match &mut best {
-            None => best = Some(Best { index, draw, weight }),
-            Some(best) if best.loses_to(draw, weight) => *best = Best { index, draw, weight },
-            Some(_) => {}
+        // Few ever lead, so this is asked of few.
+        if among.weight(index) > 0 {
+            best = Some(Best::new(index, draw, weight, even));
         }
     }
     best.map(|best| best.index)
 }
 
+/// What a server's name adds to each hash.
+pub(super) fn seed(server: ServerId) -> u64 {
+    mix(server.0)
+}
+
 struct Best {
     index: usize,
     draw: u64,
-    weight: u32,
+    /// ln(draw)/weight, below zero; not needed among equal weights.
+    score: f64,
 }
 
 impl Best {
-    /// With equal weights the larger draw wins; else the larger draw^(1/weight), which is the larger
-    /// -weight/ln(draw) and gives each server its share.
-    fn loses_to(&self, draw: u64, weight: u32) -> bool {
-        if weight == self.weight {
+    fn new(index: usize, draw: u64, weight: u32, even: bool) -> Self {
+        let score = if even { 0.0 } else { ln(fraction(draw)) / f64::from(weight) };
+        Self { index, draw, score }
+    }
+
+    /// With equal weights the larger draw wins; else the larger draw^(1/weight), which gives each its share.
+    fn loses_to(&self, draw: u64, weight: u32, even: bool) -> bool {
+        if even {
             return draw > self.draw;
         }
-        ln(draw) * f64::from(self.weight) > ln(self.draw) * f64::from(weight)
+        let needs = self.score * f64::from(weight);
+        let fraction = fraction(draw);
+        // ln(x) <= x - 1 spares most logarithms.
+        fraction - 1.0 > needs && ln(fraction) > needs
     }
 }
 
-/// The natural logarithm of a draw taken as a fraction of one; below zero.
-fn ln(draw: u64) -> f64 {
-    ((draw >> 11) as f64 + 0.5).ln() - 53.0 * std::f64::consts::LN_2
+/// A draw as a fraction of one, neither end included: its upper bits are the mantissa of a number from 1 to 2.
+fn fraction(draw: u64) -> f64 {
+    f64::from_bits(1.0_f64.to_bits() | draw >> 12) - (1.0 - f64::EPSILON / 2.0)
 }
 
-fn draw(key: u64, server: ServerId) -> u64 {
-    mix(key ^ mix(server.0))
+/// The natural logarithm of a fraction, to 11 digits: faster than the system's, and the same on every system.
+fn ln(fraction: f64) -> f64 {
+    let bits = fraction.to_bits();
+    let exponent = (bits >> 52) as i32 - 1023;
+    let mantissa = f64::from_bits(bits & ((1 << 52) - 1) | 1.0_f64.to_bits());
+    // From 1..2 to around 1, where the series of the inverse hyperbolic tangent is short.
+    let (exponent, mantissa) = if mantissa > std::f64::consts::SQRT_2 {
+        (exponent + 1, mantissa / 2.0)
+    } else {
+        (exponent, mantissa)
+    };
+    let s = (mantissa - 1.0) / (mantissa + 1.0);
+    let square = s * s;
+    let series = [13.0, 11.0, 9.0, 7.0, 5.0, 3.0, 1.0].iter().fold(0.0, |sum, odd| sum * square + 1.0 / odd);
+    f64::from(exponent) * std::f64::consts::LN_2 + 2.0 * s * series
 }
 
 /// A hash of some bytes that is the same everywhere and always: what an [`Affinity`](crate::pool::Affinity) makes a
@@ -67,6 +92,20 @@ fn mix(mut x: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_logarithm_is_one() {
+        for draw in [0, 1 << 12, 1 << 40, 1 << 63, u64::MAX / 3, u64::MAX - (1 << 30), u64::MAX] {
+            let fraction = fraction(draw);
+            assert!(fraction > 0.0 && fraction < 1.0, "{draw:#x}");
+            let (ours, theirs) = (ln(fraction), fraction.ln());
+            assert!(
+                (ours - theirs).abs() <= 1e-11 * theirs.abs().max(1e-5),
+                "{draw:#x}: {ours} for {theirs}"
+            );
+            assert!(ours < 0.0, "{draw:#x}");
+        }
+    }
 
     #[test]
     fn the_hash_never_changes() {

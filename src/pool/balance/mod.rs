@@ -91,7 +91,7 @@ impl Balancer {
             BalanceKind::LeastRequests => least::pick(among, &self.turn, Server::in_flight),
             BalanceKind::LeastConnections => least::pick(among, &self.turn, busy),
             BalanceKind::P2c => p2c::pick(among, busy),
-            BalanceKind::Random => draw::pick(among, None),
+            BalanceKind::Random => draw::one(among),
             BalanceKind::Hash(key) => hash::pick(among, affinity.hash_key(key)),
         }
     }
@@ -107,7 +107,11 @@ fn busy(server: &Server) -> u32 {
 pub(super) struct Tier {
     /// Their indexes in the pool; those without a weight included, as an operator may give them one.
     members: Box<[u32]>,
-    /// The largest weight in the file.
+    /// What their names add to a rendezvous hash; empty for other algorithms.
+    seeds: Box<[u64]>,
+    /// Whether all weights in the file are the same.
+    even: bool,
+    /// The largest of them.
     max_weight: u32,
     /// The order of round robin; empty for other algorithms.
     sequence: Box<[u32]>,
@@ -122,7 +126,12 @@ impl Tier {
             BalanceKind::RoundRobin => smooth_sequence(&weights).into_iter().map(|i| members[i]).collect(),
             _ => Box::default(),
         };
-        Self { max_weight: weights.iter().copied().max().unwrap_or(0), members, sequence }
+        let seeds = match kind {
+            BalanceKind::Hash(_) => members.iter().map(|&i| hash::seed(all[i as usize].server.id)).collect(),
+            _ => Box::default(),
+        };
+        let even = weights.windows(2).all(|pair| pair[0] == pair[1]);
+        Self { seeds, even, max_weight: weights.iter().copied().max().unwrap_or(0), members, sequence }
     }
 }
 
@@ -150,10 +159,16 @@ impl Candidates<'_> {
         &self.members[index].server
     }
 
+    /// A member's weight now, candidate or not.
+    fn raw_weight(&self, index: usize) -> u32 {
+        let member = &self.members[index];
+        if self.overridden { member.effective_weight() } else { member.weight }
+    }
+
     /// A member's weight now; 0 when it is no candidate.
     fn weight(&self, index: usize) -> u32 {
         let member = &self.members[index];
-        let weight = if self.overridden { member.effective_weight() } else { member.weight };
+        let weight = self.raw_weight(index);
         if weight == 0
             || member.server.eligibility() != Eligibility::Ready
             || self.tried.contains(&member.server.id)
@@ -168,7 +183,7 @@ impl Candidates<'_> {
 /// multiples are the evenest such sequence).
 fn spread(position: u64, total: u64) -> u64 {
     let fraction = position.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (u128::from(fraction) * u128::from(total) >> 64) as u64
+    ((u128::from(fraction) * u128::from(total)) >> 64) as u64
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use super::{Candidates, draw};
 use crate::pool::server::Server;
 
 pub(super) fn pick(among: &Candidates<'_>, load: fn(&Server) -> u32) -> Option<usize> {
-    let first = draw::pick(among, None)?;
-    let Some(second) = draw::pick(among, Some(first)) else { return Some(first) };
-    let (one, two) = (among.weight(first), among.weight(second));
+    let (first, second) = draw::two(among)?;
+    let Some(second) = second else { return Some(first) };
     // load/weight, compared without a division; a tie goes to the first, whose draw was by weight.
-    let busier = u64::from(load(among.server(first))) * u64::from(two)
-        > u64::from(load(among.server(second))) * u64::from(one);
+    let per_weight =
+        |one: usize, other: usize| u64::from(load(among.server(one))) * u64::from(among.raw_weight(other));
+    let busier = per_weight(first, second) > per_weight(second, first);
     Some(if busier { second } else { first })
 }

@@ -48,7 +48,7 @@ fn pick_by_weights(among: &Candidates<'_>, turn: &AtomicU64) -> Option<usize> {
         return None;
     }
     let target = spread(turn.fetch_add(1, Ordering::Relaxed), total);
-    draw::at(among, None, target)
+    draw::share(among, target)
 }
 
 /// The order in which members of these weights are served, by index; each as often as its weight says, never
