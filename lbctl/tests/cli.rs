@@ -1,5 +1,7 @@
 //! The command itself, against a daemon that answers from a script.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;

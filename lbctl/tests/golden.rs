@@ -4,6 +4,8 @@
 //! without a default shows here. Each `golden/NAME.txt` is what `lbctl` prints of it. `LBCTL_BLESS=1` writes the texts
 //! anew; look at the difference before committing it.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
+
 use lbctl::protocol as wire;
 use lbctl::render::{self, Paint};
 use serde::Serialize;

@@ -121,8 +121,9 @@ pub fn pool(pool: &Pool, paint: Paint) -> String {
 /// `lbctl server check`.
 pub fn probe(path: &str, probe: &Probe, paint: Paint) -> String {
     let tone = if probe.passed { Tone::Good } else { Tone::Bad };
-    let mut out = format!("{path}  {}  {}\n", paint.text(tone, &probe.verdict), micros(probe.took_us));
+    let mut out = format!("{path}  {}\n", paint.text(tone, &probe.verdict));
     out.push_str(&format!("asked        {}\n", probe.asked));
+    out.push_str(&format!("took         {}\n", micros(probe.took_us)));
     if let Some(tls) = &probe.tls {
         out.push_str(&format!("tls          {tls}\n"));
     }
