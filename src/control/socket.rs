@@ -39,6 +39,8 @@ pub struct SocketSettings {
     pub group: Option<String>,
     /// What it lets in.
     pub access: Access,
+    /// Whether a socket that answers there is our own, to be replaced.
+    pub replace: bool,
 }
 
 /// A socket that exists. Its file goes when this is dropped, unless another has taken its place.
@@ -81,7 +83,9 @@ pub fn bind(settings: &SocketSettings) -> Result<Bound, BindError> {
     if newborn.as_os_str().as_bytes().len() > LONGEST {
         return Err(BindError::TooLong(path.clone()));
     }
-    look_for_another(path)?;
+    if !settings.replace {
+        look_for_another(path)?;
+    }
     remove_leftover(&newborn)?;
     let made = make(settings, &newborn);
     if made.is_err() {
@@ -185,7 +189,13 @@ mod tests {
     use super::*;
 
     fn settings(path: &Path) -> SocketSettings {
-        SocketSettings { path: path.to_path_buf(), mode: 0o640, group: None, access: Access::ByRole }
+        SocketSettings {
+            path: path.to_path_buf(),
+            mode: 0o640,
+            group: None,
+            access: Access::ByRole,
+            replace: false,
+        }
     }
 
     #[tokio::test]
@@ -230,6 +240,18 @@ mod tests {
         let _second = bind(&settings(&path)).unwrap();
         drop(first);
         UnixStream::connect(&path).expect("the second still answers");
+    }
+
+    #[tokio::test]
+    async fn our_own_socket_may_be_replaced_while_it_answers() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.sock");
+        let first = bind(&settings(&path)).unwrap();
+        let wider = SocketSettings { mode: 0o660, replace: true, ..settings(&path) };
+        let _second = bind(&wider).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o660);
+        drop(first);
+        UnixStream::connect(&path).expect("the second stays when the first goes");
     }
 
     #[tokio::test]

@@ -223,7 +223,8 @@ pub(super) fn run(test: impl AsyncFnOnce(&Daemon)) {
         tasks.spawn_local(drains.run());
         let mut open = |name: &str, access: Access| {
             let path = dir.path().join(name);
-            let settings = SocketSettings { path: path.clone(), mode: 0o600, group: None, access };
+            let settings =
+                SocketSettings { path: path.clone(), mode: 0o600, group: None, access, replace: false };
             let bound = bind(&settings).unwrap();
             tasks.spawn_local(serve(Rc::clone(&context), bound, Grants::default(), std::future::pending()));
             client(&path)

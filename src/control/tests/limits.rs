@@ -82,8 +82,13 @@ fn nonsense_is_answered_and_harms_nobody() {
 fn when_the_socket_closes_replies_leave_and_the_file_goes() {
     run(async |daemon| {
         let path = daemon.dir.path().join("other.sock");
-        let settings =
-            SocketSettings { path: path.clone(), mode: 0o600, group: None, access: Access::ByRole };
+        let settings = SocketSettings {
+            path: path.clone(),
+            mode: 0o600,
+            group: None,
+            access: Access::ByRole,
+            replace: false,
+        };
         let (stop, stopped) = oneshot::channel::<()>();
         let bound = bind(&settings).unwrap();
         let serving = serve(Rc::clone(&daemon.context), bound, Grants::default(), async {
