@@ -139,16 +139,20 @@ fn lookup(pool: &Pool, key: &str) -> Result<StickyLookup, Box<Problem>> {
     Ok(answer("cookie", found, why))
 }
 
+fn source(sticky: &Sticky) -> Option<&SourcePolicy> {
+    match sticky {
+        Sticky::Source(policy) => Some(policy),
+        Sticky::Cookie(_) => None,
+    }
+}
+
 fn tables(pool: &Pool) -> Result<impl Iterator<Item = &SourcePolicy>, Box<Problem>> {
-    if pool.sticky.iter().all(|sticky| sticky.table().is_none()) {
+    if !pool.sticky.iter().any(|sticky| source(sticky).is_some()) {
         let problem = Problem::new(Kind::NotFound, format!("{} has no table of sticky entries", pool.name));
         let help = "a sticky cookie is kept by the client; `sticky source-ip` makes a table";
         return Err(problem.about(&*pool.name).help(help).into());
     }
-    Ok(pool.sticky.iter().filter_map(|sticky| match sticky {
-        Sticky::Source(policy) => Some(policy),
-        Sticky::Cookie(_) => None,
-    }))
+    Ok(pool.sticky.iter().filter_map(source))
 }
 
 fn address(text: &str) -> Result<IpAddr, Box<Problem>> {

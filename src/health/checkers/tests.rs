@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::LocalSet;
 
 use super::*;
@@ -171,8 +171,10 @@ async fn what_is_unchanged_goes_on_and_what_is_gone_stops() {
 async fn first_checks_are_spread_and_the_interval_holds() {
     LocalSet::new()
         .run_until(async {
-            // Nobody listens there: each check fails at once, whatever the clock does.
-            let gone = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("bound");
+            // Bound and not listening: each check fails at once, whatever the clock does.
+            let silent = TcpSocket::new_v4().expect("a socket");
+            silent.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+            let gone = silent.local_addr().expect("bound");
             let spec = CheckSpec {
                 probe: ProbeKind::Tcp,
                 interval: Duration::from_secs(5),

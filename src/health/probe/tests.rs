@@ -7,7 +7,7 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
@@ -191,10 +191,10 @@ async fn a_silent_server_is_a_timeout_that_says_where() {
 async fn tcp_is_a_connect_and_ports_have_their_order() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let open = listener.local_addr().expect("bound").port();
-    let closed = {
-        let gone = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        gone.local_addr().expect("bound").port()
-    };
+    // Bound and not listening: nobody else gets the port, and nobody answers.
+    let silent = TcpSocket::new_v4().expect("a socket");
+    silent.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    let closed = silent.local_addr().expect("bound").port();
     let check = async |server_port, pool_port, own_port, expected: &str| {
         let spec = CheckSpec { port: pool_port, ..spec(ProbeKind::Tcp) };
         let report = check_once(&server("127.0.0.1", server_port), &spec, own_port).await;

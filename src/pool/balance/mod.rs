@@ -1,6 +1,6 @@
 //! Who gets a request that is not sticky: one file per algorithm, all without locks and without allocation.
 //!
-//! Each chooses among [`Candidates`]: members of one tier (primaries, else backups) that are ready, have a weight
+//! Each chooses among candidates: members of one tier (primaries, else backups) that are ready, have a weight
 //! and were not tried for this request.
 
 mod draw;

@@ -29,7 +29,7 @@ fn an_unchanged_server_stays_whole() {
     let old = Pool::new(checked(&["a", "b"], check_spec()), None, 1);
     check(&old, "a", false);
     let lease = server(&old, "a").begin();
-    let new = next(checked(&["b", "c", "a*9"], check_spec()), &old);
+    let new = Pool::new(checked(&["b", "c", "a*9"], check_spec()), Some(&old), 1);
     // The maker of settings gives addresses by position: `a` and `b` changed theirs.
     assert!(!Arc::ptr_eq(server(&old, "a"), server(&new, "a")));
     let same = next(checked(&["a*9!", "b"], check_spec()), &old);
