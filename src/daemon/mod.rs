@@ -128,6 +128,7 @@ async fn steer(options: Options) -> Ended {
         keys,
         Listeners::new(workers.orders.clone()),
         Rc::clone(&sockets),
+        Arc::clone(&drains),
         Arc::clone(&events),
         log.clone(),
         count,

@@ -7,13 +7,14 @@ use super::sockets::Sockets;
 use super::{Shared, limits, log};
 use crate::config::diagnostic::{Diagnostic, Report, Severity};
 use crate::config::model::{AccessTarget, Model};
+use crate::drain::Drains;
 use crate::health::Checkers;
 use crate::observe::Events;
 use crate::pool::KeyRing;
 use crate::proxy::AccessLogWriter;
 use crate::proxy::listeners::Listeners;
 use crate::reload::World;
-use crate::snapshot::{Context, Current, compile};
+use crate::snapshot::{Context, Current, Snapshot, compile};
 use crate::tls::TlsConfigs;
 
 /// The world that the reloader publishes to.
@@ -23,6 +24,7 @@ pub(super) struct Steering {
     listeners: Shared<Listeners>,
     sockets: Rc<Sockets>,
     checkers: Checkers,
+    drains: Arc<Drains>,
     events: Arc<Events>,
     access_log: AccessLogWriter,
     access_target: Option<AccessTarget>,
@@ -37,6 +39,7 @@ impl Steering {
         keys: Arc<KeyRing>,
         listeners: Listeners,
         sockets: Rc<Sockets>,
+        drains: Arc<Drains>,
         events: Arc<Events>,
         access_log: AccessLogWriter,
         workers: usize,
@@ -48,6 +51,7 @@ impl Steering {
             listeners: Rc::new(listeners.into()),
             sockets,
             checkers: Checkers::new(Arc::clone(&events)),
+            drains,
             events,
             access_log,
             access_target: None,
@@ -92,7 +96,27 @@ impl World for Steering {
         self.current.publish(Arc::clone(&next));
         self.listeners.borrow_mut().commit(prepared, &next);
         self.sockets.commit(sockets);
+        self.let_go(&previous, &next);
         Ok(())
+    }
+}
+
+impl Steering {
+    /// Servers that the files no longer name leave as if drained: nobody is cut before the pool's deadline.
+    fn let_go(&self, previous: &Snapshot, next: &Snapshot) {
+        for snap in next.pools.values() {
+            let deadline = snap.pool.drain.deadline;
+            snap.pool.leaving.iter().for_each(|server| drop(self.drains.let_go(server, deadline)));
+        }
+        for (name, snap) in &previous.pools {
+            if !next.pools.contains_key(name) {
+                let deadline = snap.pool.drain.deadline;
+                snap.pool
+                    .members
+                    .iter()
+                    .for_each(|member| drop(self.drains.let_go(&member.server, deadline)));
+            }
+        }
     }
 }
 
