@@ -1,5 +1,6 @@
 //! lbd: a layer-7 load balancer for stateful applications.
 
+pub mod cli;
 pub mod config;
 pub mod health;
 pub mod observe;

@@ -1,0 +1,3 @@
+//! The commands that work on files, and the demonstration. One file per command.
+
+pub mod demo;
