@@ -29,6 +29,10 @@ class Failed(Exception):
     """A check found what it must not find."""
 
 
+class Ended(BaseException):
+    """The run as a whole is over: its time is spent, or it was told to end."""
+
+
 def require(condition, detail):
     if not condition:
         raise Failed(detail)
@@ -277,8 +281,8 @@ CHECKS = {
 }
 
 
-def out_of_time(*_):
-    raise Failed(f"the budget of {BUDGET} s is spent")
+def end(number, _):
+    raise Ended(f"the budget of {BUDGET} s is spent" if number == signal.SIGALRM else "told to end")
 
 
 def run(names, stage):
@@ -296,8 +300,8 @@ def run(names, stage):
                     traceback.print_exc()
                 print(f"FAILED {name} {error}", flush=True)
                 failed += 1
-    except Exception as error:
-        print(f"FAILED start {error}", flush=True)
+    except (Exception, Ended) as error:
+        print(f"FAILED run {error}", flush=True)
         failed += 1
     finally:
         signal.alarm(0)
@@ -321,7 +325,8 @@ def main():
     names = arguments.only or list(CHECKS)
     if arguments.balancer == "haproxy" and "lbctl-drain" in names:
         names.remove("lbctl-drain")
-    signal.signal(signal.SIGALRM, out_of_time)
+    for number in (signal.SIGALRM, signal.SIGTERM):
+        signal.signal(number, end)
     signal.alarm(BUDGET)
     directory = tempfile.mkdtemp(prefix="lbd-acceptance-")
     try:

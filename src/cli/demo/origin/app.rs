@@ -139,7 +139,8 @@ fn session_cookie(request: &Request<Incoming>) -> Option<&str> {
 }
 
 fn websocket(request: &mut Request<Incoming>, upgraded: &Cell<Option<OnUpgrade>>) -> Answer {
-    let wants = request.headers().get(UPGRADE).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let wants =
+        request.headers().get(UPGRADE).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"websocket"));
     let Some(key) = request.headers().get(SEC_WEBSOCKET_KEY).filter(|_| wants) else {
         return text(StatusCode::UPGRADE_REQUIRED, "this path speaks WebSocket\n");
     };
