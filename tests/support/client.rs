@@ -101,6 +101,11 @@ impl Client {
         self.stream.get_mut().shutdown(Shutdown::Write).unwrap();
     }
 
+    /// The same, when the other side may already have closed.
+    pub(crate) fn end_sending_if_open(&mut self) {
+        let _ = self.stream.get_mut().shutdown(Shutdown::Write);
+    }
+
     /// The bare stream, for another protocol.
     pub(crate) fn into_stream(self) -> TcpStream {
         assert!(self.stream.buffer().is_empty(), "bytes were already read ahead");
