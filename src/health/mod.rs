@@ -1,1 +1,1 @@
-//! (to come)
+//! Asking servers whether they are well.

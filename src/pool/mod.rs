@@ -1,1 +1,34 @@
-//! (to come)
+//! Live state: the servers of a pool, who may take a request, and who gets it.
+//!
+//! A [`Pool`] is made at compile time and immutable; it points at what lives on across reloads ([`Server`]s, their
+//! [`Admin`] wishes, [`Sessions`], sticky tables, counters, the balance position). Three writers only: requests
+//! (through [`Lease`]s), checkers (through [`Server::observe`]), operators (through [`Admin`]). No sockets, no config.
+
+mod acquire;
+mod address;
+pub mod admin;
+pub mod balance;
+pub mod check;
+pub mod health;
+mod lease;
+#[allow(clippy::module_inception)]
+mod pool;
+mod server;
+pub mod sessions;
+pub mod sticky;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use acquire::{Acquired, Affinity, Ask, How, MOST_STICKY, Unavailable};
+pub use admin::{Admin, AdminState, DrainSticky, Stamp, Wish};
+pub use balance::{BalanceKind, Balancer, HashKey};
+pub use check::{BodyMatch, CheckSpec, HttpProbe, ProbeKind, Statuses, TlsToServer};
+pub use health::{Direction, Outcome, State, Transition};
+pub use lease::{IdleHold, Lease, SessionLease};
+pub use pool::{DrainPolicy, Member, Pool, PoolSettings, ServerSettings, StickySettings};
+pub use server::{Eligibility, HealthView, LastCheck, Server, ServerId, Why};
+pub use sessions::{Closing, Session, SessionKind, Sessions};
+pub use sticky::{
+    CookiePolicy, KeyRing, OnDown, SameSite, Secure, SetCookie, SourceEntry, SourcePolicy, SourceTable,
+    Sticky,
+};

@@ -1,1 +1,61 @@
-//! (to come)
+//! Files become generations: watched, read, checked, published; or refused, with the old world going on.
+//!
+//! The order is always wake, settle, read, parse, prepare TLS, [`World::apply`], record. Everything
+//! before `apply` has no side effect, and nothing here knows sockets. Start is the first reload.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::Loaded;
+use crate::config::diagnostic::Report;
+use crate::config::model::Model;
+use crate::config::source::Loader;
+use crate::tls::TlsConfigs;
+
+pub use handle::ReloadHandle;
+pub use reloader::{BootError, Reloader};
+pub use state::{Applied, Cause, Findings, GenerationInfo, Reason, Rejected, ReloadState};
+pub use timing::Timing;
+
+mod attempt;
+mod chain;
+mod gate;
+mod generations;
+mod handle;
+mod journal;
+mod plan;
+mod record;
+mod reloader;
+mod state;
+mod timing;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+/// How a file set becomes a model: `config::load`, or something simpler in a test.
+pub type Load = Arc<dyn Fn(&Path, &dyn Loader) -> Loaded + Send + Sync>;
+
+/// Where files come from: the file system, or memory in a test.
+pub type Files = Arc<dyn Loader + Send + Sync>;
+
+/// The step from a model to traffic. The daemon implements it: compile, prepare listeners, reconcile
+/// checks, publish, commit.
+pub trait World {
+    /// Makes `model` the running one as `generation`, or changes nothing and says why. It is not told
+    /// the [`Cause`]: a world must not behave differently for different ones.
+    fn apply(&mut self, model: Model, tls: TlsConfigs, generation: u64) -> Result<(), Report>;
+}
+
+/// What the daemon decides about reloading, once, at start.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The main file, as the user named it.
+    pub main: PathBuf,
+    /// Where generations are kept; none are without it.
+    pub state_dir: Option<PathBuf>,
+    /// At boot, refuse bad files instead of running the last good generation.
+    pub strict: bool,
+    /// Clocks that no configuration sets; [`Timing::default`] but in tests.
+    pub timing: Timing,
+}

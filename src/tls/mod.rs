@@ -1,1 +1,76 @@
-//! (to come)
+//! TLS on both sides: which certificate a client is shown, which server certificates are believed.
+//!
+//! Reads the files that the model names, and nothing else: no sockets. What was parsed is kept in a
+//! [`Store`] by content, so a reload that changes no certificate changes no `Arc`, no ticket key and no
+//! session cache. A new pair that is bad never replaces one that was good.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::{ClientConfig, ServerConfig};
+
+use crate::config::diagnostic::Report;
+use crate::config::model::{Model, Name, Site};
+
+pub use listener::listener_config;
+pub use store::{Stage, Store};
+pub use upstream::upstream;
+
+mod identity;
+mod listener;
+mod pem;
+mod resolver;
+mod store;
+#[cfg(test)]
+mod tests;
+mod upstream;
+mod verifier;
+
+/// Every TLS configuration of one model, ready for [`crate::snapshot`](crate) to hand out.
+#[derive(Debug, Clone, Default)]
+pub struct TlsConfigs {
+    /// By listener name; only listeners that terminate TLS.
+    pub listeners: BTreeMap<Name, Arc<ServerConfig>>,
+    /// By pool name; only pools that speak TLS to their servers.
+    pub pools: BTreeMap<Name, Arc<ClientConfig>>,
+}
+
+/// Prepares every listener and pool of `model`. All findings go to `report`; the result is complete
+/// exactly when `report` has no error afterwards.
+pub fn prepare(store: &mut Store, model: &Model, stage: Stage, report: &mut Report) -> TlsConfigs {
+    store.begin();
+    let mut configs = TlsConfigs::default();
+    for listener in &model.listeners {
+        let sites = sites_on(model, &listener.name);
+        if let Some(config) = listener_config(store, listener, &sites, stage, report) {
+            configs.listeners.insert(listener.name.clone(), config);
+        }
+    }
+    for pool in model.pools.values() {
+        if let Some(config) = pool.tls.as_ref().and_then(|tls| upstream(store, tls, report)) {
+            configs.pools.insert(pool.name.clone(), config);
+        }
+    }
+    configs
+}
+
+/// The files that TLS needs, sorted, each once: what the watcher looks at besides the configuration.
+pub fn inputs(model: &Model) -> Vec<PathBuf> {
+    let listeners = model.listeners.iter().filter_map(|l| l.tls.as_ref()).flat_map(|tls| &tls.certificates);
+    let sites = model.sites.iter().flat_map(|site| &site.certificates);
+    let authorities = model.pools.values().filter_map(|pool| pool.tls.as_ref()?.ca.clone());
+    let pairs = listeners.chain(sites).flat_map(|c| [c.chain.clone(), c.key.clone()]);
+    pairs.chain(authorities).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The sites with a route on the listener `name`.
+pub fn sites_on<'m>(model: &'m Model, name: &str) -> Vec<&'m Site> {
+    let is_on = |site: &&Site| {
+        site.routes.iter().any(|route| match &route.on {
+            None => true,
+            Some(names) => names.iter().any(|on| &**on == name),
+        })
+    };
+    model.sites.iter().filter(is_on).collect()
+}

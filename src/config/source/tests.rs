@@ -1,0 +1,1 @@
+//! Reading, places, inputs and digests.

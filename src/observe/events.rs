@@ -1,0 +1,160 @@
+//! A bounded ring of events, numbered without gaps, that any number of readers follow at their own pace.
+//!
+//! Emitting is rare (a transition, a drain, a reload), so a mutex holds the ring; it is never taken per request.
+//! A reader that falls more than [`RING`] events behind sees a gap in the numbers and can say how many it missed.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use serde_json::Value;
+use tokio::sync::watch;
+
+/// How many events are kept.
+pub const RING: usize = 4096;
+
+/// Something that happened once.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Position in the stream; the first is 1.
+    pub seq: u64,
+    /// When.
+    pub time: SystemTime,
+    /// What, as `noun.verb`: `server.down`, `config.applied`.
+    pub kind: &'static str,
+    /// To what: `pool/server`, a file, a listener.
+    pub subject: String,
+    /// Facts, as an object.
+    pub data: Value,
+    /// The generation that was running.
+    pub generation: u64,
+    /// Who asked for it, when somebody did.
+    pub actor: Option<String>,
+}
+
+/// The last [`RING`] events.
+#[derive(Debug)]
+pub struct Events {
+    ring: Mutex<VecDeque<Arc<Event>>>,
+    last: watch::Sender<u64>,
+    generation: AtomicU64,
+}
+
+impl Events {
+    /// An empty ring.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            ring: Mutex::new(VecDeque::with_capacity(64)),
+            last: watch::Sender::new(0),
+            generation: AtomicU64::new(0),
+        })
+    }
+
+    /// Adds an event and wakes the subscribers; returns its number.
+    pub fn emit(
+        &self,
+        kind: &'static str,
+        subject: impl Into<String>,
+        data: Value,
+        actor: Option<String>,
+    ) -> u64 {
+        let subject = subject.into();
+        let mut ring = self.ring();
+        let seq = *self.last.borrow() + 1;
+        if ring.len() == RING {
+            ring.pop_front();
+        }
+        let generation = self.generation();
+        ring.push_back(Arc::new(Event {
+            seq,
+            time: SystemTime::now(),
+            kind,
+            subject,
+            data,
+            generation,
+            actor,
+        }));
+        // Under the lock, so that numbers become visible in their order.
+        self.last.send_replace(seq);
+        seq
+    }
+
+    /// The events after `seq` that are still kept, oldest first; 0 gives all.
+    pub fn since(&self, seq: u64) -> Vec<Arc<Event>> {
+        let ring = self.ring();
+        let start = ring.partition_point(|event| event.seq <= seq);
+        ring.range(start..).cloned().collect()
+    }
+
+    /// The number of the last event, now and whenever it changes.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.last.subscribe()
+    }
+
+    /// The number of the last event; 0 before the first.
+    pub fn last(&self) -> u64 {
+        *self.last.borrow()
+    }
+
+    /// Says which generation runs from now on; later events carry it.
+    pub fn set_generation(&self, generation: u64) {
+        self.generation.store(generation, Ordering::Relaxed);
+    }
+
+    /// The generation that events carry now.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    fn ring(&self) -> MutexGuard<'_, VecDeque<Arc<Event>>> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_dense_and_since_is_exclusive() {
+        let events = Events::new();
+        assert_eq!(events.since(0).len(), 0);
+        assert_eq!(events.emit("server.down", "app/a", json!({"reason": "refused"}), None), 1);
+        events.set_generation(7);
+        assert_eq!(events.emit("server.up", "app/a", json!({}), Some("uid 0".into())), 2);
+        let after = events.since(1);
+        assert_eq!(after.len(), 1);
+        assert_eq!((after[0].seq, after[0].kind, after[0].generation), (2, "server.up", 7));
+        assert_eq!(events.since(0)[0].generation, 0);
+        assert!(events.since(2).is_empty());
+        assert!(events.since(99).is_empty());
+    }
+
+    #[test]
+    fn the_ring_forgets_the_oldest() {
+        let events = Events::new();
+        for _ in 0..RING + 10 {
+            events.emit("test.tick", "x", json!(null), None);
+        }
+        let all = events.since(0);
+        assert_eq!(all.len(), RING);
+        assert_eq!(all[0].seq, 11);
+        assert_eq!(all[RING - 1].seq, (RING + 10) as u64);
+    }
+
+    #[tokio::test]
+    async fn subscribers_are_woken_and_see_the_event() {
+        let events = Events::new();
+        let mut follow = events.subscribe();
+        assert_eq!(*follow.borrow_and_update(), 0);
+        let emitter = Arc::clone(&events);
+        let (changed, seq) =
+            tokio::join!(follow.changed(), async move { emitter.emit("test.tick", "x", json!(null), None) });
+        changed.expect("the ring lives");
+        assert_eq!(*follow.borrow(), seq);
+        assert_eq!(events.since(seq - 1)[0].subject, "x");
+    }
+}

@@ -1,0 +1,175 @@
+//! Who gets a request that is not sticky: one file per algorithm, all without locks and without allocation.
+//!
+//! Each chooses among [`Candidates`]: members of one tier (primaries, else backups) that are ready, have a weight
+//! and were not tried for this request.
+
+mod draw;
+mod hash;
+mod least;
+mod p2c;
+mod round_robin;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+pub use self::hash::hash;
+use self::round_robin::smooth_sequence;
+use super::acquire::Affinity;
+use super::pool::Member;
+use super::server::{Eligibility, Server, ServerId};
+
+/// An algorithm, as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BalanceKind {
+    /// Smooth weighted round robin.
+    RoundRobin,
+    /// Fewest requests in flight, by weight.
+    LeastRequests,
+    /// Fewest requests and sessions, by weight.
+    LeastConnections,
+    /// The less busy of two drawn at random.
+    P2c,
+    /// Weighted draw.
+    Random,
+    /// Rendezvous hash of a key.
+    Hash(HashKey),
+}
+
+/// What a hash is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HashKey {
+    /// The client's address.
+    SourceIp,
+    /// A request header, lower-case.
+    Header(Arc<str>),
+    /// A cookie.
+    Cookie(Arc<str>),
+    /// A query parameter.
+    Query(Arc<str>),
+    /// The path.
+    Path,
+    /// The host.
+    Host,
+}
+
+/// An algorithm at work.
+#[derive(Debug)]
+pub struct Balancer {
+    kind: BalanceKind,
+    /// Where round robin stands, and who wins a tie; shared by all workers, kept across reloads.
+    turn: Arc<AtomicU64>,
+}
+
+impl Balancer {
+    pub(super) fn new(kind: BalanceKind, turn: Arc<AtomicU64>) -> Self {
+        Self { kind, turn }
+    }
+
+    /// Which one it is.
+    pub fn kind(&self) -> &BalanceKind {
+        &self.kind
+    }
+
+    /// Its name in the language.
+    pub fn as_str(&self) -> &'static str {
+        match self.kind {
+            BalanceKind::RoundRobin => "round-robin",
+            BalanceKind::LeastRequests => "least-requests",
+            BalanceKind::LeastConnections => "least-connections",
+            BalanceKind::P2c => "p2c",
+            BalanceKind::Random => "random",
+            BalanceKind::Hash(_) => "hash",
+        }
+    }
+
+    pub(super) fn pick(&self, among: &Candidates<'_>, affinity: &dyn Affinity) -> Option<usize> {
+        if among.tier.members.is_empty() {
+            return None;
+        }
+        match &self.kind {
+            BalanceKind::RoundRobin => round_robin::pick(among, &self.turn),
+            BalanceKind::LeastRequests => least::pick(among, &self.turn, Server::in_flight),
+            BalanceKind::LeastConnections => least::pick(among, &self.turn, busy),
+            BalanceKind::P2c => p2c::pick(among, busy),
+            BalanceKind::Random => draw::pick(among, None),
+            BalanceKind::Hash(key) => hash::pick(among, affinity.hash_key(key)),
+        }
+    }
+}
+
+/// Requests in flight and sessions.
+fn busy(server: &Server) -> u32 {
+    server.in_flight().saturating_add(u32::try_from(server.sessions.count()).unwrap_or(u32::MAX))
+}
+
+/// Primaries or backups, with what can be computed once.
+#[derive(Debug)]
+pub(super) struct Tier {
+    /// Their indexes in the pool; those without a weight included, as an operator may give them one.
+    members: Box<[u32]>,
+    /// The largest weight in the file.
+    max_weight: u32,
+    /// The order of round robin; empty for other algorithms.
+    sequence: Box<[u32]>,
+}
+
+impl Tier {
+    pub(super) fn new(all: &[Member], backup: bool, kind: &BalanceKind) -> Self {
+        let members: Box<[u32]> =
+            (0_u32..).zip(all).filter(|(_, member)| member.backup == backup).map(|(i, _)| i).collect();
+        let weights: Vec<u32> = members.iter().map(|&i| all[i as usize].weight).collect();
+        let sequence = match kind {
+            BalanceKind::RoundRobin => smooth_sequence(&weights).into_iter().map(|i| members[i]).collect(),
+            _ => Box::default(),
+        };
+        Self { max_weight: weights.iter().copied().max().unwrap_or(0), members, sequence }
+    }
+}
+
+/// Among whom to choose.
+pub(super) struct Candidates<'a> {
+    pub(super) members: &'a [Member],
+    pub(super) tier: &'a Tier,
+    pub(super) tried: &'a [ServerId],
+    /// Whether any weight differs from the file.
+    pub(super) overridden: bool,
+}
+
+impl Candidates<'_> {
+    /// How many are in the tier, candidates or not.
+    fn len(&self) -> usize {
+        self.tier.members.len()
+    }
+
+    /// The pool's index of the tier's `at`th member.
+    fn index(&self, at: usize) -> usize {
+        self.tier.members[at] as usize
+    }
+
+    fn server(&self, index: usize) -> &Server {
+        &self.members[index].server
+    }
+
+    /// A member's weight now; 0 when it is no candidate.
+    fn weight(&self, index: usize) -> u32 {
+        let member = &self.members[index];
+        let weight = if self.overridden { member.effective_weight() } else { member.weight };
+        if weight == 0
+            || member.server.eligibility() != Eligibility::Ready
+            || self.tried.contains(&member.server.id)
+        {
+            return 0;
+        }
+        weight
+    }
+}
+
+/// Spreads positions 0, 1, 2 … over `0..total` so that each part gets its share at any time (the golden ratio's
+/// multiples are the evenest such sequence).
+fn spread(position: u64, total: u64) -> u64 {
+    let fraction = position.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (u128::from(fraction) * u128::from(total) >> 64) as u64
+}
+
+#[cfg(test)]
+mod tests;

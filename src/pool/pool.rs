@@ -1,0 +1,296 @@
+//! A pool: its members and policies, made at compile time from plain settings, adopting what lived before.
+//!
+//! Making one changes nothing that lives: what the new settings mean for adopted servers and tables is applied by
+//! [`Pool::commit`], once the generation is sure to be published.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use super::admin::{Admin, DrainSticky, Overrides};
+use super::balance::{BalanceKind, Balancer, Tier};
+use super::check::CheckSpec;
+use super::server::{Eligibility, Identity, Server, ServerId};
+use super::sticky::{CookiePolicy, OnDown, SourcePolicy, SourceTable, Sticky};
+use crate::observe::Counters;
+
+/// What compile gives: plain values.
+#[derive(Debug, Clone)]
+pub struct PoolSettings {
+    /// The name.
+    pub name: Arc<str>,
+    /// Its servers; names are unique.
+    pub servers: Vec<ServerSettings>,
+    /// Who gets what is not sticky.
+    pub balance: BalanceKind,
+    /// Ways to keep a client on its server, in the order they are tried.
+    pub sticky: Vec<StickySettings>,
+    /// The check.
+    pub check: Option<Arc<CheckSpec>>,
+    /// How servers leave, unless the operator says otherwise.
+    pub drain: DrainPolicy,
+}
+
+/// A server, as written.
+#[derive(Debug, Clone)]
+pub struct ServerSettings {
+    /// Its name: its identity for cookies, drains, tables.
+    pub name: Arc<str>,
+    /// A name, or an IP literal without brackets.
+    pub host: Arc<str>,
+    /// The port.
+    pub port: u16,
+    /// Its share of new clients; 0 is none (sticky ones keep coming).
+    pub weight: u32,
+    /// Only while no other server takes new clients.
+    pub backup: bool,
+    /// The port of its check, when not the pool's.
+    pub health_port: Option<u16>,
+}
+
+/// A way to keep a client on its server, as written.
+#[derive(Debug, Clone)]
+pub enum StickySettings {
+    /// A cookie.
+    Cookie(CookiePolicy),
+    /// A table by client address.
+    Source {
+        /// An entry's life after its last use.
+        ttl: Duration,
+        /// Most entries.
+        max_entries: usize,
+        /// Bits of an IPv4 address that count.
+        mask_v4: u8,
+        /// Bits of an IPv6 address that count.
+        mask_v6: u8,
+        /// When its server is down.
+        on_down: OnDown,
+    },
+}
+
+/// How servers leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DrainPolicy {
+    /// After this long what is left is cut.
+    pub deadline: Duration,
+    /// Whether sticky clients keep coming.
+    pub sticky: DrainSticky,
+}
+
+impl Default for DrainPolicy {
+    fn default() -> Self {
+        Self { deadline: Duration::from_secs(30 * 60), sticky: DrainSticky::Keep }
+    }
+}
+
+/// A server's place in a pool.
+#[derive(Debug)]
+pub struct Member {
+    /// The server.
+    pub server: Arc<Server>,
+    /// Its share, as the file says.
+    pub weight: u32,
+    /// Only while no other server takes new clients.
+    pub backup: bool,
+    /// The port of its check, when not the pool's.
+    pub health_port: Option<u16>,
+}
+
+impl Member {
+    /// Its share now: the operator's, else the file's.
+    pub fn effective_weight(&self) -> u32 {
+        self.server.admin.weight().unwrap_or(self.weight)
+    }
+
+    /// What its server says, and no new clients without a share.
+    pub fn eligibility(&self) -> Eligibility {
+        match self.server.eligibility() {
+            Eligibility::Ready if self.effective_weight() == 0 => Eligibility::StickyOnly,
+            other => other,
+        }
+    }
+}
+
+/// Servers that do one job, and how to use them.
+#[derive(Debug)]
+pub struct Pool {
+    /// The name.
+    pub name: Arc<str>,
+    /// Servers, in the order of the settings.
+    pub members: Vec<Member>,
+    /// Who gets what is not sticky.
+    pub balance: Balancer,
+    /// Ways to keep a client on its server, in the order they are tried.
+    pub sticky: Vec<Sticky>,
+    /// The check.
+    pub check: Option<Arc<CheckSpec>>,
+    /// Counts over all its servers.
+    pub counters: Arc<Counters>,
+    /// How servers leave.
+    pub drain: DrainPolicy,
+    /// Servers that left the pool and were still in use when this one was made.
+    pub leaving: Vec<Arc<Server>>,
+    /// Primary members, then backups.
+    pub(super) tiers: [Tier; 2],
+    /// Members by id.
+    pub(super) index: Vec<(ServerId, u32)>,
+    pub(super) overrides: Overrides,
+    turn: Arc<AtomicU64>,
+    /// Wishes for names that are gone: they hold again if the name returns.
+    parked: Vec<(Arc<str>, Arc<Admin>)>,
+}
+
+impl Pool {
+    /// Makes a pool that adopts what it can from the previous one of its name: servers by name and address, wishes
+    /// and counts by name, sticky tables by their masks, the balance position.
+    pub fn new(settings: PoolSettings, previous: Option<&Pool>, workers: usize) -> Self {
+        let PoolSettings { name, servers, balance, sticky, check, drain } = settings;
+        let previous = previous.filter(|pool| pool.name == name);
+        let overrides = previous.map(|pool| pool.overrides.clone()).unwrap_or_default();
+        let turn = previous.map_or_else(Arc::default, |pool| Arc::clone(&pool.turn));
+        let adopt = Adopt { pool: &name, previous, check: check.as_ref(), overrides: &overrides, workers };
+        let members: Vec<Member> = servers.into_iter().map(|server| adopt.member(server)).collect();
+        let mut index: Vec<_> = (0_u32..).zip(&members).map(|(i, m)| (m.server.id, i)).collect();
+        index.sort_unstable();
+        let tiers = [Tier::new(&members, false, &balance), Tier::new(&members, true, &balance)];
+        Self {
+            leaving: adopt.leaving(&members),
+            parked: adopt.parked(&members),
+            sticky: adopt.sticky(sticky),
+            counters: previous.map_or_else(|| Counters::new(workers), |pool| Arc::clone(&pool.counters)),
+            balance: Balancer::new(balance, Arc::clone(&turn)),
+            name,
+            members,
+            check,
+            drain,
+            tiers,
+            index,
+            overrides,
+            turn,
+        }
+    }
+
+    /// Applies to what was adopted what the new settings say of it: check definitions and table limits. Called once
+    /// nothing can fail any more.
+    pub fn commit(&self) {
+        for member in &self.members {
+            member.server.apply_check(self.check.as_ref());
+        }
+        for sticky in &self.sticky {
+            if let Sticky::Source(policy) = sticky {
+                policy.table.limit(policy.ttl, policy.max_entries);
+            }
+        }
+    }
+
+    /// The member of this name.
+    pub fn member(&self, name: &str) -> Option<&Member> {
+        self.members.iter().find(|member| &*member.server.name == name)
+    }
+
+    /// The member whose name has this id.
+    pub fn by_id(&self, id: ServerId) -> Option<&Member> {
+        self.index_of(id).map(|index| &self.members[index])
+    }
+
+    /// How many members take new clients.
+    pub fn ready(&self) -> usize {
+        self.members.iter().filter(|member| member.eligibility() == Eligibility::Ready).count()
+    }
+
+    /// The cookies that are lbd's own here and must not reach a server.
+    pub fn sticky_cookie_names(&self) -> impl Iterator<Item = &str> {
+        self.sticky.iter().filter_map(|sticky| match sticky {
+            Sticky::Cookie(policy) => Some(&*policy.name),
+            Sticky::Source(_) => None,
+        })
+    }
+
+    pub(super) fn index_of(&self, id: ServerId) -> Option<usize> {
+        let at = self.index.binary_search_by_key(&id, |&(id, _)| id).ok()?;
+        Some(self.index[at].1 as usize)
+    }
+}
+
+/// What a new pool takes over.
+struct Adopt<'a> {
+    pool: &'a Arc<str>,
+    previous: Option<&'a Pool>,
+    check: Option<&'a Arc<CheckSpec>>,
+    overrides: &'a Overrides,
+    workers: usize,
+}
+
+impl Adopt<'_> {
+    fn member(&self, settings: ServerSettings) -> Member {
+        let ServerSettings { name, host, port, weight, backup, health_port } = settings;
+        let namesake = self.previous.and_then(|pool| pool.member(&name)).map(|member| &member.server);
+        let same = self.previous.and_then(|pool| {
+            let present = pool.members.iter().map(|member| &member.server);
+            present.chain(&pool.leaving).find(|s| s.name == name && s.host == host && s.port == port)
+        });
+        let server = match same {
+            Some(server) => Arc::clone(server),
+            None => Arc::new(Server::new(
+                Identity {
+                    pool: Arc::clone(self.pool),
+                    admin: self.admin(&name, namesake),
+                    counters: namesake
+                        .map_or_else(|| Counters::new(self.workers), |server| Arc::clone(&server.counters)),
+                    name,
+                    host,
+                    port,
+                },
+                self.check,
+            )),
+        };
+        Member { server, weight, backup, health_port }
+    }
+
+    fn admin(&self, name: &Arc<str>, namesake: Option<&Arc<Server>>) -> Arc<Admin> {
+        let parked = || {
+            let parked = self.previous.iter().flat_map(|pool| &pool.parked);
+            parked.into_iter().find(|(parked, _)| parked == name).map(|(_, admin)| admin)
+        };
+        match namesake.map(|server| &server.admin).or_else(parked) {
+            Some(admin) => Arc::clone(admin),
+            None => Admin::new(self.overrides.clone()),
+        }
+    }
+
+    fn leaving(&self, members: &[Member]) -> Vec<Arc<Server>> {
+        let Some(previous) = self.previous else { return Vec::new() };
+        let before = previous.members.iter().map(|member| &member.server).chain(&previous.leaving);
+        let left = before.filter(|server| !members.iter().any(|member| Arc::ptr_eq(&member.server, server)));
+        left.filter(|server| server.is_busy()).cloned().collect()
+    }
+
+    fn parked(&self, members: &[Member]) -> Vec<(Arc<str>, Arc<Admin>)> {
+        let Some(previous) = self.previous else { return Vec::new() };
+        let named = previous.members.iter().map(|member| (&member.server.name, &member.server.admin));
+        let before = named.chain(previous.parked.iter().map(|(name, admin)| (name, admin)));
+        let gone = before.filter(|(name, _)| !members.iter().any(|member| member.server.name == **name));
+        let wished = gone.filter(|(_, admin)| !admin.get().is_default());
+        wished.map(|(name, admin)| (Arc::clone(name), Arc::clone(admin))).collect()
+    }
+
+    fn sticky(&self, settings: Vec<StickySettings>) -> Vec<Sticky> {
+        let mut tables: Vec<&Arc<SourceTable>> =
+            self.previous.iter().flat_map(|pool| &pool.sticky).filter_map(Sticky::table).collect();
+        let mut adopt = |settings| match settings {
+            StickySettings::Cookie(policy) => Sticky::Cookie(Arc::new(policy)),
+            StickySettings::Source { ttl, max_entries, mask_v4, mask_v6, on_down } => {
+                let same = tables.iter().position(|table| table.masks() == (mask_v4, mask_v6));
+                let table = match same {
+                    Some(at) => Arc::clone(tables.remove(at)),
+                    None => Arc::new(SourceTable::new(mask_v4, mask_v6, ttl, max_entries)),
+                };
+                Sticky::Source(SourcePolicy { ttl, max_entries, on_down, table })
+            }
+        };
+        settings.into_iter().map(&mut adopt).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

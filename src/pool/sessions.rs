@@ -1,0 +1,224 @@
+//! The long-lived streams of one server (WebSockets, tunnels): who they are, what they carried, and a way to ask
+//! each of them to close.
+//!
+//! Opening and closing one costs one short lock of a shard; carrying bytes costs an atomic; nothing here waits.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::SystemTime;
+
+use tokio::sync::Notify;
+
+const SHARDS: usize = 16;
+
+/// What a session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionKind {
+    /// A WebSocket: it can be closed with a frame.
+    WebSocket,
+    /// Another upgrade or a CONNECT: it can only be cut.
+    Tunnel,
+    /// A response that streams for long (server-sent events).
+    Stream,
+}
+
+impl SessionKind {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::Tunnel => "tunnel",
+            Self::Stream => "stream",
+        }
+    }
+}
+
+/// A request to close.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closing {
+    /// The WebSocket close code for the client: 1012 says "come back, elsewhere".
+    pub code: u16,
+    /// Why, for the close frame and the log.
+    pub reason: Arc<str>,
+}
+
+/// One long-lived stream.
+#[derive(Debug)]
+pub struct Session {
+    /// Unique within its server.
+    pub id: u64,
+    /// What it is.
+    pub kind: SessionKind,
+    /// Who holds it.
+    pub client: SocketAddr,
+    /// Since when.
+    pub since: SystemTime,
+    up: AtomicU64,
+    down: AtomicU64,
+    active: AtomicU64,
+    closing: OnceLock<Closing>,
+    wake: Notify,
+}
+
+impl Session {
+    /// Bytes went to the server.
+    pub fn count_up(&self, bytes: u64) {
+        self.up.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes came from the server.
+    pub fn count_down(&self, bytes: u64) {
+        self.down.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes to and from the server.
+    pub fn bytes(&self) -> (u64, u64) {
+        (self.up.load(Ordering::Relaxed), self.down.load(Ordering::Relaxed))
+    }
+
+    /// Says that it was active at this time (unix seconds).
+    pub fn touch(&self, now: u64) {
+        self.active.store(now, Ordering::Relaxed);
+    }
+
+    /// When it was last said to be active (unix seconds); its start when nobody said so.
+    pub fn last_active(&self) -> u64 {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    /// Asks it to close; the first request wins. Says whether this was the first.
+    pub fn close(&self, closing: Closing) -> bool {
+        let first = self.closing.set(closing).is_ok();
+        self.wake.notify_waiters();
+        first
+    }
+
+    /// The request to close, once there is one.
+    pub fn closing(&self) -> Option<&Closing> {
+        self.closing.get()
+    }
+
+    /// Waits until the operator wants this session closed. The relay awaits it beside its bytes.
+    pub async fn closed_by_operator(&self) -> &Closing {
+        loop {
+            let mut woken = std::pin::pin!(self.wake.notified());
+            // Listen first, look second: a request in between is not missed.
+            woken.as_mut().enable();
+            if let Some(closing) = self.closing.get() {
+                return closing;
+            }
+            woken.await;
+        }
+    }
+}
+
+/// All sessions of one server.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    shards: [Mutex<HashMap<u64, Arc<Session>>>; SHARDS],
+    next: AtomicU64,
+    count: AtomicUsize,
+}
+
+impl Sessions {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// All of them, oldest first. Each shard is locked only while it is copied.
+    pub fn list(&self) -> Vec<Arc<Session>> {
+        let mut all: Vec<_> =
+            self.shards.iter().flat_map(|shard| lock(shard).values().cloned().collect::<Vec<_>>()).collect();
+        all.sort_unstable_by_key(|session| session.id);
+        all
+    }
+
+    /// One of them.
+    pub fn get(&self, id: u64) -> Option<Arc<Session>> {
+        lock(self.shard(id)).get(&id).cloned()
+    }
+
+    /// Asks all of them to close; says how many had not been asked before.
+    pub fn close_all(&self, closing: &Closing) -> usize {
+        self.list().iter().filter(|session| session.close(closing.clone())).count()
+    }
+
+    /// Enters a session; whoever enters it takes it out again ([`super::SessionLease`] does both).
+    pub(super) fn enter(&self, kind: SessionKind, client: SocketAddr) -> Arc<Session> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed) + 1;
+        let since = SystemTime::now();
+        let seconds = since.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        let session = Arc::new(Session {
+            id,
+            kind,
+            client,
+            since,
+            up: AtomicU64::new(0),
+            down: AtomicU64::new(0),
+            active: AtomicU64::new(seconds),
+            closing: OnceLock::new(),
+            wake: Notify::new(),
+        });
+        lock(self.shard(id)).insert(id, Arc::clone(&session));
+        self.count.fetch_add(1, Ordering::Relaxed);
+        session
+    }
+
+    pub(super) fn leave(&self, id: u64) {
+        if lock(self.shard(id)).remove(&id).is_some() {
+            self.count.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn shard(&self, id: u64) -> &Mutex<HashMap<u64, Arc<Session>>> {
+        &self.shards[id as usize % SHARDS]
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client() -> SocketAddr {
+        "127.0.0.1:4711".parse().unwrap()
+    }
+
+    #[test]
+    fn entering_and_leaving() {
+        let sessions = Sessions::default();
+        let a = sessions.enter(SessionKind::WebSocket, client());
+        let b = sessions.enter(SessionKind::Tunnel, client());
+        a.count_up(5);
+        a.count_down(7);
+        a.touch(99);
+        assert_eq!((sessions.count(), sessions.list().len()), (2, 2));
+        let found = sessions.get(a.id).expect("it is there");
+        assert_eq!((found.bytes(), found.last_active()), ((5, 7), 99));
+        sessions.leave(a.id);
+        sessions.leave(a.id);
+        assert_eq!(sessions.count(), 1, "leaving twice counts once");
+        assert!(sessions.get(a.id).is_none());
+        assert_eq!(sessions.list()[0].id, b.id);
+    }
+
+    #[tokio::test]
+    async fn a_close_request_wakes_who_waits_and_who_comes_late() {
+        let sessions = Sessions::default();
+        let session = sessions.enter(SessionKind::WebSocket, client());
+        let closing = Closing { code: 1012, reason: "kernel update".into() };
+        let (seen, asked) =
+            tokio::join!(session.closed_by_operator(), async { sessions.close_all(&closing) });
+        assert_eq!((seen, asked), (&closing, 1));
+        assert_eq!(session.closed_by_operator().await.code, 1012, "late");
+        let second = Closing { code: 1001, reason: "again".into() };
+        assert_eq!(sessions.close_all(&second), 0);
+        assert_eq!(session.closing(), Some(&closing), "the first request stays");
+    }
+}

@@ -1,0 +1,182 @@
+//! The fields of a head: an arena of bytes with a list of spans over it.
+//!
+//! Order, case and repetition are kept as received. Not a map: a proxy reads few names and writes all.
+
+use super::cookies;
+use super::known::{Known, KnownSet};
+
+/// A range of the arena.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::proxy) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// From `start` up to `end`.
+    pub(in crate::proxy) fn new(start: usize, end: usize) -> Span {
+        let narrow = |at: usize| u32::try_from(at).expect("an arena is far smaller than 4 GiB");
+        Span { start: narrow(start), end: narrow(end) }
+    }
+
+    /// As a range for slicing.
+    pub(in crate::proxy) fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    known: Known,
+    name: Span,
+    value: Span,
+}
+
+/// One field, as received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// What the name means to the proxy.
+    pub known: Known,
+    /// The name in its original case.
+    pub name: &'a [u8],
+    /// The value without the white space around it.
+    pub value: &'a [u8],
+}
+
+/// All fields of a head, in order.
+#[derive(Debug, Default)]
+pub struct Fields {
+    arena: Vec<u8>,
+    list: Vec<Entry>,
+    present: KnownSet,
+}
+
+impl Fields {
+    /// Forgets everything and keeps the memory.
+    pub fn clear(&mut self) {
+        self.arena.clear();
+        self.list.clear();
+        self.present = KnownSet::EMPTY;
+    }
+
+    /// Appends a field. The caller vouches for the syntax of both parts.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        let name = self.store(name);
+        let value = self.store(value);
+        self.index(name, value);
+    }
+
+    /// The fields, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Field<'_>> + Clone {
+        self.list.iter().map(|entry| self.field(entry))
+    }
+
+    /// How many fields there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there is no field.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Whether a field of that name stands here.
+    #[must_use]
+    pub fn has(&self, known: Known) -> bool {
+        self.present.has(known)
+    }
+
+    /// The values of the fields of that known name, in order.
+    pub fn all(&self, known: Known) -> impl Iterator<Item = &[u8]> {
+        let list = if self.has(known) { self.list.as_slice() } else { &[] };
+        list.iter().filter(move |entry| entry.known == known).map(|entry| self.slice(entry.value))
+    }
+
+    /// The value of the first field of that known name.
+    #[must_use]
+    pub fn get(&self, known: Known) -> Option<&[u8]> {
+        self.all(known).next()
+    }
+
+    /// Whether any field of that name (in any case) passes the test.
+    pub fn any(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        self.iter().any(|field| field.name.eq_ignore_ascii_case(name.as_bytes()) && test(field.value))
+    }
+
+    /// Whether any cookie of exactly that name, over all `Cookie` fields, passes the test.
+    pub fn any_cookie(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        self.all(Known::Cookie)
+            .flat_map(cookies::cookie_pairs)
+            .any(|(key, value)| key == name.as_bytes() && test(value))
+    }
+
+    /// The members of a comma-separated list, over all fields of that name.
+    pub fn tokens(&self, known: Known) -> impl Iterator<Item = &[u8]> {
+        self.all(known).flat_map(Tokens::new)
+    }
+
+    /// Takes a whole head into the arena, from which spans are then indexed.
+    pub(in crate::proxy) fn adopt(&mut self, head: &[u8]) {
+        self.clear();
+        self.arena.extend_from_slice(head);
+    }
+
+    /// Appends bytes to the arena.
+    pub(in crate::proxy) fn store(&mut self, bytes: &[u8]) -> Span {
+        let start = self.arena.len();
+        self.arena.extend_from_slice(bytes);
+        Span::new(start, self.arena.len())
+    }
+
+    /// Adds a field whose parts stand in the arena already.
+    pub(in crate::proxy) fn index(&mut self, name: Span, value: Span) {
+        let known = Known::of(self.slice(name));
+        self.present.insert(known);
+        self.list.push(Entry { known, name, value });
+    }
+
+    /// The bytes of a span.
+    pub(in crate::proxy) fn slice(&self, span: Span) -> &[u8] {
+        &self.arena[span.range()]
+    }
+
+    fn field(&self, entry: &Entry) -> Field<'_> {
+        Field { known: entry.known, name: self.slice(entry.name), value: self.slice(entry.value) }
+    }
+}
+
+/// The members of one comma-separated value, without the white space around them; empty members are skipped.
+#[derive(Debug, Clone)]
+pub struct Tokens<'a> {
+    rest: Option<&'a [u8]>,
+}
+
+impl<'a> Tokens<'a> {
+    /// Over this value.
+    #[must_use]
+    pub fn new(value: &'a [u8]) -> Tokens<'a> {
+        Tokens { rest: Some(value) }
+    }
+}
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        while let Some(rest) = self.rest {
+            let (member, after) = match memchr::memchr(b',', rest) {
+                Some(comma) => (&rest[..comma], Some(&rest[comma + 1..])),
+                None => (rest, None),
+            };
+            self.rest = after;
+            let member = member.trim_ascii();
+            if !member.is_empty() {
+                return Some(member);
+            }
+        }
+        None
+    }
+}

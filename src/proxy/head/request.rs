@@ -1,0 +1,395 @@
+//! The head of a request and what it means.
+
+use super::{Authority, Field, Fields, Known, ParseError, Span, Version, same_authority};
+
+/// What follows the head of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BodyFraming {
+    /// Nothing: neither `Content-Length` nor `Transfer-Encoding`.
+    #[default]
+    None,
+    /// Exactly so many bytes; zero is possible.
+    Length(u64),
+    /// Chunks up to the last one, then trailers.
+    Chunked,
+}
+
+/// The most `Connection` options that are accepted.
+const MAX_OPTIONS: usize = 64;
+
+/// The head of one request.
+///
+/// Filled by the HTTP/1 parser, or by `set_line`, `push` and `seal`.
+#[derive(Debug, Default)]
+pub struct RequestHead {
+    pub(in crate::proxy) fields: Fields,
+    pub(in crate::proxy) scan: usize,
+    method: Span,
+    target: Span,
+    path: Span,
+    query: Option<Span>,
+    target_authority: Option<Span>,
+    version: Version,
+    framing: BodyFraming,
+    options: Options,
+    expects_continue: bool,
+    secure_target: bool,
+}
+
+/// What the `Connection` fields of a head say.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Options {
+    pub(super) close: bool,
+    pub(super) keep_alive: bool,
+    pub(super) upgrade: bool,
+    /// Any option beside close, keep-alive, upgrade and te.
+    pub(super) names_fields: bool,
+}
+
+impl RequestHead {
+    /// An empty head.
+    #[must_use]
+    pub fn new() -> RequestHead {
+        RequestHead::default()
+    }
+
+    /// Forgets everything and keeps the memory. To be called before a head is used for another connection.
+    pub fn clear(&mut self) {
+        let mut fields = std::mem::take(&mut self.fields);
+        fields.clear();
+        *self = RequestHead { fields, ..RequestHead::default() };
+    }
+
+    /// Sets method, target and version of an empty head. The method must be a token, which is checked here, as
+    /// is the target by `seal`.
+    pub fn set_line(&mut self, method: &[u8], target: &[u8], version: Version) {
+        self.method = self.fields.store(method);
+        self.target = self.fields.store(target);
+        self.version = version;
+    }
+
+    /// Appends a field. The caller vouches for its syntax.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        self.fields.push(name, value);
+    }
+
+    /// Overrides what follows the head, for a protocol that frames its bodies itself.
+    pub fn set_framing(&mut self, framing: BodyFraming) {
+        self.framing = framing;
+    }
+
+    /// The method, as received. Methods are case-sensitive.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        std::str::from_utf8(self.fields.slice(self.method)).unwrap_or_default()
+    }
+
+    /// Whether the method is this one.
+    #[must_use]
+    pub fn is_method(&self, method: &str) -> bool {
+        self.fields.slice(self.method) == method.as_bytes()
+    }
+
+    /// Whether the method is HEAD.
+    #[must_use]
+    pub fn is_head(&self) -> bool {
+        self.is_method("HEAD")
+    }
+
+    /// The version that the client speaks.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The target, as received.
+    #[must_use]
+    pub fn target(&self) -> &[u8] {
+        self.fields.slice(self.target)
+    }
+
+    /// The path: `/` at least, or `*`.
+    #[must_use]
+    pub fn path(&self) -> &[u8] {
+        match self.fields.slice(self.path) {
+            b"" if self.is_method("OPTIONS") && self.query.is_none() => b"*",
+            b"" => b"/",
+            path => path,
+        }
+    }
+
+    /// The query without its `?`; `Some` of nothing for a bare `?`.
+    #[must_use]
+    pub fn query(&self) -> Option<&[u8]> {
+        self.query.map(|span| self.fields.slice(span))
+    }
+
+    /// The host and port asked for, as written: the target's when it is absolute, else `Host`. Always present
+    /// in HTTP/1.1.
+    #[must_use]
+    pub fn authority(&self) -> Option<&[u8]> {
+        match self.target_authority {
+            Some(span) => Some(self.fields.slice(span)),
+            None => self.fields.get(Known::Host),
+        }
+    }
+
+    /// The authority without its port.
+    #[must_use]
+    pub fn host(&self) -> Option<&[u8]> {
+        self.authority().and_then(Authority::parse).map(|authority| authority.host)
+    }
+
+    /// What follows the head.
+    #[must_use]
+    pub fn framing(&self) -> BodyFraming {
+        self.framing
+    }
+
+    /// Whether the client would send another request on this connection.
+    #[must_use]
+    pub fn keep_alive(&self) -> bool {
+        !self.options.close && (self.version == Version::Http11 || self.options.keep_alive)
+    }
+
+    /// Whether the client waits for `100 Continue` before it sends the body.
+    #[must_use]
+    pub fn expects_continue(&self) -> bool {
+        self.expects_continue
+    }
+
+    /// The protocol to upgrade to; `None` unless the version is 1.1 and `Connection` says `upgrade`.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<&[u8]> {
+        if self.version == Version::Http11 && self.options.upgrade {
+            self.fields.get(Known::Upgrade)
+        } else {
+            None
+        }
+    }
+
+    /// Whether this is a complete WebSocket opening handshake (RFC 6455, 4.1) without a body.
+    #[must_use]
+    pub fn is_websocket(&self) -> bool {
+        self.is_method("GET")
+            && self.upgrade().is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
+            && self.fields.get(Known::SecWebSocketVersion) == Some(b"13")
+            && self.websocket_key().is_some()
+            && matches!(self.framing, BodyFraming::None | BodyFraming::Length(0))
+    }
+
+    /// The handshake's key, when it has the shape of one: sixteen bytes in base64.
+    #[must_use]
+    pub fn websocket_key(&self) -> Option<&[u8]> {
+        let is_key = |key: &[u8]| {
+            key.len() == 24
+                && key.ends_with(b"==")
+                && key[..22].iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
+        };
+        self.fields.get(Known::SecWebSocketKey).filter(|key| is_key(key))
+    }
+
+    /// All fields, in order.
+    pub fn fields(&self) -> impl Iterator<Item = Field<'_>> + Clone {
+        self.fields.iter()
+    }
+
+    /// How many fields there are.
+    #[must_use]
+    pub fn field_count(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether any field of that name (in any case) passes the test.
+    pub fn any(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        self.fields.any(name, test)
+    }
+
+    /// Whether any cookie of exactly that name passes the test.
+    pub fn any_cookie(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        self.fields.any_cookie(name, test)
+    }
+
+    /// The first value of a known field.
+    #[must_use]
+    pub fn get_known(&self, known: Known) -> Option<&[u8]> {
+        self.fields.get(known)
+    }
+
+    /// The values of a known field, in order.
+    pub fn all_known(&self, known: Known) -> impl Iterator<Item = &[u8]> {
+        self.fields.all(known)
+    }
+
+    /// The options of the `Connection` fields.
+    pub fn connection_options(&self) -> impl Iterator<Item = &[u8]> {
+        self.fields.tokens(Known::Connection)
+    }
+
+    /// Whether `Connection` names other fields, which then do not travel on.
+    #[must_use]
+    pub fn connection_names_fields(&self) -> bool {
+        self.options.names_fields
+    }
+
+    /// Decides what the head means, or refuses it. Nothing but `set_line` and `push` may be called before.
+    pub fn seal(&mut self) -> Result<(), ParseError> {
+        self.seal_target()?;
+        self.seal_host()?;
+        self.framing = match declared(&self.fields, self.version)? {
+            Declared::Nothing => BodyFraming::None,
+            Declared::Length(length) => BodyFraming::Length(length),
+            Declared::Chunked => BodyFraming::Chunked,
+        };
+        self.options = Options::read(&self.fields)?;
+        self.expects_continue = self.version == Version::Http11
+            && self.fields.all(Known::Expect).any(|value| value.eq_ignore_ascii_case(b"100-continue"));
+        for unique in [Known::Upgrade, Known::SecWebSocketKey, Known::SecWebSocketVersion] {
+            if self.fields.all(unique).nth(1).is_some() {
+                return Err(ParseError::RepeatedField);
+            }
+        }
+        Ok(())
+    }
+
+    pub(in crate::proxy) fn set_parsed_line(&mut self, method: Span, target: Span, version: Version) {
+        self.method = method;
+        self.target = target;
+        self.version = version;
+    }
+
+    fn seal_target(&mut self) -> Result<(), ParseError> {
+        self.target_authority = None;
+        if self.is_method("CONNECT") {
+            return Err(ParseError::ConnectRefused);
+        }
+        let target = self.fields.slice(self.target);
+        let path_start = match target {
+            b"*" if self.is_method("OPTIONS") => 0,
+            [b'/', ..] => 0,
+            _ => {
+                let (scheme, secure) = scheme_length(target).ok_or(ParseError::BadTarget)?;
+                let rest = &target[scheme..];
+                let length = memchr::memchr2(b'/', b'?', rest).unwrap_or(rest.len());
+                let at = self.target.range().start + scheme;
+                self.target_authority = Some(Span::new(at, at + length));
+                self.secure_target = secure;
+                scheme + length
+            }
+        };
+        let range = self.target.range();
+        let question = memchr::memchr(b'?', &self.fields.slice(self.target)[path_start..])
+            .map(|offset| range.start + path_start + offset);
+        self.path = Span::new(range.start + path_start, question.unwrap_or(range.end));
+        self.query = question.map(|at| Span::new(at + 1, range.end));
+        let clean = self.fields.slice(self.path).iter().all(|byte| is_path_byte(*byte))
+            && self.query().is_none_or(|query| query.iter().all(|byte| is_query_byte(*byte)));
+        if clean { Ok(()) } else { Err(ParseError::BadTarget) }
+    }
+
+    fn seal_host(&self) -> Result<(), ParseError> {
+        let mut hosts = self.fields.all(Known::Host);
+        let host = hosts.next();
+        if hosts.next().is_some() {
+            return Err(ParseError::RepeatedHost);
+        }
+        let host = match host {
+            Some(host) => Some(Authority::parse(host).ok_or(ParseError::BadHost)?),
+            None if self.version == Version::Http11 => return Err(ParseError::MissingHost),
+            None => None,
+        };
+        let Some(span) = self.target_authority else { return Ok(()) };
+        let target = Authority::parse(self.fields.slice(span)).ok_or(ParseError::BadTarget)?;
+        let default_port = if self.secure_target { 443 } else { 80 };
+        match host {
+            Some(host) if !same_authority(host, target, default_port) => Err(ParseError::HostDisagrees),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The length of `http://` or `https://` at the start, and whether it is the latter.
+fn scheme_length(target: &[u8]) -> Option<(usize, bool)> {
+    let starts = |scheme: &[u8]| target.get(..scheme.len()).is_some_and(|t| t.eq_ignore_ascii_case(scheme));
+    if starts(b"http://") {
+        Some((7, false))
+    } else if starts(b"https://") {
+        Some((8, true))
+    } else {
+        None
+    }
+}
+
+/// What a query may hold: visible ASCII without the bytes that every browser encodes. Raw bytes above 127 are no
+/// part of a URI, and servers disagree about them.
+fn is_query_byte(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b'#' | b'<' | b'>')
+}
+
+/// As for a query, without the backslash that some servers read as a slash.
+fn is_path_byte(byte: u8) -> bool {
+    is_query_byte(byte) && !matches!(byte, b'\\' | b'^' | b'`')
+}
+
+/// What the framing fields of a message declare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Declared {
+    Nothing,
+    Length(u64),
+    Chunked,
+}
+
+/// Reads `Content-Length` and `Transfer-Encoding`; the one place that does.
+pub(super) fn declared(fields: &Fields, version: Version) -> Result<Declared, ParseError> {
+    let mut codings = fields.all(Known::TransferEncoding);
+    let mut lengths = fields.all(Known::ContentLength);
+    match (codings.next(), lengths.next()) {
+        (None, None) => Ok(Declared::Nothing),
+        (Some(_), _) if version == Version::Http10 => Err(ParseError::TransferEncodingOnHttp10),
+        (Some(_), Some(_)) => Err(ParseError::ConflictingLength),
+        (Some(coding), None) if codings.next().is_none() && coding.eq_ignore_ascii_case(b"chunked") => {
+            Ok(Declared::Chunked)
+        }
+        (Some(_), None) => Err(ParseError::BadTransferEncoding),
+        (None, Some(_)) if lengths.next().is_some() => Err(ParseError::RepeatedLength),
+        (None, Some(length)) => decimal(length).map(Declared::Length).ok_or(ParseError::BadLength),
+    }
+}
+
+/// A number of digits only that fits 63 bits, which is what a server with signed lengths can hold.
+fn decimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 20 {
+        return None;
+    }
+    let number = text.iter().try_fold(0u64, |sum, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        sum.checked_mul(10)?.checked_add(digit)
+    });
+    number.filter(|number| i64::try_from(*number).is_ok())
+}
+
+impl Options {
+    pub(super) fn read(fields: &Fields) -> Result<Options, ParseError> {
+        let mut options = Options::default();
+        for (index, option) in fields.tokens(Known::Connection).enumerate() {
+            if index == MAX_OPTIONS || !option.iter().all(|byte| is_token_byte(*byte)) {
+                return Err(ParseError::BadConnection);
+            }
+            if option.eq_ignore_ascii_case(b"close") {
+                options.close = true;
+            } else if option.eq_ignore_ascii_case(b"keep-alive") {
+                options.keep_alive = true;
+            } else if option.eq_ignore_ascii_case(b"upgrade") {
+                options.upgrade = true;
+            } else if !option.eq_ignore_ascii_case(b"te") {
+                options.names_fields = true;
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Whether a byte may stand in a token (RFC 9110, 5.6.2).
+pub(in crate::proxy) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}

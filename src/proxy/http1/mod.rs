@@ -1,0 +1,24 @@
+//! The HTTP/1 codec: pure functions over byte slices, without I/O.
+//!
+//! Strict where ambiguity could be exploited. What goes on is always written anew from what was parsed, so
+//! that one message in is one message out.
+
+pub mod body;
+pub mod delivery;
+pub mod parse;
+pub mod simple;
+mod trailers;
+pub mod write;
+
+pub use super::head::ParseError;
+pub use body::{BodyDecoder, BodyError, Piece, chunk_end, chunk_head, last_chunk};
+pub use delivery::Delivery;
+pub use parse::{HeadLimits, Status, parse_request, parse_response};
+pub use simple::{Simple, reason_phrase, write_simple};
+pub use write::{
+    ConnectionLine, FramingLine, Names, RequestPlan, ResponsePlan, append_list_value, write_field,
+    write_request, write_response,
+};
+
+#[cfg(test)]
+mod tests;

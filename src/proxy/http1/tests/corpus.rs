@@ -1,0 +1,277 @@
+//! Messages for the comparison: plain ones, which everybody must serve, and odd ones.
+
+/// Requests of real clients, alone and pipelined.
+pub(super) fn plain() -> Vec<Vec<u8>> {
+    let browser = "GET /app/index.jsf?id=7&x=%20y HTTP/1.1\r\nHost: shop.example:8443\r\nUser-Agent: Mozilla/5.0 (X11)\r\n\
+                   Accept: text/html,*/*;q=0.8\r\nAccept-Language: en, de;q=0.5\r\nAccept-Encoding: gzip, br\r\n\
+                   Cookie: JSESSIONID=AB12.n1; theme=dark\r\nConnection: keep-alive\r\n\r\n";
+    let pipelined = "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc\
+                     POST /3 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n\
+                     GET /4 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let mut all: Vec<Vec<u8>> = [browser, pipelined].iter().map(|text| text.as_bytes().to_vec()).collect();
+    let lines = [
+        "GET / HTTP/1.1",
+        "HEAD /x HTTP/1.1",
+        "DELETE /a/b;v=1?c HTTP/1.1",
+        "OPTIONS * HTTP/1.1",
+        "PROPFIND /dav/ HTTP/1.1",
+        "GET http://a/x?y HTTP/1.1",
+        "GET //a//b/../c HTTP/1.1",
+        "GET /{a}|b?q[]=1&r=~ HTTP/1.1",
+        "GET / HTTP/1.0",
+        "M-SEARCH /x HTTP/1.1",
+    ];
+    all.extend(lines.iter().map(|line| format!("{line}\r\nHost: a\r\n\r\n").into_bytes()));
+    let bodies = [
+        "Content-Length: 0\r\n\r\n",
+        "Content-Length: 5\r\n\r\nhello",
+        "content-length:5\r\n\r\nhello",
+        "Content-Length: 05\r\n\r\nhello",
+        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n5;ext=1\r\nhello\r\nA\r\n0123456789\r\n00\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n",
+        "Expect: 100-continue\r\nContent-Length: 2\r\n\r\nok",
+        "X-Empty:\r\nX-Tab:\tv\t\r\nContent-Length: 1\r\n\r\nx",
+        "Host_: b\r\nX_Y: z\r\nTE: trailers\r\nContent-Length: 1\r\n\r\nx",
+    ];
+    all.extend(bodies.iter().map(|rest| format!("POST / HTTP/1.1\r\nHost: a\r\n{rest}").into_bytes()));
+    all
+}
+
+/// Everything: each odd line alone, and a request behind each odd body for whoever loses count.
+pub(super) fn messages() -> Vec<Vec<u8>> {
+    let mut all = plain();
+    let after = "GET /after HTTP/1.1\r\nHost: a\r\n\r\n";
+    all.extend(LINES.iter().map(|line| format!("{line}\r\nHost: a\r\n\r\n{after}").into_bytes()));
+    all.extend(
+        FIELDS
+            .iter()
+            .map(|field| format!("GET / HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n{after}").into_bytes()),
+    );
+    all.extend(FRAMINGS.iter().map(|framing| {
+        format!("POST / HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n5\r\nhello\r\n0\r\n\r\n{after}").into_bytes()
+    }));
+    all.extend(CHUNKS.iter().map(|chunks| {
+        format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}{after}")
+            .into_bytes()
+    }));
+    all.extend(RAW.iter().map(|raw| raw.to_vec()));
+    all
+}
+
+const LINES: &[&str] = &[
+    "GET / HTTP/1.2",
+    "GET / HTTP/2.0",
+    "GET / HTTP/0.9",
+    "GET / HTTP/1.1 ",
+    "GET / http/1.1",
+    "GET / HTTP/01.1",
+    "GET / HTTP/1.10",
+    "GET  / HTTP/1.1",
+    "GET /  HTTP/1.1",
+    "GET\t/\tHTTP/1.1",
+    " GET / HTTP/1.1",
+    "GET /a b HTTP/1.1",
+    "GET /",
+    "GET",
+    "get / HTTP/1.1",
+    "G@T / HTTP/1.1",
+    "GET /a#b HTTP/1.1",
+    "GET /a\\b HTTP/1.1",
+    "GET /\"<>` HTTP/1.1",
+    "GET /^?^`\\ HTTP/1.1",
+    "GET /\u{e9} HTTP/1.1",
+    "GET /%zz%0d%0a HTTP/1.1",
+    "GET /..;/x HTTP/1.1",
+    "GET * HTTP/1.1",
+    "GET a HTTP/1.1",
+    "GET a:80 HTTP/1.1",
+    "GET ?x HTTP/1.1",
+    "GET http://a HTTP/1.1",
+    "OPTIONS http://a HTTP/1.1",
+    "GET http://a?x HTTP/1.1",
+    "GET http://a:80/ HTTP/1.1",
+    "GET https://a/ HTTP/1.1",
+    "GET HTTP://A/ HTTP/1.1",
+    "GET http://b/ HTTP/1.1",
+    "GET http://u:p@a/ HTTP/1.1",
+    "GET http:///x HTTP/1.1",
+    "GET http://a:/ HTTP/1.1",
+    "GET http://[::1]/ HTTP/1.1",
+    "GET ws://a/ HTTP/1.1",
+    "GET file:///etc HTTP/1.1",
+    "CONNECT a:443 HTTP/1.1",
+    "CONNECT / HTTP/1.1",
+    "TRACE / HTTP/1.1",
+    "\r\nGET / HTTP/1.1",
+    "\r\n\r\nGET / HTTP/1.1",
+    "\nGET / HTTP/1.1",
+    "PRI * HTTP/2.0",
+];
+
+const FIELDS: &[&str] = &[
+    "Host: a",
+    "Host: b",
+    "host:",
+    "A : b",
+    "A\t: b",
+    "A b: c",
+    ": b",
+    "A",
+    "A(: b",
+    "A: b\r\n c",
+    "A: b\r\n\tc",
+    " A: b",
+    "A: b\0c",
+    "A: b\x0bc",
+    "A: b\x7f",
+    "A: b\rc",
+    "A: b\nC: d",
+    "A: b\r",
+    "A:b:c",
+    "A: \t b \t ",
+    "\u{e9}: b",
+    "A: \u{e9}",
+    "Connection: close",
+    "Connection: keep-alive, close",
+    "Connection: close, x",
+    "Connection: CLOSE",
+    "Connection:",
+    "Connection: ,,",
+    "Connection: a b",
+    "Connection: upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk",
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Upgrade: websocket",
+    "Upgrade: a\r\nUpgrade: b",
+    "Expect: 100-continue",
+    "Expect: magic",
+    "Cookie: a=1; b=\"x;y\"",
+    "Trailer: X",
+    "TE: chunked",
+    "Content_Length: 5",
+    "Proxy-Connection: close",
+    "Keep-Alive: timeout=1",
+];
+
+const FRAMINGS: &[&str] = &[
+    "Content-Length: 15\r\nContent-Length: 15",
+    "Content-Length: 15\r\nContent-Length: 0",
+    "Content-Length: 15, 15",
+    "Content-Length: 15,",
+    "Content-Length: +15",
+    "Content-Length: -15",
+    "Content-Length: 0xf",
+    "Content-Length: 1 5",
+    "Content-Length: 15\u{a0}",
+    "Content-Length: 1e1",
+    "Content-Length:",
+    "Content-Length: ",
+    "Content-Length: 99999999999999999999",
+    "Content-Length: 18446744073709551615",
+    "Content-Length: 18446744073709551631",
+    "Content-Length: 0000000000000000000000015",
+    "Content-Length : 15",
+    "Content-Length\t: 15",
+    " Content-Length: 15",
+    "X: y\r\n Content-Length: 15",
+    "Content-Length\0: 15",
+    "Content-Length: 15\r\nTransfer-Encoding: chunked",
+    "Transfer-Encoding: chunked\r\nContent-Length: 15",
+    "Transfer-Encoding: chunked\r\nContent-Length: 0",
+    "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+    "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+    "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked",
+    "Transfer-Encoding: gzip, chunked",
+    "Transfer-Encoding: chunked, gzip",
+    "Transfer-Encoding: chunked, chunked",
+    "Transfer-Encoding: chunked, identity",
+    "Transfer-Encoding: identity",
+    "Transfer-Encoding: xchunked",
+    "Transfer-Encoding: chunkedx",
+    "Transfer-Encoding: \"chunked\"",
+    "Transfer-Encoding: chunked;a=b",
+    "Transfer-Encoding: ,chunked",
+    "Transfer-Encoding: chunked,",
+    "Transfer-Encoding:chunked",
+    "Transfer-Encoding:\tchunked",
+    "Transfer-Encoding:\x0bchunked",
+    "Transfer-Encoding: chunked\x0b",
+    "Transfer-Encoding : chunked",
+    "Transfer-Encoding\r\n : chunked",
+    "Transfer-Encoding:\r\n chunked",
+    "X: y\rTransfer-Encoding: chunked",
+    "X: y\nTransfer-Encoding: chunked",
+    "Transfer_Encoding: chunked",
+    "Transfer-Encoding: cHuNkEd",
+    "Transfer-Encoding:",
+    "Transfer-Encoding: chun\u{212a}ed",
+];
+
+const CHUNKS: &[&str] = &[
+    "0\r\n\r\n",
+    "0\r\n",
+    "0\n\n",
+    "\r\n0\r\n\r\n",
+    "5\nhello\r\n0\r\n\r\n",
+    "5\rhello\r\n0\r\n\r\n",
+    "5 \r\nhello\r\n0\r\n\r\n",
+    " 5\r\nhello\r\n0\r\n\r\n",
+    "5\t\r\nhello\r\n0\r\n\r\n",
+    "5 ;a\r\nhello\r\n0\r\n\r\n",
+    "5;a=\"\r\nhello\r\n0\r\n\r\n",
+    "5;a\nb\r\nhello\r\n0\r\n\r\n",
+    "5;a\rb\r\nhello\r\n0\r\n\r\n",
+    "5;a\0\r\nhello\r\n0\r\n\r\n",
+    "+5\r\nhello\r\n0\r\n\r\n",
+    "-5\r\nhello\r\n0\r\n\r\n",
+    "0x5\r\nhello\r\n0\r\n\r\n",
+    "5_\r\nhello\r\n0\r\n\r\n",
+    "g\r\nhello\r\n0\r\n\r\n",
+    "10000000000000005\r\nhello\r\n0\r\n\r\n",
+    "ffffffffffffffff\r\nhello\r\n0\r\n\r\n",
+    "000000000000000000000005\r\nhello\r\n0\r\n\r\n",
+    "5\r\nhello0\r\n\r\n",
+    "5\r\nhello\n0\r\n\r\n",
+    "5\r\nhello!\r\n0\r\n\r\n",
+    "5\r\nhello\r\n\r\n0\r\n\r\n",
+    "4\r\nhello\r\n0\r\n\r\n",
+    "6\r\nhello\r\n0\r\n\r\n",
+    "5\r\nhello\r\n0\r\nA: b\r\n\r\n",
+    "5\r\nhello\r\n0\r\nA: b\n\r\n",
+    "5\r\nhello\r\n0\r\nA : b\r\n\r\n",
+    "5\r\nhello\r\n0\r\nContent-Length: 9\r\n\r\n",
+    "5\r\nhello\r\n0\r\nno colon\r\n\r\n",
+    "5\r\nhello\r\n0\r\n folded\r\n\r\n",
+    "5\r\nhello\r\n0\r\n\n",
+    "5\r\nhello\r\n0;x\r\n\r\n",
+    "5\r\nhello\r\n00000\r\n\r\n",
+];
+
+const RAW: &[&[u8]] = &[
+    b"",
+    b"\r\n",
+    b"\r",
+    b"\n",
+    b"\0",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    b"GET / HTTP/1.1\nHost: a\n\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\n\n",
+    b"GET / HTTP/1.1\r\nHost: a\n\r\n",
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.0\r\n\r\n",
+    b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /2 HTTP/1.0\r\n\r\nGET /3 HTTP/1.0\r\n\r\n",
+    b"GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\nGET /2 HTTP/1.0\r\n\r\n",
+    b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"POST / HTTP/1.0\r\nContent-Length: 2\r\n\r\nab",
+    b"POST / HTTP/1.0\r\n\r\nno length",
+    b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nA: \xff\xfe\r\n\r\n",
+    b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: \xe9\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nA\xe9: b\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nshort",
+    b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
+];

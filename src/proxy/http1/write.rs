@@ -1,0 +1,337 @@
+//! Heads to bytes: written anew from the parsed parts, by a plan.
+//!
+//! The plan says what changes; everything else keeps its order, case and bytes. Fields that concern one
+//! connection only never pass, nor do fields that a server could mistake for those: `Content_Length` reads as
+//! `Content-Length` behind some gateways.
+
+use std::sync::Arc;
+
+use crate::proxy::head::{BodyFraming, Field, Known, KnownSet, RequestHead, ResponseHead, keep_cookies};
+
+/// The `Connection` line to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ConnectionLine {
+    /// None: the version's default.
+    #[default]
+    None,
+    /// `Connection: close`.
+    Close,
+    /// `Connection: keep-alive`, for a 1.0 client.
+    KeepAlive,
+    /// `Connection: Upgrade`, and the `Upgrade` field of the head.
+    Upgrade,
+}
+
+/// The framing line to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FramingLine {
+    /// None.
+    #[default]
+    Omit,
+    /// `Content-Length`.
+    Length(u64),
+    /// `Transfer-Encoding: chunked`.
+    Chunked,
+}
+
+impl From<BodyFraming> for FramingLine {
+    fn from(framing: BodyFraming) -> FramingLine {
+        match framing {
+            BodyFraming::None => FramingLine::Omit,
+            BodyFraming::Length(length) => FramingLine::Length(length),
+            BodyFraming::Chunked => FramingLine::Chunked,
+        }
+    }
+}
+
+/// A borrowed list of names, in whatever form its owner keeps it. Field names are lower-case.
+#[derive(Debug, Clone, Copy)]
+pub enum Names<'a> {
+    /// Literals.
+    Strs(&'a [&'a str]),
+    /// Owned strings.
+    Owned(&'a [String]),
+    /// Shared strings.
+    Shared(&'a [Arc<str>]),
+}
+
+impl Names<'_> {
+    /// No name.
+    pub const NONE: Names<'static> = Names::Strs(&[]);
+
+    /// Whether the list is empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Names::Strs(names) => names.is_empty(),
+            Names::Owned(names) => names.is_empty(),
+            Names::Shared(names) => names.is_empty(),
+        }
+    }
+
+    /// Whether one of the names passes the test.
+    pub fn any(&self, mut test: impl FnMut(&str) -> bool) -> bool {
+        match self {
+            Names::Strs(names) => names.iter().any(|name| test(name)),
+            Names::Owned(names) => names.iter().any(|name| test(name)),
+            Names::Shared(names) => names.iter().any(|name| test(name)),
+        }
+    }
+
+    /// Whether this field name is meant, in any case and with `_` read as `-`.
+    #[must_use]
+    pub fn means(&self, field: &[u8]) -> bool {
+        let plain = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+        self.any(|name| {
+            name.len() == field.len() && name.bytes().zip(field).all(|(a, &b)| plain(a) == plain(b))
+        })
+    }
+}
+
+impl Default for Names<'_> {
+    fn default() -> Self {
+        Names::NONE
+    }
+}
+
+impl<'a> From<&'a [&'a str]> for Names<'a> {
+    fn from(names: &'a [&'a str]) -> Names<'a> {
+        Names::Strs(names)
+    }
+}
+
+impl<'a> From<&'a [String]> for Names<'a> {
+    fn from(names: &'a [String]) -> Names<'a> {
+        Names::Owned(names)
+    }
+}
+
+impl<'a> From<&'a [Arc<str>]> for Names<'a> {
+    fn from(names: &'a [Arc<str>]) -> Names<'a> {
+        Names::Shared(names)
+    }
+}
+
+/// How a request is written to a server.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RequestPlan<'a> {
+    /// The path to send.
+    pub path: &'a [u8],
+    /// The query to send, without `?`.
+    pub query: Option<&'a [u8]>,
+    /// `Host` to send instead of the client's authority. Must be given for a 1.0 request without `Host`, or an
+    /// empty one is sent.
+    pub host: Option<&'a [u8]>,
+    /// Known fields to drop; their underscore spellings go too.
+    pub drop_known: KnownSet,
+    /// More fields to drop, by lower-case name; their underscore spellings go too.
+    pub drop: Names<'a>,
+    /// Fields that stay even when `Connection` names them, because a rule has read them; lower-case.
+    pub keep: Names<'a>,
+    /// Cookies to take out of `Cookie` fields. Names of cookies are compared byte for byte.
+    pub strip_cookies: Names<'a>,
+    /// The framing to write.
+    pub framing: FramingLine,
+    /// The connection line to write.
+    pub connection: ConnectionLine,
+    /// Lines to append, each with its CRLF.
+    pub extra: &'a [u8],
+}
+
+/// How a response is written to a client.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ResponsePlan<'a> {
+    /// Known fields to drop.
+    pub drop_known: KnownSet,
+    /// More fields to drop, by lower-case name.
+    pub drop: Names<'a>,
+    /// The framing to write; `Delivery` knows it.
+    pub framing: FramingLine,
+    /// The connection line to write.
+    pub connection: ConnectionLine,
+    /// Lines to append, each with its CRLF.
+    pub extra: &'a [u8],
+}
+
+/// Fields of one connection, and those that are always written anew.
+const REWRITTEN: KnownSet = KnownSet::of(&[
+    Known::Connection,
+    Known::ContentLength,
+    Known::Host,
+    Known::Http2Settings,
+    Known::KeepAlive,
+    Known::ProxyConnection,
+    Known::Te,
+    Known::TransferEncoding,
+    Known::Upgrade,
+]);
+
+/// Fields that `Connection` cannot take away: without them a server would take the request for another one, or
+/// for another client's.
+const PROTECTED: KnownSet = KnownSet::of(&[
+    Known::Authorization,
+    Known::CacheControl,
+    Known::ContentEncoding,
+    Known::ContentType,
+    Known::Cookie,
+    Known::Date,
+    Known::Forwarded,
+    Known::Location,
+    Known::Origin,
+    Known::RetryAfter,
+    Known::SecWebSocketAccept,
+    Known::SecWebSocketExtensions,
+    Known::SecWebSocketKey,
+    Known::SecWebSocketProtocol,
+    Known::SecWebSocketVersion,
+    Known::SetCookie,
+    Known::Via,
+    Known::XForwardedFor,
+    Known::XForwardedHost,
+    Known::XForwardedPort,
+    Known::XForwardedProto,
+    Known::XRealIp,
+    Known::XRequestId,
+]);
+
+/// Appends the head of the request to `out`, in version 1.1: `Host` first, then the fields in their order, then
+/// the extra lines, then framing and `Connection`.
+pub fn write_request(head: &RequestHead, plan: &RequestPlan<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(head.method().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(plan.path);
+    if let Some(query) = plan.query {
+        out.push(b'?');
+        out.extend_from_slice(query);
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    let host_name = head.fields().find(|field| field.known == Known::Host).map_or(&b"Host"[..], |f| f.name);
+    write_field(host_name, plan.host.or(head.authority()).unwrap_or_default(), out);
+    let named = |field: &Field<'_>| {
+        head.connection_names_fields()
+            && !PROTECTED.has(field.known)
+            && !plan.keep.means(field.name)
+            && head.connection_options().any(|option| option.eq_ignore_ascii_case(field.name))
+    };
+    let dropped = REWRITTEN.with(plan.drop_known);
+    for field in head.fields() {
+        let gone = dropped.has(field.known)
+            || (field.known == Known::Other && dropped.has(Known::alias_of(field.name)))
+            || plan.drop.means(field.name)
+            || named(&field);
+        if gone {
+            continue;
+        }
+        if field.known == Known::Cookie && !plan.strip_cookies.is_empty() {
+            write_cookies(&field, plan.strip_cookies, out);
+        } else {
+            write_field(field.name, field.value, out);
+        }
+    }
+    out.extend_from_slice(plan.extra);
+    write_framing(plan.framing, out);
+    let trailers = head.all_known(Known::Te).any(|value| value.eq_ignore_ascii_case(b"trailers"));
+    if trailers {
+        out.extend_from_slice(b"TE: trailers\r\n");
+    }
+    write_connection(plan.connection, trailers, head.get_known(Known::Upgrade), out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the head of the response to `out`, in version 1.1: the fields in their order, then the extra lines,
+/// then framing and `Connection`.
+pub fn write_response(head: &ResponseHead, plan: &ResponsePlan<'_>, out: &mut Vec<u8>) {
+    write_status_line(head.status(), head.reason(), out);
+    let named = |field: &Field<'_>| {
+        head.connection_names_fields()
+            && !PROTECTED.has(field.known)
+            && head.connection_options().any(|option| option.eq_ignore_ascii_case(field.name))
+    };
+    let dropped = REWRITTEN.with(plan.drop_known);
+    for field in head.fields() {
+        if !dropped.has(field.known) && !plan.drop.means(field.name) && !named(&field) {
+            write_field(field.name, field.value, out);
+        }
+    }
+    out.extend_from_slice(plan.extra);
+    write_framing(plan.framing, out);
+    write_connection(plan.connection, false, head.get_known(Known::Upgrade), out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends one field line. The caller vouches for the syntax of both parts.
+pub fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends one line `Name: a, b, added`: the values received under that name, joined in order, and one more.
+pub fn append_list_value<'v>(
+    name: &str,
+    received: impl Iterator<Item = &'v [u8]>,
+    added: &[u8],
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    for value in received.filter(|value| !value.is_empty()) {
+        out.extend_from_slice(value);
+        out.extend_from_slice(b", ");
+    }
+    out.extend_from_slice(added);
+    out.extend_from_slice(b"\r\n");
+}
+
+pub(super) fn write_status_line(status: u16, reason: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(itoa::Buffer::new().format(status).as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(reason);
+    out.extend_from_slice(b"\r\n");
+}
+
+pub(super) fn write_framing(framing: FramingLine, out: &mut Vec<u8>) {
+    match framing {
+        FramingLine::Omit => {}
+        FramingLine::Length(length) => {
+            write_field(b"Content-Length", itoa::Buffer::new().format(length).as_bytes(), out);
+        }
+        FramingLine::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+    }
+}
+
+fn write_cookies(field: &Field<'_>, strip: Names<'_>, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(field.name);
+    out.extend_from_slice(b": ");
+    let goes = |cookie: &[u8]| strip.any(|name| name.as_bytes() == cookie);
+    if keep_cookies(field.value, &goes, out) {
+        out.extend_from_slice(b"\r\n");
+    } else {
+        out.truncate(start);
+    }
+}
+
+fn write_connection(line: ConnectionLine, te: bool, upgrade: Option<&[u8]>, out: &mut Vec<u8>) {
+    let option: &[u8] = match line {
+        ConnectionLine::None => b"",
+        ConnectionLine::Close => b"close",
+        ConnectionLine::KeepAlive => b"keep-alive",
+        ConnectionLine::Upgrade => b"Upgrade",
+    };
+    match (option, te) {
+        (b"", false) => {}
+        (b"", true) => out.extend_from_slice(b"Connection: TE\r\n"),
+        (option, false) => write_field(b"Connection", option, out),
+        (option, true) => append_list_value("Connection", std::iter::once(option), b"TE", out),
+    }
+    if let (ConnectionLine::Upgrade, Some(protocol)) = (line, upgrade) {
+        write_field(b"Upgrade", protocol, out);
+    }
+}
+
+#[cfg(test)]
+mod tests;

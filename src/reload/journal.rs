@@ -1,0 +1,193 @@
+//! Who is told what came of a reload: the log, the event stream, and the state that others read.
+//!
+//! A failure is logged once, however often the same files are looked at. One that was caused by watching
+//! is a note at first and a warning only when it lasts: files of one save may be written one by one.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use serde_json::json;
+use tokio::sync::watch;
+use tracing::{debug, error, info, warn};
+
+use super::record::Record;
+use super::state::{Applied, Cause, Findings, GenerationInfo, Rejected, ReloadState};
+use super::timing::Timing;
+use crate::config::diagnostic::Severity;
+use crate::config::render;
+use crate::observe::Events;
+
+/// Keeps the record.
+pub(super) struct Journal {
+    main: String,
+    timing: Timing,
+    events: Arc<Events>,
+    state: watch::Sender<Arc<ReloadState>>,
+    /// When the current rejection becomes worth a warning.
+    warn_at: Option<Instant>,
+    /// What was logged of the last rejection.
+    logged: Option<String>,
+}
+
+impl Journal {
+    /// An empty one; `history` is what earlier processes left.
+    pub(super) fn new(
+        main: &Path,
+        timing: Timing,
+        events: Arc<Events>,
+        history: Vec<GenerationInfo>,
+    ) -> (Self, watch::Receiver<Arc<ReloadState>>) {
+        let state = ReloadState {
+            generation: 0,
+            since: SystemTime::now(),
+            cause: Cause::Boot,
+            digest: String::new(),
+            findings: Arc::default(),
+            rejected: None,
+            rejected_total: std::collections::BTreeMap::new(),
+            from_last_good: false,
+            history,
+            files: Vec::new(),
+        };
+        let (state, reader) = watch::channel(Arc::new(state));
+        let main = main.display().to_string();
+        (Self { main, timing, events, state, warn_at: None, logged: None }, reader)
+    }
+
+    /// What was recorded so far.
+    pub(super) fn state(&self) -> Arc<ReloadState> {
+        self.state.borrow().clone()
+    }
+
+    /// When [`Journal::insist`] is due.
+    pub(super) fn warn_at(&self) -> Option<Instant> {
+        self.warn_at
+    }
+
+    /// A generation was published.
+    pub(super) fn applied(
+        &mut self,
+        info: GenerationInfo,
+        cause: &Cause,
+        findings: Arc<Findings>,
+        last_good: bool,
+        keep: usize,
+    ) -> Applied {
+        let (generation, summary) = (info.number, info.summary.clone());
+        (self.warn_at, self.logged) = (None, None);
+        self.events.set_generation(generation);
+        self.change(|state| {
+            state.generation = generation;
+            state.since = SystemTime::now();
+            state.cause = cause.clone();
+            state.digest = info.digest.clone();
+            state.findings = findings.clone();
+            state.rejected = None;
+            state.from_last_good = last_good;
+            state.history.retain(|known| known.number != generation);
+            state.history.push(info.clone());
+            let surplus = state.history.len().saturating_sub(keep.max(1));
+            state.history.drain(..surplus);
+        });
+        let warnings = findings.report.count(Severity::Warning);
+        info!(generation, %cause, summary, warnings, file = self.main, "configuration applied");
+        if warnings > 0 {
+            warn!(generation, "{}", render::human(&findings.report, &findings.sources, false).trim_end());
+        }
+        let data = json!({
+            "generation": generation, "parent": info.parent, "cause": cause.name(), "summary": summary,
+            "warnings": warnings, "digest": info.digest, "last_good": last_good,
+        });
+        self.events.emit("config.applied", &*self.main, data, cause.actor().map(Into::into));
+        Applied { generation, changed: true, summary, findings }
+    }
+
+    /// The files say what runs already.
+    pub(super) fn same(&mut self) -> Applied {
+        let state = self.state();
+        if state.rejected.is_some() {
+            (self.warn_at, self.logged) = (None, None);
+            self.change(|state| {
+                state.rejected = None;
+                state.from_last_good = false;
+            });
+            info!(generation = state.generation, file = self.main, "the files are what runs again");
+            let data = json!({ "generation": state.generation });
+            self.events.emit("config.restored", &*self.main, data, None);
+        }
+        Applied {
+            generation: state.generation,
+            changed: false,
+            summary: String::new(),
+            findings: self.state().findings.clone(),
+        }
+    }
+
+    /// A file set was refused. Says nothing new when it is the failure that was logged last.
+    pub(super) fn rejected(&mut self, rejected: Arc<Rejected>) {
+        let text = text(&rejected);
+        let news = self.logged.as_ref() != Some(&text);
+        self.change(|state| {
+            state.findings = rejected.findings.clone();
+            state.rejected = Some(rejected.clone());
+            *state.rejected_total.entry(rejected.reason.name()).or_default() += 1;
+        });
+        let data = json!({
+            "generation": rejected.generation, "cause": rejected.cause.name(), "reason": rejected.reason.name(),
+            "message": rejected.message, "digest": rejected.digest,
+            "errors": rejected.findings.report.count(Severity::Error),
+        });
+        let actor = rejected.cause.actor().map(Into::into);
+        self.events.emit("config.rejected", &*self.main, data, actor);
+        let (generation, cause, reason) = (rejected.generation, &rejected.cause, rejected.reason.name());
+        match cause {
+            _ if !news => debug!(generation, %cause, reason, "configuration rejected again"),
+            Cause::Watch => {
+                info!(generation, %cause, reason, "configuration not usable yet: {}", rejected.message);
+                self.warn_at = Some(Instant::now() + self.timing.quiet);
+            }
+            Cause::Boot => error!(%cause, reason, file = self.main, "configuration rejected\n{text}"),
+            _ => warn!(generation, %cause, reason, file = self.main, "configuration rejected\n{text}"),
+        }
+        self.logged = Some(text);
+    }
+
+    /// A stored generation runs, and the files on disk are as bad as before.
+    pub(super) fn still_rejected(&mut self, rejected: Option<Arc<Rejected>>) {
+        self.change(|state| state.rejected = rejected);
+    }
+
+    /// The rejection lasts: now it is a warning, with everything.
+    pub(super) fn insist(&mut self) {
+        self.warn_at = None;
+        if let Some(rejected) = &self.state().rejected {
+            let (generation, reason) = (rejected.generation, rejected.reason.name());
+            let text = text(rejected);
+            warn!(
+                generation,
+                reason,
+                file = self.main,
+                "configuration rejected; the old one goes on\n{text}"
+            );
+        }
+    }
+
+    /// What is looked at from now on.
+    pub(super) fn files(&mut self, records: &[&Record]) {
+        let all = records.iter().flat_map(|record| record.files()).map(Path::to_owned);
+        let files: Vec<_> = all.collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+        if self.state.borrow().files != files {
+            self.change(|state| state.files = files);
+        }
+    }
+
+    fn change(&self, edit: impl FnOnce(&mut ReloadState)) {
+        self.state.send_modify(|state| edit(Arc::make_mut(state)));
+    }
+}
+
+fn text(rejected: &Rejected) -> String {
+    let text = render::human(&rejected.findings.report, &rejected.findings.sources, false);
+    if text.trim().is_empty() { rejected.message.clone() } else { text.trim_end().to_owned() }
+}

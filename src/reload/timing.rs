@@ -1,0 +1,36 @@
+//! The clocks of watching. `reload` in the configuration sets two of them.
+
+use std::time::Duration;
+
+/// How long to wait for what. The defaults are what the documentation promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// Quiet time before a change is read; the configuration's `reload settle=` wins.
+    pub settle: Option<Duration>,
+    /// Look this often in any case; the configuration's `reload poll=` wins.
+    pub poll: Option<Duration>,
+    /// Never wait longer than this for quiet.
+    pub settle_max: Duration,
+    /// Never wait longer than this for a writer to close its file.
+    pub writer: Duration,
+    /// Between the two readings that must be equal.
+    pub reread: Duration,
+    /// A rejection by watching is only worth a warning when it lasts this long.
+    pub quiet: Duration,
+    /// Use file-system events. Without them only the poll looks.
+    pub events: bool,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            settle: None,
+            poll: None,
+            settle_max: Duration::from_secs(3),
+            writer: Duration::from_secs(2),
+            reread: Duration::from_millis(25),
+            quiet: Duration::from_secs(2),
+            events: true,
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! File-system events as a wake-up, and nothing more: what changed is decided by reading.
+//!
+//! Watches the directories of [`Chains`]. Everything that can go wrong here (no watches left, a full
+//! queue, a file system without events) costs latency only, because the poll looks too.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::mpsc;
+use tracing::{debug, warn};
+
+use super::chain::Chains;
+use super::gate::Change;
+
+/// Events on their way from the kernel's thread; when they do not fit, everything is looked at.
+const QUEUE: usize = 1024;
+
+/// Watches the inputs of a configuration.
+#[derive(Debug)]
+pub(super) struct Watcher {
+    /// `None` when the system gives no events.
+    events: Option<RecommendedWatcher>,
+    queue: mpsc::Receiver<notify::Event>,
+    overflow: Arc<AtomicBool>,
+    /// Each watched directory with its device and inode: the same path can come to mean another one.
+    watched: BTreeMap<PathBuf, (u64, u64)>,
+    chains: Chains,
+    complained: bool,
+}
+
+impl Watcher {
+    /// Watches nothing yet. Without `events` it never will, and only polling sees changes.
+    pub(super) fn new(events: bool) -> Self {
+        let (sender, queue) = mpsc::channel(QUEUE);
+        let overflow = Arc::new(AtomicBool::new(false));
+        let full = overflow.clone();
+        let forward = move |event: notify::Result<notify::Event>| {
+            let event = event.unwrap_or_else(|_| {
+                notify::Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan)
+            });
+            if !is_noise(&event) && sender.try_send(event).is_err() {
+                full.store(true, Ordering::Release);
+            }
+        };
+        let events = events.then(|| notify::recommended_watcher(forward)).and_then(|made| match made {
+            Ok(watcher) => Some(watcher),
+            Err(error) => {
+                warn!(%error, "no file-system events; changes are found by polling");
+                None
+            }
+        });
+        Self {
+            events,
+            queue,
+            overflow,
+            watched: BTreeMap::new(),
+            chains: Chains::default(),
+            complained: false,
+        }
+    }
+
+    /// Looks at these inputs from now on; says whether a directory was added, in which case something
+    /// may have happened there before it was watched.
+    pub(super) fn look_at(&mut self, chains: Chains) -> bool {
+        self.chains = chains;
+        let Some(events) = &mut self.events else { return false };
+        let wanted: BTreeMap<PathBuf, (u64, u64)> = self
+            .chains
+            .directories
+            .iter()
+            .filter_map(|path| path.metadata().ok().map(|found| (path.clone(), (found.dev(), found.ino()))))
+            .collect();
+        for gone in self.watched.iter().filter(|(path, inode)| wanted.get(*path) != Some(inode)) {
+            // It fails when the directory itself is gone; the kernel has ended that watch already.
+            let _ = events.unwatch(gone.0);
+        }
+        self.watched.retain(|path, inode| wanted.get(path) == Some(inode));
+        let mut added = false;
+        for (path, inode) in wanted {
+            if self.watched.contains_key(&path) {
+                continue;
+            }
+            match events.watch(&path, RecursiveMode::NonRecursive) {
+                Ok(()) => {
+                    debug!(directory = %path.display(), "watching");
+                    self.watched.insert(path, inode);
+                    added = true;
+                }
+                Err(error) if !self.complained => {
+                    self.complained = true;
+                    warn!(directory = %path.display(), %error, "cannot be watched; changes are found by polling");
+                }
+                Err(_) => {}
+            }
+        }
+        added
+    }
+
+    /// The next changes. Never returns while nothing happens; loses nothing when it is dropped.
+    pub(super) async fn changes(&mut self) -> Vec<Change> {
+        let Some(first) = self.queue.recv().await else {
+            return std::future::pending().await;
+        };
+        let mut changes = Vec::new();
+        let mut next = Some(first);
+        while let Some(event) = next {
+            self.forget_moved(&event);
+            self.translate(&event, &mut changes);
+            next = self.queue.try_recv().ok();
+        }
+        if self.overflow.swap(false, Ordering::AcqRel) {
+            changes.push(Change::Unknown);
+        }
+        changes
+    }
+
+    /// A watched directory that went away is not watched any more, also when another one comes in its
+    /// place and happens to get its inode number.
+    fn forget_moved(&mut self, event: &notify::Event) {
+        if !matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))) {
+            return;
+        }
+        for path in &event.paths {
+            if self.watched.remove(path).is_some()
+                && let Some(events) = &mut self.events
+            {
+                let _ = events.unwatch(path);
+            }
+        }
+    }
+
+    fn translate(&self, event: &notify::Event, changes: &mut Vec<Change>) {
+        if event.need_rescan() || event.paths.is_empty() {
+            changes.push(Change::Unknown);
+        }
+        for path in &event.paths {
+            changes.push(match event.kind {
+                _ if !self.chains.concerns(path) => Change::Nearby,
+                EventKind::Modify(ModifyKind::Data(_)) => Change::Written(path.clone()),
+                EventKind::Create(CreateKind::File | CreateKind::Any) if has_writer(path) => {
+                    Change::Written(path.clone())
+                }
+                _ => Change::Settled(path.clone()),
+            });
+        }
+    }
+}
+
+/// Reading the files makes events too; those must never wake us.
+fn is_noise(event: &notify::Event) -> bool {
+    match event.kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
+        EventKind::Access(_) => !event.need_rescan(),
+        _ => false,
+    }
+}
+
+/// Whether somebody will close the file that was just created: nobody closes a link.
+fn has_writer(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_file() && found.nlink() == 1)
+}
