@@ -223,7 +223,7 @@ def check_lbctl_drain(stage):
 def check_kill(stage):
     """kill -9 of one Tomcat under load: no idempotent request fails."""
     with Load(stage.port, threads=16, seconds=25) as load:
-        wait_until("the load is under way", lambda: load.requests > 500, 20)
+        wait_until("the load is on both", lambda: min(load.nodes[n] for n in ("one", "two")) > 200, 20)
         before = load.requests
         stage.one.kill()
         wait_until("the load goes on", lambda: load.requests > before + 1000 or load.failures, 20)
@@ -291,6 +291,7 @@ def run(names, stage):
         stage.start()
         for name in names:
             try:
+                stage.wait_for_both()
                 detail = CHECKS[name](stage)
                 require(stage.balancer.alive(), "the balancer ended")
                 print(f"ok {name} {detail}", flush=True)

@@ -1,6 +1,7 @@
 """Clients: browsers with a cookie jar, a bounded load of idempotent requests, and WebSockets."""
 
 import base64
+import collections
 import hashlib
 import http.client
 import os
@@ -61,6 +62,7 @@ class Load:
         self.stopping = threading.Event()
         self.lock = threading.Lock()
         self.requests = 0
+        self.nodes = collections.Counter()
         self.failures = []
         self.threads = [threading.Thread(target=self.work, daemon=True) for _ in range(threads)]
 
@@ -86,7 +88,9 @@ class Load:
                 visitor.close()
             with self.lock:
                 self.requests += 1
-                if problem:
+                if not problem:
+                    self.nodes[text] += 1
+                else:
                     after = int((time.monotonic() - started) * 1000)
                     self.failures.append(f"{problem} after {after} ms")
         visitor.close()
