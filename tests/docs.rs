@@ -11,10 +11,11 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Loads a file; the rendered report when there is no model.
+/// Loads a file; the rendered report when there is anything to report.
 fn load(path: &Path) -> Result<config::model::Model, String> {
     let loaded = config::load(path, &FsLoader);
-    loaded.model.ok_or_else(|| render::human(&loaded.report, &loaded.sources, false))
+    let report = render::human(&loaded.report, &loaded.sources, false);
+    loaded.model.filter(|_| loaded.report.findings.is_empty()).ok_or(report)
 }
 
 /// Files directly in `examples`, and the main file of each folder there.
@@ -44,6 +45,17 @@ fn every_example_loads() {
         if let Err(report) = load(&path) {
             panic!("{}:\n{report}", path.display());
         }
+    }
+}
+
+#[test]
+fn the_demonstration_loads_without_a_finding() {
+    // Not below /tmp: a socket there is worth a warning, and rightly so.
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let demo = runtime.block_on(lbd::cli::demo::start(dir.path(), 0)).unwrap();
+    if let Err(report) = load(&demo.config_path) {
+        panic!("{report}");
     }
 }
 

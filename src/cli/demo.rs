@@ -22,6 +22,9 @@ use origin::Origin;
 /// The port that people find easy to type; another one is taken when it is in use.
 pub const PREFERRED_PORT: u16 = 8080;
 
+/// Of a Unix socket's path; room for the `.new` that it is born with is left.
+const MAX_SOCKET_PATH: usize = 107 - ".new".len();
+
 const TEMPLATE: &str = include_str!("demo/demo.kdl");
 const SEAL: &str = "// lbd demo wrote this; it is only overwritten while this line is true: ";
 
@@ -52,11 +55,20 @@ pub async fn start(dir: &Path, preferred_port: u16) -> io::Result<Demo> {
     let dir = &dir.canonicalize()?;
     let origins = vec![Origin::start("one")?, Origin::start("two")?];
     let listen = free_address(preferred_port)?;
-    let socket = dir.join("control.sock");
+    let socket = socket_in(dir);
     let text = config_text(listen, &socket, &origins);
     let config_path = write_config(dir, &text)?;
     let instructions = instructions(listen, &socket, &config_path, &origins);
     Ok(Demo { config_path, socket, listen, origins, instructions })
+}
+
+/// The kernel takes short paths only: a deep folder gets its socket in the temporary one.
+fn socket_in(dir: &Path) -> PathBuf {
+    let here = dir.join("control.sock");
+    match here.as_os_str().len() <= MAX_SOCKET_PATH {
+        true => here,
+        false => std::env::temp_dir().join(format!("lbd-demo-{}.sock", std::process::id())),
+    }
 }
 
 /// The address is free at this moment; whoever binds it first has it.

@@ -150,3 +150,12 @@ async fn a_port_in_use_is_not_taken() {
 fn a_path_with_odd_characters_is_quoted_for_the_language() {
     assert_eq!(quoted(Path::new("/a b/\"c\"\\${d}")), "/a b/\\\"c\\\"\\\\$${d}");
 }
+
+#[tokio::test]
+async fn a_deep_folder_gets_a_socket_that_the_kernel_takes() {
+    let dir = tempfile::tempdir().unwrap();
+    let deep = dir.path().join("x".repeat(120));
+    let demo = start(&deep, 0).await.unwrap();
+    assert!(demo.config_path.starts_with(deep.canonicalize().unwrap()));
+    assert!(demo.socket.as_os_str().len() <= MAX_SOCKET_PATH, "{}", demo.socket.display());
+}
