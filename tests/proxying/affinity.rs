@@ -3,7 +3,7 @@
 use super::{config, front_with};
 use crate::support::{Client, Daemon, Message, Origin, eventually};
 
-const CHECK: &str = "health \"/ready\" interval=\"100ms\" timeout=\"2s\" rise=1 fall=1\n";
+const CHECK: &str = "health \"/ready\" interval=\"200ms\" timeout=\"200ms\" rise=1 fall=3\n";
 
 /// Three servers that say their name, and a daemon that is ready to use each of them.
 fn three(pool: &str) -> ([Origin; 3], Daemon) {

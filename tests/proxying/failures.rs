@@ -137,7 +137,7 @@ fn a_server_that_does_not_answer_in_time_is_a_504() {
 fn a_server_without_a_good_check_gets_no_request() {
     let (unready, ready) = (Origin::echo("a"), Origin::echo("b"));
     unready.set_ready(false);
-    let check = "health \"/ready\" interval=\"100ms\" timeout=\"2s\" rise=1 fall=2";
+    let check = "health \"/ready\" interval=\"200ms\" timeout=\"200ms\" rise=1 fall=3";
     let daemon = Daemon::run(&config(&[&unready, &ready], check, ""));
     let ok = |_| (Client::fetch(daemon.address(), "/").status() == 200).then_some(());
     crate::support::eventually("a checked server takes requests", || ok(()));
