@@ -3,9 +3,11 @@
 //! Each module is a subject; each test's name is a sentence that it proves.
 #![allow(clippy::unwrap_used, reason = "in a test a panic with its place is the report")]
 
+mod control;
 // mod docs: when the configuration can be loaded
 mod hostile;
 mod layers;
 mod proxying;
 mod reloading;
+mod saving;
 mod support;

@@ -87,9 +87,19 @@ impl Daemon {
 
     /// Asks its control socket; the status and the JSON of the answer.
     pub(crate) fn control(&self, method: &str, path: &str) -> (u16, Value) {
+        self.control_with(method, path, &Value::Null)
+    }
+
+    /// The same with a body, unless that is null.
+    pub(crate) fn control_with(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let mut stream = UnixStream::connect(self.dir.path().join("control.sock")).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: lbd\r\nConnection: close\r\n\r\n");
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: lbd\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
         stream.write_all(request.as_bytes()).unwrap();
         let mut reader = BufReader::new(stream);
         let mut answer = Message::read_head(&mut reader).unwrap().expect("an answer of the control socket");
