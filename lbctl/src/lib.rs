@@ -1,1 +1,10 @@
 //! The wire types and the client of lbd's control protocol.
+//!
+//! The daemon and the `lbctl` command share [`protocol`]: what stands there is what travels over the socket.
+//! Within `/v1` fields are only added; both sides ignore what they do not know. [`client`] speaks HTTP/1.1
+//! over the Unix socket. [`render`] turns wire types into the text that a person reads.
+
+pub mod client;
+pub mod protocol;
+pub mod render;
+pub mod target;

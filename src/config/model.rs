@@ -33,6 +33,25 @@ pub struct Model {
     pub log: Log,
     /// How files are watched.
     pub reload: Reload,
+    /// What the rules that look at certificates and other files need to know.
+    pub lint: LintSettings,
+}
+
+/// What `lint` says to rules that run after the model is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LintSettings {
+    /// A certificate that ends sooner than this is worth a warning.
+    pub cert_expiry: Duration,
+    /// Rules (`LB603`) whose warnings are silenced.
+    pub allow: Vec<Name>,
+    /// Rules whose warnings are errors.
+    pub deny: Vec<Name>,
+}
+
+impl Default for LintSettings {
+    fn default() -> Self {
+        Self { cert_expiry: Duration::from_secs(30 * 24 * 3600), allow: Vec::new(), deny: Vec::new() }
+    }
 }
 
 /// An address to accept on. No `ip` means every interface, IPv4 and IPv6.
@@ -172,6 +191,8 @@ pub struct Route {
     pub matches: Vec<Conditions>,
     /// The last tie-breaker.
     pub priority: i32,
+    /// Compare this route's paths in any case: as the route says, else as its site does.
+    pub ignore_case: bool,
     /// Names of the listeners it is on; `None` is every one.
     pub on: Option<Vec<Name>>,
     /// What is done.

@@ -1,5 +1,27 @@
 //! The data path, in the order that a request meets it.
+//!
+//! [`worker`] owns a thread's share; `accept` takes connections; `connection` reads heads; `exchange` is one
+//! request (read that first); `upstream` holds this worker's connections to servers; `pump` moves bodies,
+//! `tunnel` upgraded streams. `failure` is the table of every way out that is not the server's answer.
 
+mod accept;
+mod access_log;
+mod affinity;
+mod buffer;
+mod connection;
 pub mod date;
+mod deadline;
+mod exchange;
+mod failure;
+mod forwarded;
 pub mod head;
 pub mod http1;
+pub mod listeners;
+mod pump;
+mod scratch;
+mod stream;
+mod tunnel;
+mod upstream;
+pub mod worker;
+
+pub use access_log::{AccessLog, AccessLogWriter};

@@ -67,7 +67,8 @@ mod tests {
 
     #[test]
     fn hosts_are_read_or_refused() {
-        let table: &[(&str, Option<(&str, Option<u16>)>)] = &[
+        type Parts = (&'static str, Option<u16>);
+        let table: &[(&str, Option<Parts>)] = &[
             ("a", Some(("a", None))),
             ("Shop.example", Some(("Shop.example", None))),
             ("under_score.example.", Some(("under_score.example.", None))),

@@ -5,6 +5,9 @@
 use super::cookies;
 use super::known::{Known, KnownSet};
 
+/// The most memory that an arena keeps when it is cleared: one unusual head must not weigh for ever.
+const KEPT: usize = 16 * 1024;
+
 /// A range of the arena.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::proxy) struct Span {
@@ -52,9 +55,10 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// Forgets everything and keeps the memory.
+    /// Forgets everything and keeps the memory, unless it is unusually much.
     pub fn clear(&mut self) {
         self.arena.clear();
+        self.arena.shrink_to(KEPT);
         self.list.clear();
         self.present = KnownSet::EMPTY;
     }
@@ -178,5 +182,33 @@ impl<'a> Iterator for Tokens<'a> {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_kept_for_the_next_head_but_not_all_of_it() {
+        let mut fields = Fields::default();
+        let fill = |fields: &mut Fields, value: &[u8]| (0..10).for_each(|_| fields.push(b"name", value));
+        fill(&mut fields, b"value");
+        let before = (fields.arena.as_ptr(), fields.list.as_ptr());
+        fields.clear();
+        assert!(fields.is_empty() && !fields.has(Known::Other));
+        fill(&mut fields, b"value");
+        assert_eq!((fields.arena.as_ptr(), fields.list.as_ptr()), before);
+        fill(&mut fields, &[b'x'; 8000]);
+        assert!(fields.arena.capacity() > 80_000);
+        fields.clear();
+        assert!((KEPT..80_000).contains(&fields.arena.capacity()));
+    }
+
+    #[test]
+    fn tokens_are_the_members_of_a_list() {
+        let members: Vec<_> = Tokens::new(b" a,\tb c ,,d=\"e\" , ").collect();
+        assert_eq!(members, [&b"a"[..], b"b c", b"d=\"e\""]);
+        assert_eq!(Tokens::new(b"").next(), None);
     }
 }

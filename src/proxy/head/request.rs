@@ -60,8 +60,8 @@ impl RequestHead {
         *self = RequestHead { fields, ..RequestHead::default() };
     }
 
-    /// Sets method, target and version of an empty head. The method must be a token, which is checked here, as
-    /// is the target by `seal`.
+    /// Sets method, target and version of an empty head. The caller vouches for the method, which must be a
+    /// token; `seal` looks at the target.
     pub fn set_line(&mut self, method: &[u8], target: &[u8], version: Version) {
         self.method = self.fields.store(method);
         self.target = self.fields.store(target);

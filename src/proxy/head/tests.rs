@@ -130,23 +130,25 @@ fn answer(status: u16, version: Version, fields: &[(&str, &str)]) -> ResponseHea
 
 #[test]
 fn a_server_that_declares_an_impossible_body_is_not_asked_again() {
-    let (length, chunked) = (("Content-Length", "5"), ("Transfer-Encoding", "chunked"));
-    let table: &[(u16, &[(&str, &str)], bool)] = &[
-        (200, &[length], true),
+    type Given = &'static [(&'static str, &'static str)];
+    const LENGTH: (&str, &str) = ("Content-Length", "5");
+    const CHUNKED: (&str, &str) = ("Transfer-Encoding", "chunked");
+    let table: &[(u16, Given, bool)] = &[
+        (200, &[LENGTH], true),
         (204, &[], true),
         (204, &[("Content-Length", "0")], true),
-        (204, &[length], false),
-        (204, &[chunked], false),
-        (100, &[length], false),
-        (304, &[length], true),
-        (304, &[chunked], true),
+        (204, &[LENGTH], false),
+        (204, &[CHUNKED], false),
+        (100, &[LENGTH], false),
+        (304, &[LENGTH], true),
+        (304, &[CHUNKED], true),
         (200, &[("Connection", "close")], false),
     ];
     for &(status, fields, expected) in table {
         assert_eq!(answer(status, Version::Http11, fields).keep_alive(), expected, "{status} {fields:?}");
     }
-    assert!(!answer(200, Version::Http10, &[length]).keep_alive());
-    assert!(answer(200, Version::Http10, &[length, ("Connection", "keep-alive")]).keep_alive());
+    assert!(!answer(200, Version::Http10, &[LENGTH]).keep_alive());
+    assert!(answer(200, Version::Http10, &[LENGTH, ("Connection", "keep-alive")]).keep_alive());
 }
 
 #[test]

@@ -38,13 +38,14 @@ pub enum Status {
 
 type RawFields<'b> = [MaybeUninit<httparse::Header<'b>>; MAX_FIELDS];
 
-/// Parses the head of a request from the start of `buf` into `head`, whose former contents are overwritten
-/// once the head is complete.
+/// Parses the head of a request from the start of `buf` into `head`, whose former contents are forgotten.
 ///
 /// Between calls for one message `buf` may only grow; `RequestHead::clear` starts afresh. After an error
-/// nothing more may be read from the connection.
+/// nothing more may be read from the connection; the head then holds what was understood, for the log: all
+/// fields if only their meaning was refused, else nothing.
 pub fn parse_request(buf: &[u8], limits: &HeadLimits, head: &mut RequestHead) -> Result<Status, ParseError> {
-    let from = std::mem::take(&mut head.scan);
+    let from = head.scan;
+    head.clear();
     let start = match leading_line(buf) {
         Lead::Start(start) => start,
         Lead::Wait => return Ok(Status::Partial),
@@ -71,7 +72,8 @@ pub fn parse_response(
     limits: &HeadLimits,
     head: &mut ResponseHead,
 ) -> Result<Status, ParseError> {
-    let from = std::mem::take(&mut head.scan);
+    let from = head.scan;
+    head.clear();
     let prefix = b"HTTP/1.";
     if !buf.iter().zip(prefix).all(|(a, b)| a == b) {
         return Err(ParseError::BadStatusLine);
@@ -149,7 +151,6 @@ fn fill_request(bytes: &[u8], limits: &HeadLimits, head: &mut RequestHead) -> Re
     if target.len() > limits.target {
         return Err(ParseError::TargetTooLong);
     }
-    head.clear();
     head.fields.adopt(bytes);
     let version = version(request.version);
     head.set_parsed_line(span(bytes, method.as_bytes()), span(bytes, target.as_bytes()), version);
@@ -170,7 +171,6 @@ fn fill_response(bytes: &[u8], limits: &HeadLimits, head: &mut ResponseHead) -> 
         Ok(_) => return Err(ParseError::BadStatusLine),
         Err(error) => return Err(explain_response(error, bytes)),
     }
-    head.clear();
     head.fields.adopt(bytes);
     // "HTTP/1.1 200" are 12 bytes; then nothing, or a space with the reason, which may hold any byte above 127
     let line_end = first_line(bytes).len();

@@ -7,7 +7,7 @@ use super::write::{ConnectionLine, FramingLine, write_field, write_framing, writ
 pub struct Simple<'a> {
     /// The status code.
     pub status: u16,
-    /// The reason phrase; empty for the usual one.
+    /// The reason phrase; empty for the usual one, which also replaces one with a control byte.
     pub reason: &'a str,
     /// More fields. A value with a control byte is left out, so that no configuration can split a response.
     pub headers: &'a [(&'a str, &'a str)],
@@ -23,13 +23,14 @@ pub struct Simple<'a> {
 
 /// Appends a whole response that is made here.
 pub fn write_simple(response: &Simple<'_>, out: &mut Vec<u8>) {
-    let reason = if response.reason.is_empty() { reason_phrase(response.status) } else { response.reason };
+    let own = !response.reason.is_empty() && !has_control(response.reason);
+    let reason = if own { response.reason } else { reason_phrase(response.status) };
     write_status_line(response.status, reason.as_bytes(), out);
     if !response.date.is_empty() {
         write_field(b"Date", response.date, out);
     }
     for (name, value) in response.headers {
-        if !value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
+        if !has_control(value) {
             write_field(name.as_bytes(), value.as_bytes(), out);
         }
     }
@@ -46,6 +47,10 @@ pub fn write_simple(response: &Simple<'_>, out: &mut Vec<u8>) {
     if has_body && !response.is_head {
         out.extend_from_slice(response.body);
     }
+}
+
+fn has_control(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t')
 }
 
 /// The usual reason phrase of a status; empty for an unknown one.
@@ -78,6 +83,9 @@ mod tests {
                     Content-Length: 9\r\nConnection: close\r\n\r\n";
         assert_eq!(text(&response), format!("{head}no server"));
         assert_eq!(text(&Simple { is_head: true, ..response }), head);
+        let status_line = |reason| text(&Simple { reason, ..response }).lines().next().map(str::to_owned);
+        assert_eq!(status_line("Fully Booked").as_deref(), Some("HTTP/1.1 503 Fully Booked"));
+        assert_eq!(status_line("a\r\nb: c").as_deref(), Some("HTTP/1.1 503 Service Unavailable"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! method, path, fields and body; it may stop earlier by refusing, never go on where hyper stops.
 
 mod corpus;
+mod responses;
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -162,6 +163,20 @@ fn plain_messages_are_served_by_both() {
         let shown = String::from_utf8_lossy(&message).into_owned();
         assert_eq!(compare(&runtime, &message), Ok(true), "{shown:?}");
         assert!(!ours(&message).0.is_empty(), "{shown:?}");
+    }
+}
+
+#[test]
+fn a_head_that_trickles_in_is_judged_like_a_whole_one() {
+    let limits = HeadLimits::default();
+    for message in corpus::messages() {
+        let whole = parse_request(&message, &limits, &mut RequestHead::new());
+        let mut head = RequestHead::new();
+        let trickled = (0..=message.len())
+            .map(|end| parse_request(&message[..end], &limits, &mut head))
+            .find(|result| *result != Ok(Status::Partial))
+            .unwrap_or(Ok(Status::Partial));
+        assert_eq!(trickled, whole, "{:?}", String::from_utf8_lossy(&message));
     }
 }
 

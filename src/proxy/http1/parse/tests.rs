@@ -312,6 +312,17 @@ fn a_head_in_pieces_is_scanned_once_and_read_the_same() {
 }
 
 #[test]
+fn a_refused_head_shows_nothing_of_the_one_before() {
+    let mut head = with("Content-Length: 5\r\n").unwrap();
+    let limits = HeadLimits::default();
+    assert!(parse_request(b"GET / HTTP/1.1\n", &limits, &mut head).is_err());
+    assert_eq!((head.method(), head.framing(), head.field_count()), ("", BodyFraming::None, 0));
+    let disagrees = b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n";
+    assert!(parse_request(disagrees, &limits, &mut head).is_err());
+    assert_eq!((head.method(), head.path(), head.framing()), ("PUT", &b"/x"[..], BodyFraming::None));
+}
+
+#[test]
 fn responses_of_real_servers_are_read() {
     let table: &[(&[u8], u16, &[u8])] = &[
         (b"HTTP/1.1 200 OK\r\n\r\n", 200, b"OK"),

@@ -1,0 +1,383 @@
+//! What the command line may say.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use lbctl::protocol::DEFAULT_SOCKET;
+use lbctl::protocol::units::parse_duration;
+use lbctl::target::Target;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Talk to a running lbd.
+#[derive(Debug, Parser)]
+#[command(name = "lbctl", version, max_term_width = 100, propagate_version = true)]
+#[command(after_help = "Exit codes: 0 done, 1 failed or the answer is no, 2 usage, 3 daemon not reachable, \
+4 not permitted, 5 no such thing, 6 refused by a guard, 7 deadline reached, 130 interrupted.\n\n\
+TARGET is POOL/SERVER, POOL/*, */SERVER or @ADDRESS.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The control socket of the daemon
+    #[arg(long, env = "LBD_SOCKET", default_value = DEFAULT_SOCKET, global = true, value_name = "PATH")]
+    pub(crate) socket: PathBuf,
+    /// Print JSON; with --watch or --follow one object a line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say nothing but data and errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+    /// Colour (NO_COLOR is respected)
+    #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN")]
+    pub(crate) color: Color,
+    /// Give up after this time, with exit code 7
+    #[arg(long, global = true, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// One screen: configuration, listeners, pools
+    Status {
+        /// Again every second
+        #[arg(short, long)]
+        watch: bool,
+    },
+    /// Pools
+    #[command(subcommand)]
+    Pool(PoolCommand),
+    /// Servers
+    #[command(subcommand)]
+    Server(ServerCommand),
+    /// Short for `server drain`
+    Drain(DrainArgs),
+    /// Short for `server ready`
+    Ready(ChangeArgs),
+    /// Stickiness: which client stays with which server
+    #[command(subcommand)]
+    Sticky(StickyCommand),
+    /// Routes, and where a request would go
+    #[command(subcommand)]
+    Route(RouteCommand),
+    /// The running configuration and the files on disk
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// What happened, and what happens
+    Events {
+        /// Only what is younger than this
+        #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+        since: Option<Duration>,
+        /// Only these kinds; `server` means `server.up`, `server.down`, …
+        #[arg(long, value_delimiter = ',', value_name = "KIND")]
+        kind: Vec<String>,
+        /// Go on with what happens from now
+        #[arg(short, long)]
+        follow: bool,
+    },
+    /// The daemon itself
+    #[command(subcommand)]
+    Daemon(DaemonCommand),
+    /// Raw access to the control protocol
+    Api {
+        /// GET, PUT, POST or DELETE
+        method: String,
+        /// Such as /v1/status
+        path: String,
+        /// The body
+        #[arg(short, long, value_name = "JSON")]
+        data: Option<String>,
+    },
+}
+
+/// `lbctl pool`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PoolCommand {
+    /// All pools
+    List,
+    /// One pool and its servers
+    Show {
+        /// Its name
+        pool: String,
+    },
+}
+
+/// `lbctl server`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServerCommand {
+    /// Servers, of one pool or of all
+    List {
+        /// POOL, POOL/SERVER, */SERVER or @ADDRESS
+        #[arg(value_parser = Target::parse)]
+        target: Option<Target>,
+    },
+    /// One server and its streams
+    Show {
+        /// POOL/SERVER
+        #[arg(value_parser = Target::parse)]
+        target: Target,
+    },
+    /// No new clients; existing ones stay until they end or the deadline comes
+    Drain(DrainArgs),
+    /// Serve again: undoes drain, maint and weight
+    Ready(ChangeArgs),
+    /// Nobody, from the next request on; open streams go on
+    Maint(MaintArgs),
+    /// Another share of new clients
+    Weight {
+        /// The server
+        #[arg(value_parser = Target::parse)]
+        target: Target,
+        /// A number, or a percentage of what the file says
+        #[arg(required_unless_present = "reset", value_name = "N|N%")]
+        weight: Option<String>,
+        /// Back to what the file says
+        #[arg(long, conflicts_with = "weight")]
+        reset: bool,
+        /// Why; goes into log and events
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Even if no server is left for new clients
+        #[arg(long)]
+        force: bool,
+    },
+    /// Probe it once, now
+    Check {
+        /// The server
+        #[arg(value_parser = Target::parse)]
+        target: Target,
+    },
+    /// Wait until it is in a state
+    Wait {
+        /// The server
+        #[arg(value_parser = Target::parse)]
+        target: Target,
+        /// Which state
+        #[arg(long = "for", value_enum, default_value_t, value_name = "STATE")]
+        state: WaitFor,
+    },
+}
+
+/// What `lbctl server wait` waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WaitFor {
+    /// Not open to new clients, no requests, no sessions
+    #[default]
+    Drained,
+    /// Healthy
+    Up,
+    /// Not healthy
+    Down,
+    /// No requests, no sessions
+    Idle,
+}
+
+/// `lbctl server drain`.
+#[derive(Debug, Args)]
+pub(crate) struct DrainArgs {
+    /// The server
+    #[arg(value_parser = Target::parse)]
+    pub(crate) target: Target,
+    /// Return when the server has no requests and no sessions left
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// After this what is left is cut; without it the pool's deadline counts
+    #[arg(long, value_name = "TIME", value_parser = duration_text)]
+    pub(crate) deadline: Option<String>,
+    /// What clients of this server do
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) sticky: StickyArg,
+    #[command(flatten)]
+    pub(crate) change: GuardArgs,
+}
+
+/// `lbctl server maint`.
+#[derive(Debug, Args)]
+pub(crate) struct MaintArgs {
+    /// The server
+    #[arg(value_parser = Target::parse)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) change: GuardArgs,
+}
+
+/// What every guarded change understands.
+#[derive(Debug, Args)]
+pub(crate) struct GuardArgs {
+    /// Why; goes into log and events
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Even if it is the last server that is up
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Say what would happen, do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// `lbctl server ready`.
+#[derive(Debug, Args)]
+pub(crate) struct ChangeArgs {
+    /// The server
+    #[arg(value_parser = Target::parse)]
+    pub(crate) target: Target,
+    /// Why; goes into log and events
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+}
+
+/// What existing clients of a draining server do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StickyArg {
+    /// They stay
+    #[default]
+    Keep,
+    /// They go elsewhere with their next request
+    Move,
+}
+
+/// `lbctl sticky`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StickyCommand {
+    /// All tables and cookies
+    List,
+    /// Entries of a pool's table
+    Show {
+        /// The pool
+        pool: String,
+        #[command(flatten)]
+        filter: StickyFilter,
+        /// At most so many
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Which server holds an address or a cookie value
+    Get {
+        /// The pool
+        pool: String,
+        /// A client address or the value of the cookie
+        key: String,
+    },
+    /// Forget entries; their clients are balanced anew
+    #[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args(["key", "server", "older", "all"])))]
+    Clear {
+        /// The pool
+        pool: String,
+        #[command(flatten)]
+        filter: StickyFilter,
+        /// Every entry
+        #[arg(long, conflicts_with_all = ["key", "server", "older"])]
+        all: bool,
+        /// Why; goes into log and events
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Say how many, do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// Which entries.
+#[derive(Debug, Args)]
+pub(crate) struct StickyFilter {
+    /// Only this client address
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    /// Only those of this server
+    #[arg(long)]
+    pub(crate) server: Option<String>,
+    /// Only those not used for this time
+    #[arg(long, value_name = "TIME", value_parser = duration_text)]
+    pub(crate) older: Option<String>,
+}
+
+/// `lbctl route`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RouteCommand {
+    /// All routes
+    List {
+        /// Only of this host
+        #[arg(long, value_name = "HOST")]
+        site: Option<String>,
+    },
+    /// Where a request would go, and why
+    Explain {
+        /// [METHOD] URL
+        #[arg(num_args = 1..=2, required = true, value_names = ["METHOD", "URL"])]
+        request: Vec<String>,
+        /// A header field; may be repeated
+        #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+        headers: Vec<String>,
+        /// The client's address
+        #[arg(long, value_name = "IP")]
+        from: Option<String>,
+        /// The listener on which it arrives
+        #[arg(long, value_name = "LISTENER")]
+        on: Option<String>,
+    },
+}
+
+/// `lbctl config`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// The files of the running generation
+    Show,
+    /// Read the files now; returns when they are live or refused
+    Reload,
+    /// The generations
+    History,
+    /// What is wrong with the files on disk
+    ShowReport,
+}
+
+/// `lbctl daemon`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DaemonCommand {
+    /// Version, instance, workers, what you may do
+    Info,
+    /// End the daemon
+    Shutdown {
+        /// How long streams have to finish
+        #[arg(long, value_name = "TIME", value_parser = duration_text)]
+        drain: Option<String>,
+        /// Why; goes into log and events
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+}
+
+/// A span of time that is sent as it was written, once it is known to be one.
+fn duration_text(text: &str) -> Result<String, String> {
+    parse_duration(text).map(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,31 @@
+//! `lbctl daemon`: the process itself.
+
+use crate::args::DaemonCommand;
+use crate::failure::Failure;
+use crate::screen::Screen;
+use http::Method;
+use lbctl::client::Client;
+use lbctl::protocol::{API, Api, Exit, Shutdown};
+use lbctl::render;
+use serde_json::Value;
+
+pub(super) async fn run(command: DaemonCommand, client: &Client, screen: &Screen) -> Result<Exit, Failure> {
+    match command {
+        DaemonCommand::Info => {
+            let api: Api = client.get("/v1").await?;
+            if major(&api.api) > major(API) {
+                screen.talk(&format!("note: lbd {} speaks protocol {}, this lbctl {API}", api.lbd, api.api));
+            }
+            screen.data(&api, |_| render::api(&api));
+        }
+        DaemonCommand::Shutdown { drain, reason } => {
+            let answer: Value = client.send(Method::POST, "/v1/shutdown", &Shutdown { drain, reason }).await?;
+            screen.data(&answer, |_| "lbd is shutting down\n".to_owned());
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn major(version: &str) -> u32 {
+    version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,118 @@
+//! `lbctl drain`: no new clients, and, with `--wait`, watching the old ones leave.
+//!
+//! The drain belongs to the daemon: interrupting this command, or losing the connection, stops nothing.
+
+use super::server::{chosen, name, path};
+use crate::args::{DrainArgs, StickyArg};
+use crate::failure::Failure;
+use crate::screen::Screen;
+use http::Method;
+use lbctl::client::{Client, encode};
+use lbctl::protocol::{AdminState, Changed, DrainSticky, Exit, Operation, Phase, SetAdmin};
+use lbctl::render;
+use lbctl::protocol::units::format_duration;
+
+pub(super) async fn run(args: DrainArgs, client: &Client, screen: &Screen) -> Result<Exit, Failure> {
+    let mut operations = Vec::new();
+    for server in chosen(&args.target, client).await? {
+        let sticky = match args.sticky {
+            StickyArg::Keep => DrainSticky::Keep,
+            StickyArg::Move => DrainSticky::Move,
+        };
+        let wish = SetAdmin {
+            state: AdminState::Drain,
+            deadline: args.deadline.clone(),
+            sticky: Some(sticky),
+            reason: args.change.reason.clone(),
+            force: args.change.force,
+            dry_run: args.change.dry_run,
+        };
+        let changed: Changed = client.send(Method::PUT, &path(&server, "/admin"), &wish).await?;
+        let name = name(&server);
+        if screen.json && !args.wait {
+            screen.line(&changed);
+        } else {
+            let effect = &changed.effect;
+            let verb = if effect.dry_run { "would drain" } else { "draining" };
+            let others = match effect.others.as_slice() {
+                [] => "no server is left for new clients".to_owned(),
+                others => format!("new clients go to {}", others.join(", ")),
+            };
+            let line = format!(
+                "{verb} {name}: {} sessions, {} requests; {others}",
+                effect.sessions, effect.requests
+            );
+            if args.wait { screen.talk(&line) } else { screen.write(&(line + "\n")) }
+        }
+        talk_of_effect(&changed, screen);
+        if !changed.effect.dry_run {
+            let deadline = changed.operation.as_ref().and_then(|operation| operation.deadline);
+            let deadline = deadline.map(|at| format!("cut at {at}; ")).unwrap_or_default();
+            screen.talk(&format!("{deadline}undo: lbctl ready {name}"));
+        }
+        operations.extend(changed.operation);
+    }
+    if !args.wait || args.change.dry_run {
+        return Ok(Exit::Done);
+    }
+    let work = watch_all(&operations, client, screen);
+    let limited = async {
+        match client.limit() {
+            None => work.await,
+            Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+                let span = format_duration(limit);
+                Err(Failure::new(Exit::Deadline, format!("not drained after {span}; the drain goes on")))
+            }),
+        }
+    };
+    tokio::select! {
+        done = limited => {
+            screen.end_progress();
+            done
+        }
+        _ = tokio::signal::ctrl_c() => {
+            screen.end_progress();
+            let names: Vec<&str> = operations.iter().map(|operation| operation.subject.as_str()).collect();
+            screen.talk(&format!("interrupted; the drain goes on (lbctl server wait {0}, lbctl ready {0})", names.join(" ")));
+            Ok(Exit::Interrupted)
+        }
+    }
+}
+
+/// Guards that were overridden, or that would object.
+pub(super) fn talk_of_effect(changed: &Changed, screen: &Screen) {
+    for guard in &changed.effect.guards {
+        let remark = if changed.effect.dry_run { "would be refused without --force" } else { "forced" };
+        screen.talk(&format!("note: {guard} ({remark})"));
+    }
+}
+
+async fn watch_all(operations: &[Operation], client: &Client, screen: &Screen) -> Result<Exit, Failure> {
+    let mut exit = Exit::Done;
+    for operation in operations {
+        let last = watch(operation, client, screen).await?;
+        screen.end_progress();
+        screen.data(&last, |paint| render::outcome(&last, paint) + "\n");
+        match last.phase {
+            Phase::Cancelled => exit = Exit::Failed,
+            Phase::Forced if last.left.requests + last.left.sessions > 0 => exit = Exit::Deadline,
+            _ => {}
+        }
+    }
+    Ok(exit)
+}
+
+async fn watch(operation: &Operation, client: &Client, screen: &Screen) -> Result<Operation, Failure> {
+    let mut lines = client.lines(&format!("/v1/operations/{}/events", encode(&operation.id))).await?;
+    while let Some(now) = lines.next::<Operation>().await? {
+        if now.phase.is_final() {
+            return Ok(now);
+        }
+        if screen.json {
+            screen.line(&now);
+        } else {
+            screen.progress(&render::progress(&now, jiff::Timestamp::now()));
+        }
+    }
+    Err(Failure::new(Exit::Unreachable, "lbd ended before the drain did"))
+}

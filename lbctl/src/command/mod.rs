@@ -1,0 +1,36 @@
+//! One file per command.
+
+mod api;
+mod config;
+mod daemon;
+mod drain;
+mod events;
+mod pool;
+mod route;
+mod server;
+mod status;
+mod sticky;
+
+use crate::args::{Command, ServerCommand};
+use crate::failure::Failure;
+use crate::screen::Screen;
+use lbctl::client::Client;
+use lbctl::protocol::Exit;
+
+/// Runs one command.
+pub(crate) async fn run(command: Command, client: &Client, screen: &Screen) -> Result<Exit, Failure> {
+    screen.detail(&format!("socket {}", client.socket().display()));
+    match command {
+        Command::Status { watch } => status::run(watch, client, screen).await,
+        Command::Pool(command) => pool::run(command, client, screen).await,
+        Command::Server(ServerCommand::Drain(args)) | Command::Drain(args) => drain::run(args, client, screen).await,
+        Command::Server(ServerCommand::Ready(args)) | Command::Ready(args) => server::ready(args, client, screen).await,
+        Command::Server(command) => server::run(command, client, screen).await,
+        Command::Sticky(command) => sticky::run(command, client, screen).await,
+        Command::Route(command) => route::run(command, client, screen).await,
+        Command::Config(command) => config::run(command, client, screen).await,
+        Command::Events { since, kind, follow } => events::run(since, &kind, follow, client, screen).await,
+        Command::Daemon(command) => daemon::run(command, client, screen).await,
+        Command::Api { method, path, data } => api::run(&method, &path, data, client, screen).await,
+    }
+}

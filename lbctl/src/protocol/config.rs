@@ -1,0 +1,114 @@
+//! Which configuration runs, and what the files say.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// `GET /v1/config`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConfigState {
+    /// The main file.
+    pub main: String,
+    /// The generation that runs.
+    pub running: Generation,
+    /// Present when the files on disk were refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Rejected>,
+    /// The files of the running generation, main file first.
+    #[serde(default)]
+    pub files: Vec<ConfigFile>,
+}
+
+/// One file of the running generation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConfigFile {
+    /// Its path.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// That the files on disk do not run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// When the last attempt was refused.
+    pub at: Timestamp,
+    /// How many attempts in a row were.
+    pub attempts: u32,
+    /// The first error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Finding>,
+}
+
+/// One generation; `GET /v1/config/generations` is a list of them, oldest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Generation {
+    /// Its number; grows, never used twice.
+    pub number: u64,
+    /// When it began to serve.
+    pub since: Timestamp,
+    /// `boot`, `watch`, `signal` or `api`.
+    pub cause: String,
+    /// Who asked, when someone did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// What changed, in words.
+    #[serde(default)]
+    pub summary: String,
+    /// The digest of its files.
+    #[serde(default)]
+    pub digest: String,
+}
+
+/// `GET /v1/config/report`: the findings of the last attempt to read the files.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Errors first.
+    pub findings: Vec<Finding>,
+    /// The whole report as a human reads it.
+    #[serde(default)]
+    pub rendered: String,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Keeps the files from running.
+    Error,
+    /// Does not.
+    #[default]
+    #[serde(other)]
+    Warning,
+}
+
+/// One finding.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// `LB103`.
+    pub code: String,
+    /// How bad.
+    pub severity: Severity,
+    /// The sentence.
+    pub message: String,
+    /// `file:line:column`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// How to mend it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub help: Vec<String>,
+}
+
+/// The answer of `POST /v1/config/reload`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReloadDone {
+    /// The generation that serves now.
+    pub generation: u64,
+    /// Whether the files differed from those that ran.
+    pub changed: bool,
+    /// What changed, in words.
+    #[serde(default)]
+    pub summary: String,
+    /// Warnings.
+    #[serde(default)]
+    pub report: Report,
+}

@@ -1,0 +1,34 @@
+//! What travels over the control socket, version 1: JSON bodies, one type each.
+//!
+//! Within a major version fields are added, never renamed or removed; enums that a reader may meet carry
+//! `#[serde(other)]` where a new word is to be expected. Instants are RFC 3339 in UTC, spans of time are
+//! integers of milliseconds with the suffix `_ms`; in requests a span is text such as `30m`.
+
+mod config;
+mod event;
+mod operation;
+mod problem;
+mod route;
+mod server;
+mod status;
+mod sticky;
+pub mod units;
+
+pub use config::{ConfigFile, ConfigState, Finding, Generation, Rejected, ReloadDone, Report, Severity};
+pub use event::{Event, LAGGED};
+pub use operation::{Left, Operation, Phase};
+pub use problem::{CONTENT_TYPE as PROBLEM_CONTENT_TYPE, Exit, Kind, PROBLEM_BASE, Problem};
+pub use route::{Candidate, Explain, Explanation, Field, Route};
+pub use server::{
+    Admin, AdminState, Changed, DrainSticky, Effect, Health, HealthState, Probe, Server, Session, SetAdmin, SetWeight,
+    Weight,
+};
+pub use status::{Api, ConfigSummary, Listener, Pool, PoolSummary, Role, Shutdown, Status};
+pub use sticky::{StickyCleared, StickyEntries, StickyEntry, StickyLookup, StickyTable};
+
+/// The version of the protocol that this library speaks.
+pub const API: &str = "1.0";
+/// The header of every reply that bears the generation.
+pub const GENERATION_HEADER: &str = "lbd-generation";
+/// Where the daemon listens unless told otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/lbd/control.sock";

@@ -1,0 +1,97 @@
+//! Routes, and why a request would go where.
+
+use serde::{Deserialize, Serialize};
+
+/// One route; `GET /v1/routes` is a list of them in the order of the file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Route {
+    /// Its name: as written, or site and pattern.
+    pub name: String,
+    /// The hosts of its site; empty is the default site.
+    pub hosts: Vec<String>,
+    /// Patterns as written.
+    pub patterns: Vec<String>,
+    /// Each alternative set of conditions in words.
+    #[serde(default)]
+    pub conditions: Vec<String>,
+    /// What happens, in words.
+    pub action: String,
+    /// The pool, when the action is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
+    /// `file:line`.
+    #[serde(default)]
+    pub place: String,
+}
+
+/// One header field.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// The body of `POST /v1/routes/explain`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Explain {
+    /// The method; GET when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The URL: absolute, or a path when a Host header is given.
+    pub url: String,
+    /// Header fields.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<Field>,
+    /// The client's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_ip: Option<String>,
+    /// The listener on which it would arrive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listener: Option<String>,
+}
+
+/// Where it would go.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The method that was asked.
+    pub method: String,
+    /// The path as it is compared.
+    pub path: String,
+    /// The listener that would take it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listener: Option<String>,
+    /// The site; absent: none answers to that host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
+    /// The route that wins; absent: nothing matches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Route>,
+    /// The pattern that matched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// Path parameters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub params: Vec<Field>,
+    /// Every route that was looked at, best first.
+    #[serde(default)]
+    pub candidates: Vec<Candidate>,
+}
+
+/// One route that was looked at.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The route's name.
+    pub route: String,
+    /// The pattern that was compared.
+    pub pattern: String,
+    /// Whether it wins.
+    pub wins: bool,
+    /// Why it won or lost.
+    pub why: String,
+    /// `file:line`.
+    #[serde(default)]
+    pub place: String,
+}

@@ -1,0 +1,150 @@
+//! The overview: who answers, what runs, which pools.
+
+use super::{Finding, Operation, Rejected, Server, StickyTable};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What a caller may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Look; keys of stickiness and client addresses are shortened.
+    #[default]
+    Read,
+    /// And drain, weigh, clear, close.
+    Operate,
+    /// And reload and stop.
+    Admin,
+}
+
+/// `GET /v1`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Api {
+    /// The version of the protocol.
+    pub api: String,
+    /// The version of the daemon.
+    pub lbd: String,
+    /// This run of the daemon; another after a restart.
+    pub instance: String,
+    /// The daemon's process.
+    pub pid: u32,
+    /// When it started.
+    pub started: Timestamp,
+    /// Worker threads.
+    pub workers: usize,
+    /// The generation that runs.
+    pub generation: u64,
+    /// What this daemon can do beyond the first version.
+    pub features: Vec<String>,
+    /// What the caller may do.
+    pub role: Role,
+}
+
+/// `GET /v1/status`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The version of the daemon.
+    pub lbd: String,
+    /// How long it runs.
+    pub uptime_ms: u64,
+    /// Which configuration runs.
+    pub config: ConfigSummary,
+    /// Listeners.
+    pub listeners: Vec<Listener>,
+    /// Pools, by name.
+    pub pools: Vec<PoolSummary>,
+    /// Drains that go on.
+    #[serde(default)]
+    pub operations: Vec<Operation>,
+}
+
+/// Which configuration runs, in short.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConfigSummary {
+    /// The generation that runs.
+    pub generation: u64,
+    /// For how long.
+    pub since_ms: u64,
+    /// `boot`, `watch`, `signal` or `api`.
+    pub cause: String,
+    /// Present when the files on disk were refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Rejected>,
+    /// Warnings of the last attempt.
+    #[serde(default)]
+    pub warnings: Vec<Finding>,
+}
+
+/// One listener.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Listener {
+    /// The name given in the file, or the address.
+    pub name: String,
+    /// The bound address.
+    pub address: String,
+    /// Whether TLS ends here.
+    pub tls: bool,
+    /// Whether every request is redirected to HTTPS.
+    pub redirect: bool,
+    /// Client connections that are open.
+    pub connections: u64,
+    /// Client connections since it opened.
+    pub accepted: u64,
+}
+
+/// One pool in short, and `GET /v1/pools` as a list of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PoolSummary {
+    /// Its name.
+    pub name: String,
+    /// How it balances.
+    pub balance: String,
+    /// Servers that may take new clients.
+    pub up: usize,
+    /// Servers in all.
+    pub servers: usize,
+    /// Requests in flight.
+    pub in_flight: u64,
+    /// Long-lived streams.
+    pub sessions: u64,
+    /// Requests since the pool is known.
+    pub requests: u64,
+    /// Responses with a 5xx status since then.
+    pub errors_5xx: u64,
+    /// Requests a second, over the last seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+    /// Share of 5xx among them, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_share: Option<f64>,
+    /// Time to the first byte that 99 of 100 responses keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99_us: Option<u64>,
+    /// Its means of stickiness.
+    #[serde(default)]
+    pub sticky: Vec<StickyTable>,
+    /// Servers that are not simply up: down, draining, in maintenance, of another weight.
+    #[serde(default)]
+    pub notable: Vec<Server>,
+}
+
+/// `GET /v1/pools/{p}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pool {
+    /// The overview.
+    pub summary: PoolSummary,
+    /// Every server, in the order of the file.
+    pub servers: Vec<Server>,
+}
+
+/// The body of `POST /v1/shutdown`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shutdown {
+    /// How long streams have to finish; `30s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<String>,
+    /// Why; goes into log and events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}

@@ -1,0 +1,86 @@
+//! Spans of time as people write them: `30s`, `1h30m`, `250ms`.
+
+use std::time::Duration;
+
+/// Reads a span: one or more numbers, each with a unit of `ms`, `s`, `m`, `h` or `d`.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let bad = || format!("`{text}` is not a span of time; write it like 30s, 10m or 1h30m");
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return Err(bad());
+    }
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
+        let number: u64 = rest[..digits].parse().map_err(|_| bad())?;
+        rest = &rest[digits..];
+        let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+        let millis: u64 = match &rest[..letters] {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return Err(bad()),
+        };
+        let part = number.checked_mul(millis).ok_or_else(bad)?;
+        total = total.checked_add(Duration::from_millis(part)).ok_or_else(bad)?;
+        rest = rest[letters..].trim_start();
+    }
+    Ok(total)
+}
+
+/// Writes a span with its two largest units: `2h 10m`, `3s`, `250ms`.
+pub fn format_duration(span: Duration) -> String {
+    const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
+    let seconds = span.as_secs();
+    let Some(largest) = UNITS.iter().position(|(_, size)| seconds >= *size) else {
+        return if span.is_zero() { "0s".to_owned() } else { format!("{}ms", span.as_millis().max(1)) };
+    };
+    let (unit, size) = UNITS[largest];
+    let mut text = format!("{}{unit}", seconds / size);
+    if let Some((unit, next)) = UNITS.get(largest + 1) {
+        let second = seconds % size / next;
+        if second > 0 {
+            text.push_str(&format!(" {second}{unit}"));
+        }
+    }
+    text
+}
+
+/// As [`format_duration`], of milliseconds on the wire.
+pub fn format_ms(millis: u64) -> String {
+    format_duration(Duration::from_millis(millis))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read() {
+        let check = |text: &str, millis: u64| {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        };
+        check("0s", 0);
+        check("250ms", 250);
+        check("30s", 30_000);
+        check("1h30m", 5_400_000);
+        check("1d 2h", 93_600_000);
+        for bad in ["", "30", "s", "1x", "-1s", "1.5h", "99999999999999999999d", "18446744073709551615d"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn spans_are_written() {
+        let check = |millis: u64, text: &str| assert_eq!(format_ms(millis), text);
+        check(0, "0s");
+        check(1, "1ms");
+        check(999, "999ms");
+        check(3_000, "3s");
+        check(60_000, "1m");
+        check(7_800_000, "2h 10m");
+        check(86_400_000 + 61_000, "1d");
+    }
+}

@@ -1,0 +1,21 @@
+//! Wire types as text for people. Pure: colour is a parameter, nothing is read, nothing is printed.
+
+mod config;
+mod event;
+mod operation;
+mod paint;
+mod route;
+mod server;
+mod status;
+mod sticky;
+mod table;
+
+pub use config::{config_banner, config_state, generations, reload_done, report};
+pub use event::event;
+pub use operation::{outcome, progress};
+pub use paint::{Paint, Tone};
+pub use route::{explanation, routes};
+pub use server::{pool, pools, probe, server, server_state, servers};
+pub use status::{api, status};
+pub use sticky::{entries, lookup, tables};
+pub use table::{Cell, Table};

@@ -1,0 +1,77 @@
+//! Which handler answers which path.
+
+use super::call::Call;
+use super::handlers::{config, daemon, events, operations, pools, routes, servers, sticky};
+use super::reply::Outcome;
+use super::ControlContext;
+use lbctl::protocol::{Kind, Problem};
+use std::rc::Rc;
+
+/// The table of the protocol, version 1.
+pub(super) async fn dispatch(context: &Rc<ControlContext>, call: &Call) -> Outcome {
+    let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
+    let Some(("v1", path)) = path.split_first().map(|(first, rest)| (*first, rest)) else {
+        return Err(missing(call));
+    };
+    match (call.method.as_str(), path) {
+        ("GET", []) => daemon::api(context, call),
+        ("GET", ["status"]) => daemon::status(context),
+        ("POST", ["shutdown"]) => daemon::shutdown(context, call),
+        ("GET", ["pools"]) => pools::list(context),
+        ("GET", ["pools", pool]) => pools::show(context, pool),
+        ("GET", ["servers"]) => servers::list(context),
+        ("GET", ["pools", pool, "servers", server]) => servers::show(context, call, pool, server),
+        ("PUT", ["pools", pool, "servers", server, "admin"]) => servers::set_admin(context, call, pool, server),
+        ("PUT", ["pools", pool, "servers", server, "weight"]) => servers::set_weight(context, call, pool, server),
+        ("DELETE", ["pools", pool, "servers", server, "weight"]) => {
+            servers::reset_weight(context, call, pool, server)
+        }
+        ("POST", ["pools", pool, "servers", server, "check"]) => servers::check(context, call, pool, server).await,
+        ("GET", ["operations"]) => operations::list(context),
+        ("GET", ["operations", id]) => operations::show(context, call, id).await,
+        ("DELETE", ["operations", id]) => operations::cancel(context, call, id),
+        ("GET", ["operations", id, "events"]) => operations::follow(context, id),
+        ("GET", ["routes"]) => routes::list(context),
+        ("POST", ["routes", "explain"]) => routes::explain(context, call),
+        ("GET", ["sticky"]) => sticky::list(context),
+        ("GET", ["sticky", pool]) => sticky::show(context, call, pool),
+        ("DELETE", ["sticky", pool]) => sticky::clear(context, call, pool),
+        ("GET", ["config"]) => config::show(context, call),
+        ("GET", ["config", "report"]) => config::report(context),
+        ("GET", ["config", "generations"]) => config::generations(context),
+        ("GET", ["config", "generations", number]) => config::generation(context, number),
+        ("POST", ["config", "reload"]) => config::reload(context, call).await,
+        ("GET", ["events"]) => events::follow(context, call),
+        (_, path) => match allowed(path) {
+            Some(methods) => {
+                let detail = format!("{} is not possible here", call.method);
+                Err(Problem::new(Kind::MethodNotAllowed, detail).help(methods).into())
+            }
+            None => Err(missing(call)),
+        },
+    }
+}
+
+/// The methods of a path that exists.
+fn allowed(path: &[&str]) -> Option<&'static str> {
+    match path {
+        ["pools", _, "servers", _, "admin"] => Some("PUT"),
+        ["pools", _, "servers", _, "weight"] => Some("PUT, DELETE"),
+        ["pools", _, "servers", _, "check"] | ["shutdown"] | ["routes", "explain"] | ["config", "reload"] => {
+            Some("POST")
+        }
+        ["operations", _] | ["sticky", _] => Some("GET, DELETE"),
+        []
+        | ["status" | "pools" | "servers" | "operations" | "routes" | "sticky" | "config" | "events"]
+        | ["pools", _]
+        | ["pools", _, "servers", _]
+        | ["operations", _, "events"]
+        | ["config", "report" | "generations"]
+        | ["config", "generations", _] => Some("GET"),
+        _ => None,
+    }
+}
+
+fn missing(call: &Call) -> Box<Problem> {
+    Problem::new(Kind::NotFound, format!("there is no /{}", call.path.join("/"))).into()
+}

@@ -1,0 +1,49 @@
+//! The daemon itself: what it is, how it is, its end.
+
+use crate::control::call::{Call, span};
+use crate::control::reply::{Outcome, json};
+use crate::control::role::Role;
+use crate::control::{ControlContext, view};
+use lbctl::protocol::{API, Api, Shutdown, Status};
+use serde_json::json;
+use std::time::Duration;
+
+/// How long streams have to finish unless the caller says otherwise.
+const DRAIN: Duration = Duration::from_secs(30);
+
+pub(in crate::control) fn api(context: &ControlContext, call: &Call) -> Outcome {
+    json(&Api {
+        api: API.to_owned(),
+        lbd: env!("CARGO_PKG_VERSION").to_owned(),
+        instance: context.instance.clone(),
+        pid: std::process::id(),
+        started: view::time(context.started),
+        workers: context.world.workers(),
+        generation: context.world.generation(),
+        features: Vec::new(),
+        role: view::role(call.caller.role),
+    })
+}
+
+pub(in crate::control) fn status(context: &ControlContext) -> Outcome {
+    let pools = context.world.pools();
+    let drains = context.drains.active();
+    json(&Status {
+        lbd: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime_ms: view::age(context.started),
+        config: view::config_summary(&context.world.config()),
+        listeners: context.world.listeners().iter().map(view::listener).collect(),
+        pools: pools.iter().map(|pool| super::pools::summary(context, pool)).collect(),
+        operations: drains.iter().map(|drain| view::operation(drain, &drain.progress())).collect(),
+    })
+}
+
+pub(in crate::control) fn shutdown(context: &ControlContext, call: &Call) -> Outcome {
+    call.need(Role::Admin)?;
+    let ask: Shutdown = call.json()?;
+    let drain = ask.drain.as_deref().map(|text| span("drain", text)).transpose()?.unwrap_or(DRAIN);
+    let facts = json!({ "drain_ms": view::millis(drain) });
+    call.audit(context, "daemon.shutdown", "lbd", ask.reason.as_deref(), facts);
+    context.world.shutdown(drain);
+    json(&json!({ "shutting_down": true, "drain_ms": view::millis(drain) }))
+}

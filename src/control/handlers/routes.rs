@@ -1,0 +1,26 @@
+//! Routes, and where a request would go.
+
+use crate::control::call::{Call, bad};
+use crate::control::reply::{Outcome, json};
+use crate::control::world::ExplainAsk;
+use crate::control::{ControlContext, view};
+use lbctl::protocol::{Explain, Route};
+use std::net::{IpAddr, Ipv4Addr};
+
+pub(in crate::control) fn list(context: &ControlContext) -> Outcome {
+    let routes: Vec<Route> = context.world.routes().iter().map(view::route).collect();
+    json(&routes)
+}
+
+pub(in crate::control) fn explain(context: &ControlContext, call: &Call) -> Outcome {
+    let ask: Explain = call.json()?;
+    let client_ip = match &ask.client_ip {
+        None => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        Some(text) => text.parse().map_err(|_| bad(format!("`{text}` is not an IP address")))?,
+    };
+    let method = ask.method.unwrap_or_else(|| "GET".to_owned()).to_ascii_uppercase();
+    let headers = ask.headers.into_iter().map(|field| (field.name, field.value)).collect();
+    let ask = ExplainAsk { method, url: ask.url, headers, client_ip, listener: ask.listener };
+    let explained = context.world.explain(&ask).map_err(bad)?;
+    json(&view::explanation(&ask.method, &explained))
+}

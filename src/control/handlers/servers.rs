@@ -1,0 +1,177 @@
+//! Servers: look, and change what the operator wishes of them.
+
+use crate::control::call::{self, Call, bad, span};
+use crate::control::guard;
+use crate::control::reply::{Outcome, accepted, json};
+use crate::control::role::Role;
+use crate::control::{ControlContext, view};
+use crate::drain::DrainAsk;
+use crate::pool::{DrainSticky, Member, Pool, Stamp, Wish};
+use lbctl::protocol::{self as wire, Changed, Effect, Kind, Problem, SetAdmin, SetWeight, Weight};
+use serde_json::json;
+
+/// The largest weight of the language.
+const HEAVIEST: u32 = 1000;
+
+pub(in crate::control) fn list(context: &ControlContext) -> Outcome {
+    let pools = context.world.pools();
+    let servers = pools.iter().flat_map(|pool| pool.members.iter().map(|member| view::member(pool, member)));
+    json(&servers.collect::<Vec<_>>())
+}
+
+pub(in crate::control) fn show(context: &ControlContext, call: &Call, pool: &str, server: &str) -> Outcome {
+    let pool = call::pool(context, pool)?;
+    json(&view::with_streams(&pool, call::member(&pool, server)?, call.caller.role))
+}
+
+pub(in crate::control) fn set_admin(context: &ControlContext, call: &Call, pool: &str, server: &str) -> Outcome {
+    call.need(Role::Operate)?;
+    let ask: SetAdmin = call.json()?;
+    let pool = call::pool(context, pool)?;
+    let member = call::member(&pool, server)?;
+    let deadline = ask.deadline.as_deref().map(|text| span("deadline", text)).transpose()?;
+    if ask.state != wire::AdminState::Drain && (deadline.is_some() || ask.sticky.is_some()) {
+        return Err(bad("`deadline` and `sticky` belong to the state `drain`"));
+    }
+    let verb = match ask.state {
+        wire::AdminState::Ready => None,
+        wire::AdminState::Drain => Some("draining"),
+        wire::AdminState::Maint => Some("stopping"),
+    };
+    let guards = guards(&pool, member, verb, &ask)?;
+    let mut effect = effect(&pool, member, guards);
+    if ask.dry_run {
+        effect.dry_run = true;
+        return json(&Changed { server: view::member(&pool, member), operation: None, effect });
+    }
+    let path = format!("{}/{}", pool.name, member.server.name);
+    let facts = json!({ "requests": effect.requests, "sessions": effect.sessions, "forced": ask.force });
+    let reason = ask.reason.as_deref();
+    let stamp = || Stamp::now(Some(call.caller.actor()), ask.reason.clone());
+    let operation = match ask.state {
+        wire::AdminState::Ready => {
+            member.server.admin.set(Wish::Ready, stamp());
+            // A drain in progress notices with its next step.
+            call.audit(context, "server.ready", &path, reason, facts);
+            None
+        }
+        wire::AdminState::Maint => {
+            member.server.admin.set(Wish::Maint, stamp());
+            call.audit(context, "server.maint", &path, reason, facts);
+            None
+        }
+        wire::AdminState::Drain => {
+            call.audit(context, "drain.begun", &path, reason, facts);
+            let sticky = match ask.sticky {
+                Some(wire::DrainSticky::Keep) => DrainSticky::Keep,
+                Some(wire::DrainSticky::Move) => DrainSticky::Move,
+                None => pool.drain.sticky,
+            };
+            let deadline = Some(deadline.unwrap_or(pool.drain.deadline));
+            let drain = DrainAsk { deadline, sticky, actor: Some(call.caller.actor()), reason: ask.reason.clone() };
+            Some(context.drains.begin(&member.server, drain))
+        }
+    };
+    let server = view::member(&pool, member);
+    match operation {
+        None => json(&Changed { server, operation: None, effect }),
+        Some(drain) => {
+            let operation = view::operation(&drain, &drain.progress());
+            let location = format!("/v1/operations/{}", operation.id);
+            accepted(&Changed { server, operation: Some(operation), effect }, &location)
+        }
+    }
+}
+
+pub(in crate::control) fn set_weight(context: &ControlContext, call: &Call, pool: &str, server: &str) -> Outcome {
+    call.need(Role::Operate)?;
+    let ask: SetWeight = call.json()?;
+    let pool = call::pool(context, pool)?;
+    let member = call::member(&pool, server)?;
+    let weight = weight(&ask.weight, member.weight)?;
+    let mut guards = Vec::new();
+    if weight == 0
+        && let Err(problem) = guard::last_server(&pool, member, "a weight of 0 for")
+    {
+        if !ask.force {
+            return Err(problem);
+        }
+        guards.push(problem.detail);
+    }
+    let reason = ask.reason.as_deref();
+    change_weight(context, call, &pool, member, Some(weight), reason, guards)
+}
+
+pub(in crate::control) fn reset_weight(context: &ControlContext, call: &Call, pool: &str, server: &str) -> Outcome {
+    call.need(Role::Operate)?;
+    let pool = call::pool(context, pool)?;
+    let member = call::member(&pool, server)?;
+    change_weight(context, call, &pool, member, None, call.query("reason"), Vec::new())
+}
+
+pub(in crate::control) async fn check(context: &ControlContext, call: &Call, pool: &str, server: &str) -> Outcome {
+    call.need(Role::Operate)?;
+    let pool = call::pool(context, pool)?;
+    let member = call::member(&pool, server)?;
+    let probe = context.world.check(&pool, &member.server.name).await;
+    let probe = probe.ok_or_else(|| {
+        Problem::new(Kind::NoCheck, format!("pool {} defines no health check", pool.name))
+            .about(&*pool.name)
+            .help("add a `health` node to the pool")
+    })?;
+    json(&view::probe(&probe))
+}
+
+fn guards(pool: &Pool, member: &Member, verb: Option<&str>, ask: &SetAdmin) -> Result<Vec<String>, Box<Problem>> {
+    let Some(verb) = verb else { return Ok(Vec::new()) };
+    match guard::last_server(pool, member, verb) {
+        Err(problem) if !ask.force && !ask.dry_run => Err(problem),
+        Err(problem) => Ok(vec![problem.detail]),
+        Ok(()) => Ok(Vec::new()),
+    }
+}
+
+fn effect(pool: &Pool, member: &Member, guards: Vec<String>) -> Effect {
+    Effect {
+        dry_run: false,
+        others: guard::others(pool, member),
+        requests: u64::from(member.server.in_flight()),
+        sessions: member.server.sessions.count() as u64,
+        guards,
+    }
+}
+
+fn change_weight(
+    context: &ControlContext,
+    call: &Call,
+    pool: &Pool,
+    member: &Member,
+    weight: Option<u32>,
+    reason: Option<&str>,
+    guards: Vec<String>,
+) -> Outcome {
+    let stamp = Stamp::now(Some(call.caller.actor()), reason.map(str::to_owned));
+    member.server.admin.set_weight(weight, stamp);
+    let path = format!("{}/{}", pool.name, member.server.name);
+    let facts = json!({ "weight": member.effective_weight(), "file_weight": member.weight });
+    call.audit(context, "server.weight", &path, reason, facts);
+    let effect = effect(pool, member, guards);
+    json(&Changed { server: view::member(pool, member), operation: None, effect })
+}
+
+fn weight(ask: &Weight, file: u32) -> Result<u32, Box<Problem>> {
+    let weight = match ask {
+        Weight::Absolute(weight) => *weight,
+        Weight::Percent(text) => {
+            let percent = text.strip_suffix('%').and_then(|number| number.parse::<u32>().ok());
+            let percent = percent.ok_or_else(|| bad(format!("`{text}` is neither a number nor a percentage")))?;
+            // A server that is to have a share keeps at least the smallest one.
+            let weight = (u64::from(file) * u64::from(percent)).div_ceil(100);
+            u32::try_from(weight).unwrap_or(u32::MAX)
+        }
+    };
+    if weight > HEAVIEST {
+        return Err(bad(format!("a weight of {weight} is too large; at most {HEAVIEST}")));
+    }
+    Ok(weight)
+}

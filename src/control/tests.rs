@@ -1,0 +1,1 @@
+//! The control socket with real pools behind it.

@@ -1,0 +1,156 @@
+//! Live to wire: the only place where what lives becomes what travels.
+//!
+//! Every function here reads and returns; none decides. Callers with the role `read` see client addresses and keys
+//! shortened, which is decided here too, once ([`client`]).
+
+mod config;
+mod server;
+
+pub(super) use config::{config_state, config_summary, explanation, finding, generation, probe, reloaded, report, route};
+pub(super) use server::{member, pool, pool_summary, sticky_entry, sticky_tables, with_streams};
+
+use super::role::Role;
+use super::world::ListenerFacts;
+use crate::drain;
+use crate::observe;
+use jiff::Timestamp;
+use lbctl::protocol as wire;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+/// An instant, to the millisecond.
+pub(super) fn time(at: SystemTime) -> Timestamp {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis())
+        .ok()
+        .and_then(|millis| Timestamp::from_millisecond(millis).ok())
+        .unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// Milliseconds since an instant.
+pub(super) fn age(at: SystemTime) -> u64 {
+    millis(SystemTime::now().duration_since(at).unwrap_or_default())
+}
+
+/// A span in whole milliseconds.
+pub(super) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A span in whole microseconds.
+pub(super) fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// A client's address for a caller of this role.
+pub(super) fn client(ip: IpAddr, role: Role) -> String {
+    if role > Role::Read {
+        return ip.to_string();
+    }
+    match ip {
+        IpAddr::V4(ip) => {
+            let [a, b, ..] = ip.octets();
+            format!("{a}.{b}.x.x")
+        }
+        IpAddr::V6(ip) => {
+            let [a, b, ..] = ip.segments();
+            format!("{a:x}:{b:x}::x")
+        }
+    }
+}
+
+/// A role.
+pub(super) fn role(role: Role) -> wire::Role {
+    match role {
+        Role::Read => wire::Role::Read,
+        Role::Operate => wire::Role::Operate,
+        Role::Admin => wire::Role::Admin,
+    }
+}
+
+/// A listener.
+pub(super) fn listener(facts: &ListenerFacts) -> wire::Listener {
+    wire::Listener {
+        name: facts.name.to_string(),
+        address: facts.address.to_string(),
+        tls: facts.tls,
+        redirect: facts.redirect,
+        connections: facts.connections,
+        accepted: facts.accepted,
+    }
+}
+
+/// An event.
+pub(super) fn event(event: &observe::Event) -> wire::Event {
+    wire::Event {
+        seq: event.seq,
+        time: Some(time(event.time)),
+        kind: event.kind.to_owned(),
+        subject: event.subject.clone(),
+        data: event.data.clone(),
+        generation: event.generation,
+        actor: event.actor.clone(),
+        missed: None,
+    }
+}
+
+/// The last line of a stream whose reader was too slow.
+pub(super) fn lagged(missed: u64) -> wire::Event {
+    wire::Event {
+        seq: 0,
+        time: None,
+        kind: wire::LAGGED.to_owned(),
+        subject: String::new(),
+        data: serde_json::Value::Null,
+        generation: 0,
+        actor: None,
+        missed: Some(missed),
+    }
+}
+
+/// The name of a drain.
+pub(super) fn operation_id(id: u64) -> String {
+    format!("op_{id}")
+}
+
+/// A drain.
+pub(super) fn operation(operation: &drain::Operation, progress: &drain::Progress) -> wire::Operation {
+    wire::Operation {
+        id: operation_id(operation.id),
+        seq: progress.seq,
+        verb: "drain".to_owned(),
+        subject: format!("{}/{}", operation.server.pool, operation.server.name),
+        phase: match progress.phase {
+            drain::Phase::Settling => wire::Phase::Settling,
+            drain::Phase::InFlight => wire::Phase::InFlight,
+            drain::Phase::Closing => wire::Phase::Closing,
+            drain::Phase::Drained => wire::Phase::Drained,
+            drain::Phase::Forced => wire::Phase::Forced,
+            drain::Phase::Cancelled => wire::Phase::Cancelled,
+        },
+        left: wire::Left { requests: progress.requests, sessions: progress.sessions },
+        closed: progress.closed,
+        forced: progress.forced,
+        started: time(operation.started),
+        deadline: progress.deadline.map(time),
+        ended: progress.ended.map(time),
+        actor: progress.actor.clone(),
+        reason: progress.reason.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_see_half_of_an_address() {
+        let check = |ip: &str, short: &str| {
+            let ip = ip.parse().unwrap();
+            assert_eq!(client(ip, Role::Read), short);
+            assert_eq!(client(ip, Role::Operate), ip.to_string());
+        };
+        check("203.0.113.9", "203.0.x.x");
+        check("2001:db8::1", "2001:db8::x");
+    }
+}

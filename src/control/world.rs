@@ -1,0 +1,224 @@
+//! The seam between the control socket and the rest of the daemon.
+//!
+//! Everything that a handler asks of the running daemon stands in [`World`]; the daemon implements it over
+//! the snapshot, the reloader and the checkers, tests implement it over pools of their own. The answers are
+//! plain structs: they become wire types in `view` and nowhere else.
+
+use crate::pool::Pool;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// A future that stays on the thread of the control socket.
+pub type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// What the control socket may ask of the running daemon.
+pub trait World: 'static {
+    /// The number of the snapshot that requests see now.
+    fn generation(&self) -> u64;
+    /// The pools of the present snapshot, by name.
+    fn pools(&self) -> Vec<Arc<Pool>>;
+    /// The listeners of the present snapshot.
+    fn listeners(&self) -> Vec<ListenerFacts>;
+    /// Every route of every site, in the order of the file.
+    fn routes(&self) -> Vec<RouteFacts>;
+    /// Where a request would go, and why. `Err` holds a sentence that says what is wrong with the question.
+    fn explain(&self, ask: &ExplainAsk) -> Result<Explained, String>;
+    /// Which files run, since when, and what the last attempt to read them found.
+    fn config(&self) -> ConfigFacts;
+    /// The files of the running generation as they were read, main file first; secrets excluded.
+    fn config_text(&self) -> Vec<ConfigFile>;
+    /// Reads the files again now. The answer comes when the new generation serves, or is refused.
+    fn reload(&self, actor: String) -> LocalFuture<Result<Reloaded, ReportFacts>>;
+    /// Probes one server once, now. `None`: the pool defines no check.
+    fn check(&self, pool: &Pool, server: &str) -> LocalFuture<Option<ProbeFacts>>;
+    /// Begins an orderly end of the daemon; streams have `drain` to finish.
+    fn shutdown(&self, drain: Duration);
+    /// How many worker threads serve.
+    fn workers(&self) -> usize;
+}
+
+/// One listener and its live counts.
+#[derive(Clone, Debug)]
+pub struct ListenerFacts {
+    /// The name given in the file, or the address.
+    pub name: Arc<str>,
+    /// The bound address.
+    pub address: SocketAddr,
+    /// Whether TLS ends here.
+    pub tls: bool,
+    /// Whether every request is redirected to HTTPS.
+    pub redirect: bool,
+    /// Client connections that are open now.
+    pub connections: u64,
+    /// Client connections since the listener opened.
+    pub accepted: u64,
+}
+
+/// One route as the file means it.
+#[derive(Clone, Debug, Default)]
+pub struct RouteFacts {
+    /// Its name: as written, or site and pattern.
+    pub name: String,
+    /// The hosts of its site; empty is the default site.
+    pub hosts: Vec<String>,
+    /// Patterns as written, with their kind when it is not the default.
+    pub patterns: Vec<String>,
+    /// Each alternative set of conditions in words.
+    pub conditions: Vec<String>,
+    /// What happens, in words: `pool platform`, `redirect 308 …`, `respond 404`.
+    pub action: String,
+    /// The pool, when the action is one.
+    pub pool: Option<Arc<str>>,
+    /// `file:line`.
+    pub place: String,
+}
+
+/// The question "where would this request go?".
+#[derive(Clone, Debug)]
+pub struct ExplainAsk {
+    /// The method, upper case.
+    pub method: String,
+    /// The URL: absolute, or a path when a Host header is among the headers.
+    pub url: String,
+    /// Further header fields in order.
+    pub headers: Vec<(String, String)>,
+    /// The client's address; the loopback address when it was not given.
+    pub client_ip: IpAddr,
+    /// The name of the listener on which it would arrive; any when it was not given.
+    pub listener: Option<String>,
+}
+
+/// The answer to [`ExplainAsk`].
+#[derive(Clone, Debug, Default)]
+pub struct Explained {
+    /// The listener that would take it.
+    pub listener: Option<String>,
+    /// The site, by its first host, or `default`; `None`: no site answers to that host.
+    pub site: Option<String>,
+    /// The path as it is compared.
+    pub path: String,
+    /// The route that wins; `None`: nothing matches.
+    pub route: Option<RouteFacts>,
+    /// The pattern of that route that matched.
+    pub pattern: Option<String>,
+    /// Path parameters, by name.
+    pub params: Vec<(String, String)>,
+    /// Every route that was looked at, best first, the winner included.
+    pub candidates: Vec<CandidateFacts>,
+}
+
+/// One route that was looked at.
+#[derive(Clone, Debug, Default)]
+pub struct CandidateFacts {
+    /// The route's name.
+    pub route: String,
+    /// The pattern that was compared.
+    pub pattern: String,
+    /// Whether it wins.
+    pub wins: bool,
+    /// Why it won or lost, in words.
+    pub why: String,
+    /// `file:line`.
+    pub place: String,
+}
+
+/// Which configuration runs.
+#[derive(Clone, Debug)]
+pub struct ConfigFacts {
+    /// The main file.
+    pub main: PathBuf,
+    /// The running generation, which is also the last of `history`.
+    pub running: GenerationFacts,
+    /// The findings of the last attempt, good or bad.
+    pub report: ReportFacts,
+    /// When the last attempt was refused: when that was, and how many attempts in a row were.
+    pub rejected: Option<(SystemTime, u32)>,
+    /// Generations, oldest first.
+    pub history: Vec<GenerationFacts>,
+}
+
+/// One generation.
+#[derive(Clone, Debug)]
+pub struct GenerationFacts {
+    /// Its number.
+    pub number: u64,
+    /// When it began to serve.
+    pub since: SystemTime,
+    /// Why it came: `boot`, `watch`, `signal`, `api`.
+    pub cause: String,
+    /// Who asked, when someone did.
+    pub actor: Option<String>,
+    /// What changed, in words.
+    pub summary: String,
+    /// The digest of its files, in hexadecimal.
+    pub digest: String,
+}
+
+/// The findings of one attempt to read the files.
+#[derive(Clone, Debug, Default)]
+pub struct ReportFacts {
+    /// The findings, errors first.
+    pub findings: Vec<FindingFacts>,
+    /// The whole report as a human reads it, without colour.
+    pub rendered: String,
+}
+
+/// One finding.
+#[derive(Clone, Debug, Default)]
+pub struct FindingFacts {
+    /// `LB103`.
+    pub code: String,
+    /// Whether it keeps the files from running.
+    pub error: bool,
+    /// The sentence.
+    pub message: String,
+    /// `file:line:column`, when it has a place.
+    pub place: Option<String>,
+    /// How to mend it.
+    pub help: Vec<String>,
+}
+
+/// One file of the running generation.
+#[derive(Clone, Debug)]
+pub struct ConfigFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+}
+
+/// What a reload on request did.
+#[derive(Clone, Debug)]
+pub struct Reloaded {
+    /// The generation that serves now.
+    pub generation: u64,
+    /// Whether the files differed from those that ran.
+    pub changed: bool,
+    /// What changed, in words.
+    pub summary: String,
+    /// Warnings.
+    pub report: ReportFacts,
+}
+
+/// One probe, made on request.
+#[derive(Clone, Debug, Default)]
+pub struct ProbeFacts {
+    /// Whether the server passed.
+    pub passed: bool,
+    /// What was asked, in words: `GET /ready on 10.0.0.21:8080`.
+    pub asked: String,
+    /// The verdict in words: `200 in 3 ms`, `connect refused`.
+    pub verdict: String,
+    /// The response status.
+    pub status: Option<u16>,
+    /// How long it took.
+    pub took: Duration,
+    /// The TLS version, when TLS was spoken.
+    pub tls: Option<String>,
+    /// Response header fields.
+    pub headers: Vec<(String, String)>,
+}

@@ -1,0 +1,221 @@
+//! Where a drain stands. Pure: what the server holds and the time go in, what to do comes out.
+//!
+//! `settling → in-flight → drained`; when the deadline comes first, `closing → forced` (or `drained`, when
+//! nothing had to be cut). An operator who brings the server back ends it as `cancelled`.
+
+use std::time::{Duration, Instant};
+
+/// Workers that picked the server just before the drain began show up within this time.
+const SETTLE: Duration = Duration::from_millis(200);
+/// After the deadline: time for close frames to be echoed and sockets to end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Where a drain stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Workers take notice.
+    Settling,
+    /// Requests or sessions are left; nothing is cut.
+    InFlight,
+    /// The deadline came: what is left is being closed.
+    Closing,
+    /// Nothing is left and nothing was cut.
+    Drained,
+    /// The deadline came and something was cut, or would not end.
+    Forced,
+    /// Someone brought the server back.
+    Cancelled,
+}
+
+impl Phase {
+    /// Whether nothing more will happen.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Drained | Self::Forced | Self::Cancelled)
+    }
+}
+
+/// What is seen of the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Requests in flight.
+    pub requests: u64,
+    /// Long-lived streams.
+    pub sessions: u64,
+    /// The operator wants it to serve again.
+    pub wanted: bool,
+}
+
+/// What to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Nothing.
+    Wait,
+    /// Ask every session to close, and let nobody new in; report the number to [`Machine::forced`].
+    CloseSessions,
+}
+
+/// One drain.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    phase: Phase,
+    settled: Instant,
+    deadline: Option<Instant>,
+    cut: Option<Instant>,
+    sessions: u64,
+    closed: u64,
+    forced: u64,
+}
+
+impl Machine {
+    /// A drain that begins now.
+    pub fn new(now: Instant, deadline: Option<Duration>, sessions: u64) -> Self {
+        Self {
+            phase: Phase::Settling,
+            settled: now + SETTLE,
+            deadline: deadline.and_then(|span| now.checked_add(span)),
+            cut: None,
+            sessions,
+            closed: 0,
+            forced: 0,
+        }
+    }
+
+    /// Another deadline, counted from now. A drain that is already closing goes on closing.
+    pub fn set_deadline(&mut self, now: Instant, deadline: Option<Duration>) {
+        self.deadline = deadline.and_then(|span| now.checked_add(span));
+    }
+
+    /// Where it stands.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Sessions that ended since it began, and how many of them had to be asked.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.closed, self.forced)
+    }
+
+    /// That many sessions were asked to close.
+    pub fn forced(&mut self, count: u64) {
+        self.forced += count;
+    }
+
+    /// Ends it; what is left on the server stays.
+    pub fn cancel(&mut self) {
+        if !self.phase.is_final() {
+            self.phase = Phase::Cancelled;
+        }
+    }
+
+    /// Takes what is seen now; says what to do.
+    pub fn on(&mut self, seen: Seen, now: Instant) -> Act {
+        if self.phase.is_final() {
+            return Act::Wait;
+        }
+        self.closed += self.sessions.saturating_sub(seen.sessions);
+        self.sessions = seen.sessions;
+        if seen.wanted {
+            self.phase = Phase::Cancelled;
+            return Act::Wait;
+        }
+        let empty = seen.requests == 0 && seen.sessions == 0;
+        if let Some(cut) = self.cut {
+            if empty || now >= cut {
+                self.phase = if empty && self.forced == 0 { Phase::Drained } else { Phase::Forced };
+                return Act::Wait;
+            }
+            return if seen.sessions > 0 { Act::CloseSessions } else { Act::Wait };
+        }
+        if now < self.settled {
+            return Act::Wait;
+        }
+        if empty {
+            self.phase = Phase::Drained;
+            return Act::Wait;
+        }
+        if self.deadline.is_some_and(|deadline| now >= deadline) {
+            self.phase = Phase::Closing;
+            self.cut = Some(now + GRACE);
+            return Act::CloseSessions;
+        }
+        self.phase = Phase::InFlight;
+        Act::Wait
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(requests: u64, sessions: u64) -> Seen {
+        Seen { requests, sessions, wanted: false }
+    }
+
+    fn at(start: Instant, millis: u64) -> Instant {
+        start + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn an_idle_server_is_drained_once_workers_had_time_to_notice() {
+        let start = Instant::now();
+        let mut machine = Machine::new(start, None, 0);
+        assert_eq!(machine.on(seen(0, 0), at(start, 100)), Act::Wait);
+        assert_eq!(machine.phase(), Phase::Settling);
+        machine.on(seen(0, 0), at(start, 200));
+        assert_eq!(machine.phase(), Phase::Drained);
+    }
+
+    #[test]
+    fn it_waits_for_requests_and_sessions_and_counts_those_that_end() {
+        let start = Instant::now();
+        let mut machine = Machine::new(start, Some(Duration::from_secs(60)), 3);
+        machine.on(seen(2, 3), at(start, 300));
+        assert_eq!(machine.phase(), Phase::InFlight);
+        machine.on(seen(0, 1), at(start, 10_000));
+        assert_eq!((machine.phase(), machine.counts()), (Phase::InFlight, (2, 0)));
+        machine.on(seen(0, 0), at(start, 20_000));
+        assert_eq!((machine.phase(), machine.counts()), (Phase::Drained, (3, 0)));
+    }
+
+    #[test]
+    fn at_the_deadline_sessions_are_cut_and_reported() {
+        let start = Instant::now();
+        let mut machine = Machine::new(start, Some(Duration::from_secs(1)), 2);
+        assert_eq!(machine.on(seen(0, 2), at(start, 999)), Act::Wait);
+        assert_eq!(machine.on(seen(0, 2), at(start, 1_000)), Act::CloseSessions);
+        machine.forced(2);
+        assert_eq!(machine.phase(), Phase::Closing);
+        machine.on(seen(0, 0), at(start, 1_100));
+        assert_eq!((machine.phase(), machine.counts()), (Phase::Forced, (2, 2)));
+    }
+
+    #[test]
+    fn what_will_not_end_is_left_and_said_so() {
+        let start = Instant::now();
+        let mut machine = Machine::new(start, Some(Duration::ZERO), 0);
+        assert_eq!(machine.on(seen(1, 0), at(start, 200)), Act::CloseSessions);
+        assert_eq!(machine.on(seen(1, 0), at(start, 5_199)), Act::Wait);
+        assert_eq!(machine.phase(), Phase::Closing);
+        machine.on(seen(1, 0), at(start, 5_200));
+        assert_eq!(machine.phase(), Phase::Forced);
+    }
+
+    #[test]
+    fn a_request_that_ends_in_the_grace_makes_it_a_clean_drain() {
+        let start = Instant::now();
+        let mut machine = Machine::new(start, Some(Duration::ZERO), 0);
+        machine.on(seen(1, 0), at(start, 200));
+        machine.on(seen(0, 0), at(start, 300));
+        assert_eq!(machine.phase(), Phase::Drained);
+    }
+
+    #[test]
+    fn bringing_the_server_back_cancels_and_nothing_happens_afterwards() {
+        let start = Instant::now();
+        let mut machine = Machine::new(start, Some(Duration::from_secs(1)), 1);
+        machine.on(Seen { requests: 0, sessions: 1, wanted: true }, at(start, 300));
+        assert_eq!(machine.phase(), Phase::Cancelled);
+        assert_eq!(machine.on(seen(0, 1), at(start, 9_000)), Act::Wait);
+        assert_eq!(machine.phase(), Phase::Cancelled);
+    }
+}

@@ -1,0 +1,107 @@
+//! Takes connections from one listener socket, under its limits, and gives each a task of its own.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tracing::{debug, warn};
+
+use super::connection;
+use super::stream::Stream;
+use super::worker::Worker;
+use crate::config::model::ListenAddress;
+use crate::snapshot::ListenerSnap;
+
+/// After the process ran out of file descriptors: long enough for some to be closed.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts until told to stop, then takes what already waits in the queue.
+pub(crate) async fn run(worker: Rc<Worker>, address: ListenAddress, listener: TcpListener, stop: Rc<Notify>) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.notified() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((tcp, peer)) => admit(&worker, address, tcp, peer),
+            Err(error) => refused(&error, address).await,
+        }
+    }
+    // Clients whose handshake the kernel finished already: closing the socket would reset them.
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((tcp, peer)) = listener.accept() {
+        if tcp.set_nonblocking(true).is_ok()
+            && let Ok(tcp) = TcpStream::from_std(tcp)
+        {
+            admit(&worker, address, tcp, peer);
+        }
+    }
+}
+
+/// Most errors concern the one connection that was about to be accepted; running out of file
+/// descriptors concerns all, and would spin without a pause.
+async fn refused(error: &io::Error, address: ListenAddress) {
+    const OUT_OF_FILES: [i32; 2] = [23, 24];
+    if error.raw_os_error().is_some_and(|code| OUT_OF_FILES.contains(&code)) {
+        warn!(?address, %error, "cannot accept: raise the limit of open files, or lower limits max-connections");
+        tokio::time::sleep(PAUSE).await;
+    } else {
+        debug!(?address, %error, "accept failed");
+    }
+}
+
+fn admit(worker: &Rc<Worker>, address: ListenAddress, tcp: TcpStream, peer: SocketAddr) {
+    let Some(listener) = worker.with_snapshot(|world| world.listener(address).cloned()) else { return };
+    // A connection over the limit is closed at once: an answer would cost what the limit is to save.
+    let Some(hold) = listener.live.admit(peer.ip(), &listener.limits) else { return };
+    let open = worker.enter();
+    let worker = Rc::clone(worker);
+    tokio::task::spawn_local(async move {
+        let _held = (hold, open);
+        serve(worker, listener, tcp, peer).await;
+    });
+}
+
+async fn serve(worker: Rc<Worker>, listener: Arc<ListenerSnap>, tcp: TcpStream, peer: SocketAddr) {
+    let local = tcp.local_addr();
+    if let Err(error) = tcp.set_nodelay(true) {
+        debug!(%peer, %error, "cannot set TCP_NODELAY");
+        return;
+    }
+    let Ok(local) = local else { return };
+    let Some(stream) = secure(&worker, &listener, tcp, peer).await else { return };
+    // Boxed, so that a tunnel does not carry the memory of the requests before it.
+    let upgraded = Box::pin(connection::serve(Rc::clone(&worker), listener, stream, peer, local)).await;
+    if let Some(mut upgraded) = upgraded {
+        upgraded.run(&worker).await;
+    }
+}
+
+/// The TLS handshake, where the listener has TLS.
+async fn secure(
+    worker: &Rc<Worker>,
+    listener: &ListenerSnap,
+    tcp: TcpStream,
+    peer: SocketAddr,
+) -> Option<Stream> {
+    let Some(tls) = &listener.tls else { return Some(Stream::Plain(tcp)) };
+    let deadline = worker.deadlines.register();
+    deadline.arm(tls.handshake_timeout);
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&tls.config));
+    match deadline.within(acceptor.accept(tcp)).await {
+        Ok(Ok(stream)) => Some(Stream::Accepted(Box::new(stream))),
+        Ok(Err(error)) => {
+            debug!(%peer, listener = %listener.name, %error, "tls handshake failed");
+            None
+        }
+        Err(_) => {
+            debug!(%peer, listener = %listener.name, "tls handshake timed out");
+            None
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! One client connection: heads in, an exchange for each, and the manners of opening, idling and closing.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tracing::debug;
+
+use super::buffer::Buffer;
+use super::deadline::Deadline;
+use super::exchange::{self, Next, Upgraded};
+use super::failure::Failure;
+use super::http1::{HeadLimits, Status, parse_request};
+use super::scratch::Scratch;
+use super::stream::Stream;
+use super::worker::Worker;
+use crate::snapshot::ListenerSnap;
+
+/// How long a closing connection may go on sending what nobody reads.
+const LINGER: Duration = Duration::from_secs(2);
+/// How much of it is taken.
+const LINGER_BYTES: usize = 512 * 1024;
+
+/// A client's connection.
+#[derive(Debug)]
+pub(crate) struct ClientConnection {
+    /// Its worker.
+    pub(crate) worker: Rc<Worker>,
+    /// The listener that it came by, as of the last request.
+    pub(crate) listener: Arc<ListenerSnap>,
+    /// Its bytes.
+    pub(crate) stream: Stream,
+    /// What was read and not used.
+    pub(crate) input: Option<Buffer>,
+    /// Who connected.
+    pub(crate) peer: SocketAddr,
+    /// To which of our addresses.
+    pub(crate) local: SocketAddr,
+    /// Its clock.
+    pub(crate) deadline: Deadline,
+    /// Whether its listener is gone: it ends after the current exchange.
+    pub(crate) orphaned: bool,
+}
+
+/// Why no further request came.
+enum NoRequest {
+    /// The client ended the connection between requests, or idled too long.
+    Ended,
+    /// It sent something that is answered, then the connection closes.
+    Failed(Failure),
+}
+
+/// Serves a connection to its end, or until it became a tunnel.
+pub(crate) async fn serve(
+    worker: Rc<Worker>,
+    listener: Arc<ListenerSnap>,
+    stream: Stream,
+    peer: SocketAddr,
+    local: SocketAddr,
+) -> Option<Box<Upgraded>> {
+    let deadline = worker.deadlines.register();
+    let mut connection =
+        ClientConnection { worker, listener, stream, input: None, peer, local, deadline, orphaned: false };
+    let mut patience = connection.listener.timeout.request_header;
+    loop {
+        if !connection.wait_for_bytes(patience).await {
+            connection.close().await;
+            return None;
+        }
+        let mut scratch = connection.worker.scratch();
+        let next = match connection.read_head(&mut scratch).await {
+            Ok(()) => exchange::run(&mut connection, &mut scratch).await,
+            Err(NoRequest::Ended) => Next::Close,
+            Err(NoRequest::Failed(failure)) => exchange::refuse(&mut connection, &mut scratch, failure).await,
+        };
+        connection.worker.give_scratch(scratch);
+        match next {
+            Next::KeepAlive => patience = connection.listener.timeout.keep_alive,
+            Next::Close => {
+                connection.close().await;
+                return None;
+            }
+            Next::Linger => {
+                connection.linger().await;
+                return None;
+            }
+            Next::Abort => {
+                connection.abort();
+                return None;
+            }
+            Next::Upgraded(upgraded) => return Some(upgraded.joined(connection.stream, connection.input)),
+        }
+    }
+}
+
+impl ClientConnection {
+    /// Takes the listener as it is now.
+    pub(crate) fn refresh_listener(&mut self) {
+        let Self { worker, listener, orphaned, .. } = self;
+        worker.with_snapshot(|world| match world.listener(listener.address) {
+            Some(now) if Arc::ptr_eq(now, listener) => {}
+            Some(now) => *listener = Arc::clone(now),
+            None => *orphaned = true,
+        });
+    }
+
+    /// Waits, without a buffer of its own, until a byte of the next request is here.
+    async fn wait_for_bytes(&mut self, patience: Duration) -> bool {
+        if self.input.as_ref().is_some_and(|input| !input.is_empty()) {
+            return true;
+        }
+        self.deadline.arm(patience);
+        let read = poll_fn(|cx| {
+            if let Poll::Ready(read) = self.poll_read(cx) {
+                return Poll::Ready(read.unwrap_or(0));
+            }
+            if self.worker.is_draining() {
+                return Poll::Ready(0);
+            }
+            self.deadline.poll_struck(cx).map(|_| 0)
+        })
+        .await;
+        read > 0
+    }
+
+    /// Reads what is there; keeps the buffer only if something came.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut buffer = match self.input.take() {
+            Some(buffer) => buffer,
+            None => self.worker.buffers.small(),
+        };
+        let read = self.stream.poll_fill(cx, &mut buffer);
+        if buffer.is_empty() {
+            self.worker.buffers.give(buffer);
+        } else {
+            self.input = Some(buffer);
+        }
+        read
+    }
+
+    /// Reads until the head is whole.
+    async fn read_head(&mut self, scratch: &mut Scratch) -> Result<(), NoRequest> {
+        self.refresh_listener();
+        let limits = HeadLimits {
+            bytes: self.listener.limits.header_bytes as usize,
+            fields: self.listener.limits.headers as usize,
+            ..HeadLimits::default()
+        };
+        self.deadline.arm(self.listener.timeout.request_header);
+        loop {
+            if let Some(input) = &mut self.input {
+                match parse_request(input.bytes(), &limits, &mut scratch.request) {
+                    Ok(Status::Complete(n)) => {
+                        input.consume(n);
+                        if input.is_empty()
+                            && let Some(input) = self.input.take()
+                        {
+                            self.worker.buffers.give(input);
+                        }
+                        return Ok(());
+                    }
+                    Ok(Status::Partial) => {
+                        if input.is_full()
+                            && let Some(input) = self.input.take()
+                        {
+                            // The parser refuses what exceeds the limit: one growth is enough.
+                            self.input = Some(input.grown(limits.bytes + super::buffer::SMALL));
+                        }
+                    }
+                    Err(error) => return Err(NoRequest::Failed(Failure::BadRequest(error))),
+                }
+            }
+            let read = poll_fn(|cx| {
+                if let Poll::Ready(read) = self.poll_read(cx) {
+                    return Poll::Ready(Some(read));
+                }
+                if self.worker.is_cutting() {
+                    return Poll::Ready(None);
+                }
+                self.deadline.poll_struck(cx).map(|_| None)
+            })
+            .await;
+            match read {
+                Some(Ok(n)) if n > 0 => {}
+                Some(_) => return Err(NoRequest::Ended),
+                None => return Err(NoRequest::Failed(Failure::HeadTimeout)),
+            }
+        }
+    }
+
+    /// Writes all of `bytes` under the write clock.
+    pub(crate) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.deadline.arm(self.listener.timeout.write);
+        let mut sent = 0;
+        poll_fn(|cx| {
+            while sent < bytes.len() {
+                match self.stream.poll_send(cx, &bytes[sent..], &[]) {
+                    Poll::Ready(n) => {
+                        sent += n?;
+                        self.deadline.arm(self.listener.timeout.write);
+                    }
+                    Poll::Pending => {
+                        ready!(self.deadline.poll_struck(cx));
+                        return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                    }
+                }
+            }
+            self.stream.poll_push(cx)
+        })
+        .await
+    }
+
+    /// Ends our side and is gone.
+    async fn close(&mut self) {
+        self.deadline.arm(LINGER);
+        let _ = self.deadline.within(self.stream.shutdown()).await;
+    }
+
+    /// Ends our side, then takes what the client still sends for a moment: a socket closed on unread bytes
+    /// resets, and the reset can overtake the answer.
+    async fn linger(&mut self) {
+        self.close().await;
+        self.deadline.arm(LINGER);
+        let mut taken = 0;
+        poll_fn(|cx| {
+            loop {
+                if let Some(input) = self.input.take() {
+                    taken += input.bytes().len();
+                    self.worker.buffers.give(input);
+                }
+                if taken > LINGER_BYTES {
+                    return Poll::Ready(());
+                }
+                match self.poll_read(cx) {
+                    Poll::Ready(Ok(n)) if n > 0 => {}
+                    Poll::Ready(_) => return Poll::Ready(()),
+                    Poll::Pending => return self.deadline.poll_struck(cx).map(|_| ()),
+                }
+            }
+        })
+        .await;
+    }
+
+    /// Resets: the client must not take for whole what is broken.
+    fn abort(&mut self) {
+        if let Err(error) = socket2::SockRef::from(self.stream.tcp()).set_linger(Some(Duration::ZERO)) {
+            debug!(peer = %self.peer, %error, "cannot reset");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! ONE REQUEST. Read this first.
+//!
+//! Its stations: find the route, check what the route admits, then answer here or forward to a pool
+//! ([`forward`]). The first half is this file; every way out that is not the server's answer passes
+//! [`Failure`]. One exchange sees one listener, and so one snapshot, to its end.
+
+mod answer;
+mod attempt;
+mod deliver;
+mod forward;
+mod routing;
+mod upgrade;
+
+use std::time::{Duration, Instant};
+
+use tracing::debug;
+
+pub(crate) use answer::refuse;
+pub(crate) use upgrade::Upgraded;
+
+use super::access_log::Entry;
+use super::affinity::RequestFacts;
+use super::connection::ClientConnection;
+use super::failure::Failure;
+use super::forwarded::Client;
+use super::head::{BodyFraming, Known};
+use super::scratch::Scratch;
+use crate::config::model::{AccessLog, Key};
+use crate::pool::Affinity;
+use crate::snapshot::ActionSnap;
+
+/// What becomes of the client connection.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// It waits for another request.
+    KeepAlive,
+    /// It ends.
+    Close,
+    /// It ends, and what the client still sends is thrown away.
+    Linger,
+    /// It is reset: an answer broke after it began.
+    Abort,
+    /// It became a tunnel.
+    Upgraded(Box<upgrade::Accepted>),
+}
+
+/// What is known of the exchange once it is over, for the access log and the counters.
+#[derive(Debug)]
+pub(crate) struct Story {
+    pub(crate) began: Instant,
+    pub(crate) client: Client,
+    pub(crate) status: u16,
+    pub(crate) route: Option<std::sync::Arc<crate::snapshot::RouteSnap>>,
+    pub(crate) server: Option<std::sync::Arc<crate::pool::Server>>,
+    pub(crate) how: &'static str,
+    pub(crate) retries: u32,
+    pub(crate) first_byte: Option<Duration>,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) failure: Option<Failure>,
+    /// Overrides the failure's word: how a tunnel ended.
+    pub(crate) reason: Option<&'static str>,
+}
+
+impl Story {
+    fn new(connection: &ClientConnection, scratch: &Scratch) -> Self {
+        let client = Client::of(
+            &scratch.request,
+            connection.peer.ip(),
+            connection.stream.is_tls(),
+            &connection.listener.trust_forwarded,
+        );
+        Self {
+            began: Instant::now(),
+            client,
+            status: 0,
+            route: None,
+            server: None,
+            how: "lbd",
+            retries: 0,
+            first_byte: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            failure: None,
+            reason: None,
+        }
+    }
+}
+
+/// Serves the request whose head is in `scratch`.
+pub(crate) async fn run(connection: &mut ClientConnection, scratch: &mut Scratch) -> Next {
+    let mut story = Story::new(connection, scratch);
+    let next = match stations(connection, scratch, &mut story).await {
+        Ok(next) => next,
+        Err(failure) => answer::fail(connection, scratch, &mut story, failure).await,
+    };
+    if !matches!(next, Next::Upgraded(_)) {
+        tell(connection, scratch, &story);
+    }
+    match next {
+        Next::Upgraded(mut accepted) => {
+            accepted.remember(connection, scratch, story);
+            Next::Upgraded(accepted)
+        }
+        Next::KeepAlive if connection.orphaned || connection.worker.is_draining() => Next::Close,
+        next => next,
+    }
+}
+
+async fn stations(
+    connection: &mut ClientConnection,
+    scratch: &mut Scratch,
+    story: &mut Story,
+) -> Result<Next, Failure> {
+    if let Some(redirect) = connection.listener.redirect_to_https {
+        return answer::redirect_to_https(connection, scratch, story, redirect).await;
+    }
+    let path = routing::find(connection, scratch, story)?;
+    let Some(route) = story.route.clone() else { return Err(Failure::NoRoute) };
+    if !route.admits(story.client.ip) {
+        return Err(Failure::Forbidden);
+    }
+    if let (Some(limit), BodyFraming::Length(length)) = (route.body_limit, scratch.request.framing())
+        && length > limit
+    {
+        return Err(Failure::BodyTooLarge);
+    }
+    match &route.action {
+        ActionSnap::Pool(pool) => {
+            forward::Forward { connection, scratch, story, route: &route, pool, path, upgrading: None }
+                .run()
+                .await
+        }
+        ActionSnap::Redirect { status, .. } => {
+            answer::redirect(connection, scratch, story, *status, &path.location).await
+        }
+        ActionSnap::Respond { status, body, content_type } => {
+            answer::respond(connection, scratch, story, *status, body, content_type).await
+        }
+    }
+}
+
+/// Tells the access log.
+fn tell(connection: &ClientConnection, scratch: &Scratch, story: &Story) {
+    if let Some(failure) = story.failure {
+        debug!(
+            client = %story.client.ip,
+            listener = %connection.listener.name,
+            status = story.status,
+            reason = failure.verdict().reason,
+            blame = ?failure.verdict().blame,
+            "request failed"
+        );
+    }
+    let Some(settings) = &connection.listener.access_log else { return };
+    let head = &scratch.request;
+    let pool = story.route.as_ref().and_then(|route| match &route.action {
+        ActionSnap::Pool(pool) => Some(&*pool.pool.name),
+        _ => None,
+    });
+    let facts = RequestFacts { head, client_ip: story.client.ip };
+    let captures = captures(settings, &facts);
+    connection.worker.access_log.record(
+        settings,
+        &Entry {
+            client: story.client.ip,
+            listener: &connection.listener.name,
+            method: head.method(),
+            host: head.authority().unwrap_or_default(),
+            target: head.target(),
+            status: story.status,
+            route: story.route.as_ref().map(|route| &*route.name),
+            pool,
+            server: story.server.as_ref().map(|server| &*server.name),
+            how: story.how,
+            retries: story.retries,
+            first_byte: story.first_byte,
+            took: story.began.elapsed(),
+            bytes_in: story.bytes_in,
+            bytes_out: story.bytes_out,
+            reason: story.reason.or_else(|| story.failure.map(|failure| failure.verdict().reason)),
+            user_agent: head.get_known(Known::UserAgent).unwrap_or_default(),
+            referer: head.get_known(Known::Referer).unwrap_or_default(),
+            generation: connection.listener.generation,
+            captures: &captures,
+        },
+    );
+}
+
+fn captures(settings: &AccessLog, facts: &RequestFacts<'_>) -> Vec<(String, Vec<u8>)> {
+    settings
+        .captures
+        .iter()
+        .filter_map(|capture| {
+            let (name, value) = captured(&capture.key, facts)?;
+            let value = if capture.hash {
+                format!("{:016x}", crate::pool::balance::hash(&value)).into_bytes()
+            } else {
+                value
+            };
+            Some((name, value))
+        })
+        .collect()
+}
+
+fn captured(key: &Key, facts: &RequestFacts<'_>) -> Option<(String, Vec<u8>)> {
+    let mut value = None;
+    let mut take = |bytes: &[u8]| {
+        value = Some(bytes.to_vec());
+        true
+    };
+    let name = match key {
+        Key::Header(name) => facts.head.any(name, &mut take).then(|| format!("header:{name}")),
+        Key::Cookie(name) => Affinity::any_cookie(facts, name, &mut take).then(|| format!("cookie:{name}")),
+        Key::Query(name) => super::affinity::query_value(facts.head.query(), name.as_bytes())
+            .is_some_and(&mut take)
+            .then(|| format!("query:{name}")),
+        Key::SourceIp => take(facts.client_ip.to_string().as_bytes()).then(|| "source-ip".to_owned()),
+        Key::Path => take(facts.head.path()).then(|| "path".to_owned()),
+        Key::Host => facts.head.host().is_some_and(take).then(|| "host".to_owned()),
+    }?;
+    Some((name, value?))
+}

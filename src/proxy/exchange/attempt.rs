@@ -1,0 +1,258 @@
+//! One attempt at one server: the head and the body out, the head of the answer in.
+//!
+//! Both directions run in one task: a server may answer, or say 100, while the body is still on its way.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::forward::Forward;
+use crate::proxy::buffer::{Buffer, SMALL};
+use crate::proxy::connection::ClientConnection;
+use crate::proxy::deadline::Deadline;
+use crate::proxy::failure::Failure;
+use crate::proxy::head::{BodyFraming, ResponseHead, Version};
+use crate::proxy::http1::{
+    BodyDecoder, ConnectionLine, FramingLine, HeadLimits, Names, RequestPlan, ResponsePlan, Status,
+    parse_response, write_request, write_response,
+};
+use crate::proxy::pump::{Framed, Pump, PumpError};
+use crate::proxy::scratch::Scratch;
+use crate::proxy::upstream::Connection;
+use crate::proxy::worker::Worker;
+use crate::snapshot::RouteSnap;
+
+/// What an answer's head may weigh.
+const ANSWER_LIMITS: HeadLimits = HeadLimits { bytes: 64 * 1024, fields: 256, target: 0 };
+/// Interim answers (1xx) that are passed on for one request.
+const MOST_INTERIM: u32 = 16;
+
+/// A server's answer whose head is in the scratch.
+#[derive(Debug)]
+pub(super) struct Answered {
+    /// The connection that it came on.
+    pub(super) server: Connection,
+    /// Bytes behind its head.
+    pub(super) input: Option<Buffer>,
+    /// The request's body, perhaps still on its way.
+    pub(super) request: Pump,
+    /// The server stopped reading it.
+    pub(super) broken: bool,
+    /// When the whole exchange must be over.
+    pub(super) total: Option<u64>,
+}
+
+/// Sends the request and reads the answer's head into `scratch.response`.
+pub(super) async fn run(forward: &mut Forward<'_>, server: Connection) -> Result<Answered, Failure> {
+    write_head(forward);
+    let Forward { connection, scratch, route, .. } = forward;
+    let out = std::mem::take(&mut scratch.to_server);
+    let framing = scratch.request.framing();
+    let has_body = !matches!(framing, BodyFraming::None | BodyFraming::Length(0));
+    let framed = if framing == BodyFraming::Chunked { Framed::Chunked } else { Framed::Raw };
+    let input = if has_body { connection.input.take() } else { None };
+    let request = Pump::new(BodyDecoder::for_request(framing), framed, out, input).limited(route.body_limit);
+    let total = route.timeout.request.map(|total| connection.deadline.point(total));
+    let mut answered = Answered { server, input: None, request, broken: false, total };
+    for _ in 0..=MOST_INTERIM {
+        let ended = answered.head(connection, scratch, route).await;
+        if answered.request.is_finished() && has_body && connection.input.is_none() {
+            connection.input = answered.request.take_input();
+        }
+        if let Err(failure) = ended {
+            scratch.to_server = answered.request.into_out();
+            return Err(failure);
+        }
+        if !scratch.response.is_informational() || scratch.response.status() == 101 {
+            return Ok(answered);
+        }
+        pass_on_interim(connection, scratch).await?;
+        scratch.response.clear();
+    }
+    Err(Failure::BadResponse(crate::proxy::head::ParseError::BadStatus))
+}
+
+/// Serialises the request's head for the server.
+fn write_head(forward: &mut Forward<'_>) {
+    let upgrading = forward.upgrading.is_some();
+    let Forward { connection, scratch, story, route, path, .. } = forward;
+    let Scratch { request, to_server, request_lines, .. } = &mut **scratch;
+    let client = story.client;
+    let own = request_lines.len();
+    client.write_lines(request, connection.peer, connection.local, connection.stream.is_tls(), request_lines);
+    let local = match request.authority() {
+        Some(_) => String::new(),
+        // HTTP/1.0 may leave Host out; HTTP/1.1, which the server gets, may not.
+        None => connection.local.to_string(),
+    };
+    to_server.clear();
+    let star = request.target() == b"*";
+    write_request(
+        request,
+        &RequestPlan {
+            path: if star { b"*" } else { path.rewritten.as_deref().unwrap_or(request.path()) },
+            query: request.query(),
+            host: (!local.is_empty()).then_some(local.as_bytes()),
+            drop_known: client.replaced(request),
+            drop: Names::Shared(&route.request_drop),
+            keep: Names::default(),
+            strip_cookies: Names::Shared(&connection.listener.sticky_cookies),
+            framing: FramingLine::from(request.framing()),
+            connection: if upgrading { ConnectionLine::Upgrade } else { ConnectionLine::None },
+            extra: request_lines,
+        },
+        to_server,
+    );
+    request_lines.truncate(own);
+}
+
+/// Passes a 1xx on, to those who can understand it (RFC 9110, section 15.2).
+async fn pass_on_interim(connection: &mut ClientConnection, scratch: &mut Scratch) -> Result<(), Failure> {
+    let wanted = scratch.request.version() == Version::Http11
+        && (scratch.response.status() != 100 || scratch.request.expects_continue());
+    if !wanted {
+        return Ok(());
+    }
+    let mut out = std::mem::take(&mut scratch.to_client);
+    out.clear();
+    write_response(&scratch.response, &ResponsePlan::default(), &mut out);
+    let written = connection.write_all(&out).await;
+    scratch.to_client = out;
+    written.map_err(|_| Failure::ClientGone)
+}
+
+impl Answered {
+    /// Sends what is left of the request and reads the next head.
+    async fn head(
+        &mut self,
+        connection: &mut ClientConnection,
+        scratch: &mut Scratch,
+        route: &RouteSnap,
+    ) -> Result<(), Failure> {
+        let worker = Rc::clone(&connection.worker);
+        let clocks = Clocks {
+            write: connection.listener.timeout.write,
+            response: route.timeout.response,
+            total: self.total,
+        };
+        clocks.arm(&connection.deadline, self.request.is_finished());
+        let mut watch_client = true;
+        let mut progress = self.request.progress();
+        poll_fn(|cx| {
+            if let Poll::Ready(Err(failure)) = self.poll_request(cx, connection, &worker) {
+                return Poll::Ready(Err(failure));
+            }
+            if progress != self.request.progress() {
+                progress = self.request.progress();
+                clocks.arm(&connection.deadline, self.request.is_finished());
+            }
+            if let Poll::Ready(head) = self.poll_head(cx, &worker, &mut scratch.response) {
+                return Poll::Ready(head);
+            }
+            if watch_client && self.request.is_finished() && connection.input.is_none() {
+                match connection.poll_read(cx) {
+                    // It said all it had to say, and may still listen; or it sent the next request already.
+                    Poll::Ready(Ok(_)) => watch_client = false,
+                    Poll::Ready(Err(_)) => return Poll::Ready(Err(Failure::ClientGone)),
+                    Poll::Pending => {}
+                }
+            }
+            if worker.is_cutting() {
+                return Poll::Ready(Err(Failure::Stopping));
+            }
+            connection.deadline.poll_struck(cx).map(|_| Err(self.struck()))
+        })
+        .await
+    }
+
+    fn struck(&self) -> Failure {
+        if self.request.is_finished() || self.broken || self.request.waits_for_receiver() {
+            Failure::ResponseTimeout
+        } else {
+            Failure::BodyTimeout
+        }
+    }
+
+    /// Moves the request's body on.
+    pub(super) fn poll_request(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: &mut ClientConnection,
+        worker: &Worker,
+    ) -> Poll<Result<(), Failure>> {
+        if self.request.is_finished() || self.broken {
+            return Poll::Ready(Ok(()));
+        }
+        match self.request.poll(cx, &mut connection.stream, &mut self.server.stream, &worker.buffers) {
+            Poll::Ready(Err(PumpError::To)) => {
+                // It stopped reading; its answer may be on the way all the same.
+                self.broken = true;
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(PumpError::TooLarge)) => Poll::Ready(Err(Failure::BodyTooLarge)),
+            Poll::Ready(Err(PumpError::Framing)) => Poll::Ready(Err(Failure::BadBody)),
+            Poll::Ready(Err(PumpError::From | PumpError::Truncated)) => Poll::Ready(Err(Failure::ClientGone)),
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: &Worker,
+        head: &mut ResponseHead,
+    ) -> Poll<Result<(), Failure>> {
+        loop {
+            if let Some(input) = &mut self.input {
+                match parse_response(input.bytes(), &ANSWER_LIMITS, head) {
+                    Ok(Status::Complete(n)) => {
+                        input.consume(n);
+                        return Poll::Ready(Ok(()));
+                    }
+                    Ok(Status::Partial) if input.is_full() => {
+                        self.input = self.input.take().map(|input| input.grown(ANSWER_LIMITS.bytes + SMALL));
+                    }
+                    Ok(Status::Partial) => {}
+                    Err(error) => return Poll::Ready(Err(Failure::BadResponse(error))),
+                }
+            }
+            let mut input = self.input.take().unwrap_or_else(|| worker.buffers.small());
+            let had = input.bytes().len();
+            let read = self.server.stream.poll_fill(cx, &mut input);
+            if input.is_empty() {
+                worker.buffers.give(input);
+            } else {
+                self.input = Some(input);
+            }
+            match read {
+                Poll::Ready(Ok(n)) if n > 0 => {}
+                // Half a head is no answer either, but the server did say something: not repeatable as a
+                // stale connection is.
+                Poll::Ready(_) if had > 0 => {
+                    return Poll::Ready(Err(Failure::BadResponse(
+                        crate::proxy::head::ParseError::BadStatusLine,
+                    )));
+                }
+                Poll::Ready(_) => return Poll::Ready(Err(Failure::ServerClosed)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+/// The clocks of an attempt.
+struct Clocks {
+    write: Duration,
+    response: Duration,
+    total: Option<u64>,
+}
+
+impl Clocks {
+    /// The response clock starts when the request is out; until then each step has the write clock.
+    fn arm(&self, deadline: &Deadline, sent: bool) {
+        let next = deadline.point(if sent { self.response } else { self.write });
+        deadline.arm_at(self.total.map_or(next, |total| total.min(next)));
+    }
+}

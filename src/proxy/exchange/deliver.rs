@@ -1,0 +1,153 @@
+//! The answer on its way to the client, while the rest of a request may still be on its way out.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+
+use super::attempt::Answered;
+use super::forward::Forward;
+use super::{Next, Story};
+use crate::pool::{Acquired, SetCookie};
+use crate::proxy::connection::ClientConnection;
+use crate::proxy::failure::Failure;
+use crate::proxy::head::{Known, KnownSet, ResponseFraming, Version};
+use crate::proxy::http1::{
+    BodyDecoder, ConnectionLine, Delivery, Names, ResponsePlan, append_list_value, write_response,
+};
+use crate::proxy::pump::{Framed, Pump, PumpError};
+use crate::proxy::scratch::Scratch;
+use crate::snapshot::RouteSnap;
+
+/// Delivers the answer whose head is in `scratch`, then keeps both connections if both can be kept.
+pub(super) async fn run(
+    forward: &mut Forward<'_>,
+    mut answered: Answered,
+    acquired: Acquired,
+) -> Result<Next, Failure> {
+    let Forward { connection, scratch, story, route, pool, .. } = forward;
+    let Acquired { lease, set_cookie, .. } = acquired;
+    let worker = Rc::clone(&connection.worker);
+    let is_head = scratch.request.is_head();
+    let delivery = Delivery::of(&scratch.request, &scratch.response);
+    let framing = scratch.response.framing_for(is_head, false);
+    let keep = scratch.request.keep_alive()
+        && !delivery.close
+        && !connection.orphaned
+        && !worker.is_draining()
+        && (answered.request.is_finished() || !answered.broken);
+    let line = match (keep, scratch.request.version()) {
+        (false, _) => ConnectionLine::Close,
+        (true, Version::Http10) => ConnectionLine::KeepAlive,
+        (true, Version::Http11) => ConnectionLine::None,
+    };
+    write_head(scratch, story, route, &delivery, line, set_cookie);
+    let first_byte = story.began.elapsed();
+    story.first_byte = Some(first_byte);
+    story.status = scratch.response.status();
+    for counters in [&pool.pool.counters, &lease.counters] {
+        counters.shard(worker.index).response(story.status, first_byte.as_micros() as u64);
+    }
+    let out = std::mem::take(&mut scratch.to_client);
+    let framed = if delivery.chunked { Framed::Chunked } else { Framed::Raw };
+    let mut answer = Pump::new(BodyDecoder::for_response(framing), framed, out, answered.input.take());
+    let ended = pump_both(connection, &mut answered, &mut answer, route).await;
+    story.bytes_in = answered.request.moved();
+    story.bytes_out = answer.moved();
+    pool.pool.counters.shard(worker.index).bytes(story.bytes_in, story.bytes_out);
+    let leftover = answer.take_input();
+    scratch.to_client = answer.into_out();
+    let finished = answered.request.is_finished();
+    if finished && connection.input.is_none() {
+        connection.input = answered.request.take_input();
+    }
+    let Answered { server, request, broken, .. } = answered;
+    scratch.to_server = request.into_out();
+    ended?;
+    let clean = leftover.is_none() && finished && !broken;
+    if clean && scratch.response.keep_alive() && framing != ResponseFraming::Close && !worker.is_draining() {
+        worker.upstreams.give(lease.server(), &pool.connect, server, worker.deadlines.now());
+    }
+    if let Some(leftover) = leftover {
+        worker.buffers.give(leftover);
+    }
+    Ok(match (finished, keep) {
+        (true, true) => Next::KeepAlive,
+        (true, false) => Next::Close,
+        // The server answered without reading all of the request: the rest is thrown away with the connection.
+        (false, _) => Next::Linger,
+    })
+}
+
+/// Serialises the answer's head for the client.
+fn write_head(
+    scratch: &mut Scratch,
+    story: &Story,
+    route: &RouteSnap,
+    delivery: &Delivery,
+    line: ConnectionLine,
+    set_cookie: Option<SetCookie>,
+) {
+    let Scratch { response, to_client, response_lines, .. } = scratch;
+    if let Some(cookie) = set_cookie {
+        response_lines.extend_from_slice(b"Set-Cookie: ");
+        cookie.write(story.client.https, response_lines);
+        response_lines.extend_from_slice(b"\r\n");
+    }
+    append_list_value("Via", response.all_known(Known::Via), b"1.1 lbd", response_lines);
+    to_client.clear();
+    write_response(
+        response,
+        &ResponsePlan {
+            drop_known: KnownSet::of(&[Known::Via]),
+            drop: Names::Shared(&route.response_drop),
+            framing: delivery.framing,
+            connection: line,
+            extra: response_lines,
+        },
+        to_client,
+    );
+}
+
+/// Moves the answer, and what is left of the request, until the answer is out.
+async fn pump_both(
+    connection: &mut ClientConnection,
+    answered: &mut Answered,
+    answer: &mut Pump,
+    route: &RouteSnap,
+) -> Result<(), Failure> {
+    let worker = Rc::clone(&connection.worker);
+    let mut progress = None;
+    poll_fn(|cx| {
+        let moved = answer.poll(cx, &mut answered.server.stream, &mut connection.stream, &worker.buffers);
+        match moved {
+            Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+            Poll::Ready(Err(PumpError::To)) => return Poll::Ready(Err(Failure::ClientGone)),
+            Poll::Ready(Err(PumpError::Framing | PumpError::TooLarge)) => {
+                return Poll::Ready(Err(Failure::BadResponseBody));
+            }
+            Poll::Ready(Err(PumpError::From | PumpError::Truncated)) => {
+                return Poll::Ready(Err(Failure::ServerClosed));
+            }
+            Poll::Pending => {}
+        }
+        if let Poll::Ready(Err(failure)) = answered.poll_request(cx, connection, &worker) {
+            return Poll::Ready(Err(failure));
+        }
+        let waits_for_client = answer.waits_for_receiver();
+        let state = (answer.progress(), answered.request.progress(), waits_for_client);
+        if progress != Some(state) {
+            progress = Some(state);
+            let step = if waits_for_client { connection.listener.timeout.write } else { route.timeout.idle };
+            let point = connection.deadline.point(step);
+            connection.deadline.arm_at(answered.total.map_or(point, |total| total.min(point)));
+        }
+        if worker.is_cutting() {
+            return Poll::Ready(Err(Failure::Stopping));
+        }
+        connection
+            .deadline
+            .poll_struck(cx)
+            .map(|_| Err(if waits_for_client { Failure::ClientStalled } else { Failure::ServerStalled }))
+    })
+    .await
+}

@@ -1,0 +1,214 @@
+//! A request's way to a server: acquire one, send, and decide what a failed attempt means.
+//!
+//! A request that may have reached a server is never sent again unless its method is idempotent
+//! (RFC 9110, section 9.2.2) and nothing of its body is gone.
+
+use std::sync::Arc;
+
+use super::routing::Path;
+use super::{Next, Story, attempt, deliver, upgrade};
+use crate::pool::{Acquired, Ask, Server, SessionKind};
+use crate::proxy::affinity::RequestFacts;
+use crate::proxy::connection::ClientConnection;
+use crate::proxy::failure::Failure;
+use crate::proxy::head::{BodyFraming, RequestHead};
+use crate::proxy::scratch::Scratch;
+use crate::proxy::upstream::Connection;
+use crate::snapshot::{PoolSnap, RouteSnap};
+
+/// Servers that may refuse to connect before the request is given up: nothing was sent to them.
+const CONNECT_TRIES: u32 = 4;
+
+/// One request on its way: everything that an attempt needs.
+pub(super) struct Forward<'a> {
+    pub(super) connection: &'a mut ClientConnection,
+    pub(super) scratch: &'a mut Scratch,
+    pub(super) story: &'a mut Story,
+    pub(super) route: &'a Arc<RouteSnap>,
+    pub(super) pool: &'a Arc<PoolSnap>,
+    pub(super) path: Path,
+    /// What the client asks to become.
+    pub(super) upgrading: Option<SessionKind>,
+}
+
+/// What a request may still do, and what it did.
+struct Tries {
+    /// It may be sent twice: an idempotent method, and no body that was begun.
+    repeatable: bool,
+    connects: u32,
+    resends: u32,
+    /// The next connection must be a new one, to the same server: a kept one turned out to be dead.
+    fresh: bool,
+}
+
+/// What became of one attempt.
+enum Tried {
+    /// The exchange is over.
+    Over(Next),
+    /// The request goes to the same server again.
+    SameServer(Acquired, Failure),
+    /// The request goes to another server.
+    OtherServer(Option<Failure>),
+}
+
+impl Forward<'_> {
+    /// Forwards the request and delivers the answer.
+    pub(super) async fn run(mut self) -> Result<Next, Failure> {
+        self.pool.pool.counters.shard(self.worker()).request();
+        self.pool.retries.deposit(self.route.retry.budget_percent);
+        self.upgrading = upgrade::asked(&self.scratch.request);
+        let repeatable =
+            is_repeatable(&self.scratch.request, self.route.retry.all_methods) && self.upgrading.is_none();
+        let mut tries = Tries { repeatable, connects: 0, resends: 0, fresh: false };
+        let mut last = None;
+        let mut held: Option<Acquired> = None;
+        loop {
+            let acquired = match held.take() {
+                Some(acquired) => acquired,
+                None => self.acquire().map_err(|none| last.unwrap_or(none))?,
+            };
+            match self.attempt(acquired, &mut tries).await? {
+                Tried::Over(next) => return Ok(next),
+                Tried::SameServer(acquired, failure) => {
+                    last = Some(failure);
+                    held = Some(acquired);
+                }
+                Tried::OtherServer(failure) => last = failure.or(last),
+            }
+            self.scratch.response.clear();
+            self.story.retries += 1;
+            self.pool.pool.counters.shard(self.worker()).retry();
+        }
+    }
+
+    async fn attempt(&mut self, acquired: Acquired, tries: &mut Tries) -> Result<Tried, Failure> {
+        let server = Arc::clone(acquired.lease.server());
+        self.story.how = acquired.how.as_str();
+        self.story.server = Some(Arc::clone(&server));
+        server.counters.shard(self.worker()).request();
+        let mut to = match self.connect(&server, tries).await {
+            Ok(to) => to,
+            Err(failure) => {
+                server.counters.shard(self.worker()).failure();
+                tries.connects += 1;
+                tries.fresh = false;
+                self.scratch.tried.push(server.id);
+                return if tries.connects < CONNECT_TRIES {
+                    Ok(Tried::OtherServer(Some(failure)))
+                } else {
+                    Err(failure)
+                };
+            }
+        };
+        to.used();
+        let reused = to.reused;
+        match attempt::run(self, to).await {
+            Ok(answered) if tries.may_retry_status(self) => {
+                drop(answered);
+                self.scratch.tried.push(server.id);
+                Ok(Tried::OtherServer(None))
+            }
+            Ok(answered) if self.scratch.response.status() == 101 => {
+                upgrade::accept(self, answered, acquired).await.map(Tried::Over)
+            }
+            Ok(answered) => deliver::run(self, answered, acquired).await.map(Tried::Over),
+            Err(failure) => {
+                server.counters.shard(self.worker()).failure();
+                let again = tries.again(failure, reused, self);
+                tries.fresh = again == Again::SameServer;
+                match again {
+                    Again::Never => Err(failure),
+                    Again::SameServer => Ok(Tried::SameServer(acquired, failure)),
+                    Again::OtherServer => {
+                        self.scratch.tried.push(server.id);
+                        Ok(Tried::OtherServer(Some(failure)))
+                    }
+                }
+            }
+        }
+    }
+
+    fn worker(&self) -> usize {
+        self.connection.worker.index
+    }
+
+    fn acquire(&self) -> Result<Acquired, Failure> {
+        let client_ip = self.story.client.ip;
+        let facts = RequestFacts { head: &self.scratch.request, client_ip };
+        let ask = Ask {
+            client_ip,
+            affinity: &facts,
+            tried: &self.scratch.tried,
+            now: self.connection.worker.unix_seconds(),
+            worker: self.worker(),
+        };
+        self.pool.pool.acquire(&ask).map_err(Failure::NoServer)
+    }
+
+    async fn connect(&self, server: &Arc<Server>, tries: &Tries) -> Result<Connection, Failure> {
+        let spec = &self.pool.connect;
+        if !tries.fresh
+            && let Some(kept) = self.connection.worker.upstreams.take(server, spec, !tries.repeatable)
+        {
+            return Ok(kept);
+        }
+        self.connection.deadline.arm(self.route.timeout.connect);
+        match self.connection.deadline.within(Connection::open(server, spec)).await {
+            Ok(opened) => opened,
+            Err(_) => Err(Failure::ConnectTimeout),
+        }
+    }
+}
+
+fn is_repeatable(head: &RequestHead, all_methods: bool) -> bool {
+    let idempotent = matches!(head.method(), "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE");
+    (idempotent || all_methods) && matches!(head.framing(), BodyFraming::None | BodyFraming::Length(0))
+}
+
+/// Where a request goes again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Again {
+    Never,
+    SameServer,
+    OtherServer,
+}
+
+impl Tries {
+    /// Whether and where the request goes again after an attempt that failed once bytes were sent.
+    fn again(&mut self, failure: Failure, reused: bool, forward: &Forward<'_>) -> Again {
+        let retry = &forward.route.retry;
+        let again = match failure {
+            _ if !self.repeatable => Again::Never,
+            // The server closed a kept connection just as it was used: no sign against the server.
+            Failure::ServerClosed if reused && !self.fresh => return Again::SameServer,
+            Failure::ServerClosed if self.resends < retry.attempts.max(1) => Again::OtherServer,
+            Failure::ResponseTimeout
+                if retry.on.timeout && self.resends < retry.attempts && forward.pool.retries.withdraw() =>
+            {
+                Again::OtherServer
+            }
+            _ => Again::Never,
+        };
+        self.resends += u32::from(again == Again::OtherServer);
+        again
+    }
+
+    /// Whether an answer's status asks for another server. The answer is thrown away only if it is so.
+    fn may_retry_status(&mut self, forward: &Forward<'_>) -> bool {
+        let retry = &forward.route.retry;
+        let wanted = match forward.scratch.response.status() {
+            502 => retry.on.status_502,
+            503 => retry.on.status_503,
+            504 => retry.on.status_504,
+            _ => false,
+        };
+        let others = forward.pool.pool.members.len() > forward.scratch.tried.len() + 1;
+        let may = wanted
+            && self.repeatable
+            && others
+            && self.resends < retry.attempts
+            && forward.pool.retries.withdraw();
+        self.resends += u32::from(may);
+        may
+    }
+}

@@ -1,0 +1,103 @@
+//! From a head to its route: site by host, route by path and conditions. Renders what the route's texts
+//! take from the request while the match is at hand.
+
+use std::borrow::Cow;
+
+use super::Story;
+use crate::config::model::{HeaderEdit, LocationPart};
+use crate::proxy::affinity::RequestFacts;
+use crate::proxy::connection::ClientConnection;
+use crate::proxy::failure::Failure;
+use crate::proxy::head::RequestHead;
+use crate::proxy::scratch::Scratch;
+use crate::router::{Found, NormalPath};
+use crate::snapshot::{ActionSnap, RouteSnap};
+use std::sync::Arc;
+
+/// What routing found, besides the route.
+#[derive(Debug, Default)]
+pub(super) struct Path {
+    /// The path to forward, where it is not the one received.
+    pub(super) rewritten: Option<Vec<u8>>,
+    /// A redirect's location.
+    pub(super) location: Vec<u8>,
+}
+
+/// Finds the route of the request into `story`.
+pub(super) fn find(
+    connection: &ClientConnection,
+    scratch: &mut Scratch,
+    story: &mut Story,
+) -> Result<Path, Failure> {
+    let Scratch { request, request_lines, response_lines, .. } = scratch;
+    let facts = RequestFacts { head: request, client_ip: story.client.ip };
+    let site = connection.listener.sites.find(request.host().unwrap_or_default()).ok_or(Failure::NoRoute)?;
+    if request.target() == b"*" {
+        // OPTIONS * is about the server as a whole: the site's root stands for it.
+        let root = NormalPath::parse(b"/", site.paths).map_err(Failure::BadPath)?;
+        let found = site.routes.find(&root, &facts).ok_or(Failure::NoRoute)?;
+        story.route = Some(Arc::clone(found.value));
+        return Ok(Path::default());
+    }
+    let path = NormalPath::parse(request.path(), site.paths).map_err(Failure::BadPath)?;
+    let found = site.routes.find(&path, &facts).ok_or(Failure::NoRoute)?;
+    let route: &Arc<RouteSnap> = found.value;
+    let text = Texts { head: request, path: &path, found: &found };
+    text.lines(&route.request_headers, request_lines);
+    text.lines(&route.response_headers, response_lines);
+    let mut result = Path::default();
+    if let ActionSnap::Redirect { location, .. } = &route.action {
+        text.fill(location, &mut result.location);
+    }
+    if path.forwarded() != request.path() {
+        result.rewritten = Some(path.forwarded().to_vec());
+    }
+    story.route = Some(Arc::clone(route));
+    Ok(result)
+}
+
+/// The holes of a route's texts, filled from one request.
+struct Texts<'a, 'r> {
+    head: &'a RequestHead,
+    path: &'a NormalPath<'a>,
+    found: &'a Found<'r, Arc<RouteSnap>>,
+}
+
+impl Texts<'_, '_> {
+    /// Appends the lines that edits set or add.
+    fn lines(&self, edits: &[HeaderEdit], out: &mut Vec<u8>) {
+        for edit in edits {
+            if let HeaderEdit::Set { name, value } | HeaderEdit::Add { name, value } = edit {
+                out.extend_from_slice(name.as_bytes());
+                out.extend_from_slice(b": ");
+                self.fill(value, out);
+                out.extend_from_slice(b"\r\n");
+            }
+        }
+    }
+
+    /// Appends a text. What comes from the request cannot end the line: control bytes are left out.
+    fn fill(&self, parts: &[LocationPart], out: &mut Vec<u8>) {
+        for part in parts {
+            match part {
+                LocationPart::Text(text) => out.extend_from_slice(text.as_bytes()),
+                LocationPart::Host => clean(self.head.host().unwrap_or_default(), out),
+                LocationPart::Path => clean(self.path.forwarded(), out),
+                LocationPart::Query => {
+                    if let Some(query) = self.head.query() {
+                        out.push(b'?');
+                        clean(query, out);
+                    }
+                }
+                LocationPart::Param(name) => {
+                    let value = self.found.param(name, self.path).unwrap_or(Cow::Borrowed(""));
+                    clean(value.as_bytes(), out);
+                }
+            }
+        }
+    }
+}
+
+fn clean(bytes: &[u8], out: &mut Vec<u8>) {
+    out.extend(bytes.iter().filter(|b| !b.is_ascii_control()));
+}

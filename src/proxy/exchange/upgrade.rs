@@ -1,0 +1,216 @@
+//! From an exchange to a tunnel: a 101 that answers what was asked, and the session that follows.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use data_encoding::BASE64;
+
+use super::attempt::Answered;
+use super::forward::Forward;
+use super::{Next, Story};
+use crate::config::model::AccessLog;
+use crate::pool::{Acquired, SessionKind, SessionLease};
+use crate::proxy::access_log::Entry;
+use crate::proxy::buffer::Buffer;
+use crate::proxy::connection::ClientConnection;
+use crate::proxy::failure::Failure;
+use crate::proxy::head::{BodyFraming, Known, RequestHead, ResponseHead};
+use crate::proxy::http1::{ConnectionLine, Names, ResponsePlan, write_response};
+use crate::proxy::scratch::Scratch;
+use crate::proxy::stream::Stream;
+use crate::proxy::tunnel::{Tunnel, TunnelClocks};
+use crate::proxy::worker::Worker;
+use crate::snapshot::ListenerSnap;
+
+/// RFC 6455, section 1.3.
+const WEBSOCKET_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// What a request asks to become, if it may: `h2c` and `TLS` would carry requests past every rule.
+pub(super) fn asked(head: &RequestHead) -> Option<SessionKind> {
+    let protocol = head.upgrade()?;
+    if !matches!(head.framing(), BodyFraming::None | BodyFraming::Length(0)) {
+        return None;
+    }
+    if head.is_websocket() {
+        return Some(SessionKind::WebSocket);
+    }
+    let lower = protocol.to_ascii_lowercase();
+    let smuggles = lower.contains(&b',')
+        || [&b"h2"[..], b"http", b"tls", b"websocket"].iter().any(|prefix| lower.starts_with(prefix));
+    (!smuggles).then_some(SessionKind::Tunnel)
+}
+
+/// A client's connection has become one side of a tunnel; the other side waits here.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    server: Stream,
+    input: Option<Buffer>,
+    session: SessionLease,
+    clocks: TunnelClocks,
+    record: Option<Record>,
+}
+
+/// Takes the server's 101 to the client.
+pub(super) async fn accept(
+    forward: &mut Forward<'_>,
+    answered: Answered,
+    acquired: Acquired,
+) -> Result<Next, Failure> {
+    let Forward { connection, scratch, story, route, upgrading, .. } = forward;
+    let Acquired { lease, set_cookie, .. } = acquired;
+    let Some(kind) = upgrading.filter(|kind| answers(*kind, &scratch.request, &scratch.response)) else {
+        return Err(Failure::BadUpgrade);
+    };
+    let Scratch { response, to_client, response_lines, .. } = &mut **scratch;
+    if let Some(cookie) = set_cookie {
+        response_lines.extend_from_slice(b"Set-Cookie: ");
+        cookie.write(story.client.https, response_lines);
+        response_lines.extend_from_slice(b"\r\n");
+    }
+    to_client.clear();
+    let plan = ResponsePlan {
+        drop: Names::Shared(&route.response_drop),
+        connection: ConnectionLine::Upgrade,
+        extra: response_lines,
+        ..ResponsePlan::default()
+    };
+    write_response(response, &plan, to_client);
+    story.status = 101;
+    story.first_byte = Some(story.began.elapsed());
+    let out = std::mem::take(&mut scratch.to_client);
+    let written = connection.write_all(&out).await;
+    scratch.to_client = out;
+    written.map_err(|_| Failure::ClientGone)?;
+    let session =
+        lease.into_session(kind, std::net::SocketAddr::new(story.client.ip, connection.peer.port()));
+    let clocks = TunnelClocks { idle: route.timeout.tunnel_idle, max: route.timeout.tunnel_max };
+    let Answered { server, input, .. } = answered;
+    Ok(Next::Upgraded(Box::new(Accepted { server: server.stream, input, session, clocks, record: None })))
+}
+
+/// Whether a 101 is the answer to what was asked: the same protocol, and for a WebSocket the key's proof.
+fn answers(kind: SessionKind, request: &RequestHead, response: &ResponseHead) -> bool {
+    let (Some(asked), Some(given)) = (request.upgrade(), response.upgrade()) else { return false };
+    if !asked.eq_ignore_ascii_case(given) {
+        return false;
+    }
+    if kind != SessionKind::WebSocket {
+        return true;
+    }
+    let (Some(key), Some(proof)) = (request.websocket_key(), response.get_known(Known::SecWebSocketAccept))
+    else {
+        return false;
+    };
+    let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY);
+    digest.update(key);
+    digest.update(WEBSOCKET_GUID);
+    BASE64.encode(digest.finish().as_ref()).as_bytes() == proof
+}
+
+impl Accepted {
+    /// Notes what the access log will want to know at the end, and tells it of the beginning if it asked.
+    pub(super) fn remember(&mut self, connection: &ClientConnection, scratch: &Scratch, story: Story) {
+        let Some(settings) = &connection.listener.access_log else { return };
+        let record = Record::new(settings, &connection.listener, &scratch.request, story);
+        if settings.websocket_open {
+            record.tell(&connection.worker, 0, 0, Some("session-open"));
+        }
+        self.record = Some(record);
+    }
+
+    /// Joins the client's side.
+    pub(crate) fn joined(self, client: Stream, from_client: Option<Buffer>) -> Box<Upgraded> {
+        let tunnel = Tunnel::new((client, from_client), (self.server, self.input), self.session, self.clocks);
+        Box::new(Upgraded { tunnel, record: self.record })
+    }
+}
+
+/// A tunnel and what is told of it when it ends.
+#[derive(Debug)]
+pub(crate) struct Upgraded {
+    tunnel: Tunnel,
+    record: Option<Record>,
+}
+
+impl Upgraded {
+    /// Runs the tunnel to its end.
+    pub(crate) async fn run(&mut self, worker: &Rc<Worker>) {
+        let end = self.tunnel.run(worker).await;
+        if let Some(record) = &self.record {
+            let (up, down) = self.tunnel.moved();
+            record.tell(worker, up, down, Some(end.reason()));
+        }
+    }
+}
+
+/// What an access-log line of a session needs once its request is gone.
+#[derive(Debug)]
+struct Record {
+    settings: Arc<AccessLog>,
+    client: IpAddr,
+    listener: Arc<str>,
+    generation: u64,
+    method: String,
+    host: Vec<u8>,
+    target: Vec<u8>,
+    user_agent: Vec<u8>,
+    route: Option<Arc<str>>,
+    pool: Option<Arc<str>>,
+    server: Option<Arc<str>>,
+    how: &'static str,
+    retries: u32,
+    began: Instant,
+    first_byte: Option<Duration>,
+}
+
+impl Record {
+    fn new(settings: &Arc<AccessLog>, listener: &ListenerSnap, head: &RequestHead, story: Story) -> Self {
+        Self {
+            settings: Arc::clone(settings),
+            client: story.client.ip,
+            listener: Arc::clone(&listener.name),
+            generation: listener.generation,
+            method: head.method().to_owned(),
+            host: head.authority().unwrap_or_default().to_vec(),
+            target: head.target().to_vec(),
+            user_agent: head.get_known(Known::UserAgent).unwrap_or_default().to_vec(),
+            route: story.route.as_ref().map(|route| Arc::clone(&route.name)),
+            pool: story.server.as_ref().map(|server| Arc::clone(&server.pool)),
+            server: story.server.as_ref().map(|server| Arc::clone(&server.name)),
+            how: story.how,
+            retries: story.retries,
+            began: story.began,
+            first_byte: story.first_byte,
+        }
+    }
+
+    fn tell(&self, worker: &Worker, bytes_in: u64, bytes_out: u64, reason: Option<&str>) {
+        worker.access_log.record(
+            &self.settings,
+            &Entry {
+                client: self.client,
+                listener: &self.listener,
+                method: &self.method,
+                host: &self.host,
+                target: &self.target,
+                status: 101,
+                route: self.route.as_deref(),
+                pool: self.pool.as_deref(),
+                server: self.server.as_deref(),
+                how: self.how,
+                retries: self.retries,
+                first_byte: self.first_byte,
+                took: self.began.elapsed(),
+                bytes_in,
+                bytes_out,
+                reason,
+                user_agent: &self.user_agent,
+                referer: b"",
+                generation: self.generation,
+                captures: &[],
+            },
+        );
+    }
+}

@@ -1,0 +1,200 @@
+//! Who the client is, and how the server is told: X-Forwarded-For, -Proto, -Host, -Port and Via.
+//!
+//! What a sender says of those before it is believed only when its address is listed by
+//! `trust-forwarded`; from anyone else all such fields are dropped and written anew. X-Forwarded-For is
+//! one line with this hop appended, as HAProxy's `option forwardfor` and nginx's
+//! `$proxy_add_x_forwarded_for` do; Via is RFC 9110, section 7.6.3.
+
+use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+use super::head::{Known, KnownSet, RequestHead};
+use super::http1::append_list_value;
+
+/// Who stands at the other end of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Client {
+    /// The client's address: the peer's, or what a trusted peer says.
+    pub(crate) ip: IpAddr,
+    /// Whether the peer is trusted.
+    pub(crate) trusted: bool,
+    /// Whether the client came over https, as far as is known.
+    pub(crate) https: bool,
+}
+
+impl Client {
+    /// Reads it from the peer and, if that is trusted, from the head.
+    pub(crate) fn of(head: &RequestHead, peer: IpAddr, tls: bool, trust: &[IpNet]) -> Self {
+        let is_trusted = |ip: IpAddr| trust.iter().any(|net| net.contains(&ip));
+        let peer = canonical(peer);
+        if trust.is_empty() || !is_trusted(peer) {
+            return Self { ip: peer, trusted: false, https: tls };
+        }
+        let mut ip = peer;
+        // From the right: each hop vouches for the one before it, as long as it is trusted.
+        let mut hops: Vec<&[u8]> =
+            head.all_known(Known::XForwardedFor).flat_map(|value| value.split(|&b| b == b',')).collect();
+        while let Some(hop) = hops.pop() {
+            let Some(said) = address(hop) else { break };
+            ip = said;
+            if !is_trusted(said) {
+                break;
+            }
+        }
+        let https = head.get_known(Known::XForwardedProto).map_or(tls, |proto| {
+            proto.trim_ascii().eq_ignore_ascii_case(b"https")
+                || proto.trim_ascii().eq_ignore_ascii_case(b"wss")
+        });
+        Self { ip, trusted: true, https }
+    }
+
+    /// Fields of the request that [`Client::write_lines`] replaces, or that only a trusted peer may send.
+    pub(crate) fn replaced(self, head: &RequestHead) -> KnownSet {
+        const ALWAYS: KnownSet = KnownSet::of(&[Known::XForwardedFor, Known::Via]);
+        const UNTRUSTED: KnownSet = KnownSet::of(&[
+            Known::XForwardedProto,
+            Known::XForwardedHost,
+            Known::XForwardedPort,
+            Known::Forwarded,
+            Known::XRealIp,
+        ]);
+        let _ = head;
+        if self.trusted { ALWAYS } else { ALWAYS.with(UNTRUSTED) }
+    }
+
+    /// Appends the lines for the server.
+    pub(crate) fn write_lines(
+        self,
+        head: &RequestHead,
+        peer: SocketAddr,
+        local: SocketAddr,
+        tls: bool,
+        out: &mut Vec<u8>,
+    ) {
+        let mut text = [0u8; 48];
+        let peer = render(canonical(peer.ip()), &mut text);
+        if self.trusted {
+            append_list_value("X-Forwarded-For", head.all_known(Known::XForwardedFor), peer, out);
+        } else {
+            append_list_value("X-Forwarded-For", std::iter::empty(), peer, out);
+        }
+        let missing = |known| !self.trusted || head.get_known(known).is_none();
+        if missing(Known::XForwardedProto) {
+            out.extend_from_slice(if tls {
+                b"X-Forwarded-Proto: https\r\n"
+            } else {
+                b"X-Forwarded-Proto: http\r\n"
+            });
+        }
+        if missing(Known::XForwardedHost)
+            && let Some(host) = head.authority()
+        {
+            out.extend_from_slice(b"X-Forwarded-Host: ");
+            out.extend_from_slice(host);
+            out.extend_from_slice(b"\r\n");
+        }
+        if missing(Known::XForwardedPort) {
+            out.extend_from_slice(b"X-Forwarded-Port: ");
+            out.extend_from_slice(itoa::Buffer::new().format(local.port()).as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        append_list_value("Via", head.all_known(Known::Via), via(head), out);
+    }
+}
+
+fn via(head: &RequestHead) -> &'static [u8] {
+    match head.version() {
+        super::head::Version::Http10 => b"1.0 lbd",
+        super::head::Version::Http11 => b"1.1 lbd",
+    }
+}
+
+/// An IPv4 address that came in over an IPv6 socket is the IPv4 address.
+fn canonical(ip: IpAddr) -> IpAddr {
+    ip.to_canonical()
+}
+
+fn render(ip: IpAddr, text: &mut [u8; 48]) -> &[u8] {
+    let mut rest = &mut text[..];
+    // An address has 45 characters at most.
+    let _ = write!(rest, "{ip}");
+    let left = rest.len();
+    &text[..48 - left]
+}
+
+/// An address with or without a port, as found in X-Forwarded-For.
+fn address(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop.trim_ascii()).ok()?;
+    let ip = hop
+        .parse()
+        .ok()
+        .or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
+        .or_else(|| hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok())?;
+    Some(canonical(ip))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::head::Version;
+
+    fn head(fields: &[(&str, &str)]) -> RequestHead {
+        let mut head = RequestHead::new();
+        head.set_line(b"GET", b"/", Version::Http11);
+        head.push(b"Host", b"app.example:8443");
+        fields.iter().for_each(|(name, value)| head.push(name.as_bytes(), value.as_bytes()));
+        head.seal().unwrap();
+        head
+    }
+
+    fn lines(head: &RequestHead, peer: &str, trust: &[&str]) -> (Client, String) {
+        let trust: Vec<IpNet> = trust.iter().map(|net| net.parse().unwrap()).collect();
+        let peer: SocketAddr = peer.parse().unwrap();
+        let client = Client::of(head, peer.ip(), true, &trust);
+        let mut out = Vec::new();
+        client.write_lines(head, peer, "10.0.0.1:443".parse().unwrap(), true, &mut out);
+        (client, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn a_stranger_is_who_he_is_whatever_he_says() {
+        let head = head(&[("X-Forwarded-For", "1.2.3.4"), ("X-Forwarded-Proto", "http"), ("Via", "1.1 a")]);
+        let (client, lines) = lines(&head, "203.0.113.9:1", &["10.0.0.0/8"]);
+        assert_eq!(client, Client { ip: "203.0.113.9".parse().unwrap(), trusted: false, https: true });
+        assert_eq!(
+            lines,
+            "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: app.example:8443\r\n\
+             X-Forwarded-Port: 443\r\nVia: 1.1 a, 1.1 lbd\r\n"
+        );
+        assert!(client.replaced(&head).has(Known::XForwardedProto));
+    }
+
+    #[test]
+    fn a_trusted_chain_is_read_from_the_right_up_to_the_first_stranger() {
+        let head = head(&[
+            ("X-Forwarded-For", "6.6.6.6, 198.51.100.7"),
+            ("X-Forwarded-For", "[10.1.1.1]:9"),
+            ("X-Forwarded-For", "10.0.0.2:5555"),
+            ("X-Forwarded-Proto", "http"),
+        ]);
+        let (client, lines) = lines(&head, "[::ffff:10.0.0.9]:1", &["10.0.0.0/8"]);
+        // `[10.1.1.1]:9` is no address: the chain is believed only as far as it can be read.
+        assert_eq!(client.ip, "10.0.0.2".parse::<IpAddr>().unwrap());
+        assert!(!client.https, "a trusted peer knows how the client came");
+        assert!(lines.starts_with(
+            "X-Forwarded-For: 6.6.6.6, 198.51.100.7, [10.1.1.1]:9, 10.0.0.2:5555, 10.0.0.9\r\n"
+        ));
+        assert!(!lines.contains("X-Forwarded-Proto"), "what a trusted peer said stays: {lines}");
+    }
+
+    #[test]
+    fn a_readable_chain_gives_the_first_stranger() {
+        let head = head(&[("X-Forwarded-For", "6.6.6.6, 198.51.100.7, 10.0.0.2")]);
+        assert_eq!(
+            lines(&head, "10.0.0.9:1", &["10.0.0.0/8"]).0.ip,
+            "198.51.100.7".parse::<IpAddr>().unwrap()
+        );
+    }
+}

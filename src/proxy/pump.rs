@@ -1,0 +1,241 @@
+//! One body on its way from one stream to the other, without ever holding more than a buffer of it.
+//!
+//! What arrives is decoded by its framing and written anew by ours, so one message in is one message
+//! out. The pump borrows a read buffer only while bytes are in hand; what is in hand when its peer is
+//! slow stays in that one buffer, which is all the memory a stalled body costs.
+
+use std::task::{Context, Poll, ready};
+
+use super::buffer::{Buffer, BufferPool, SMALL};
+use super::http1::{BodyDecoder, chunk_end, chunk_head, last_chunk};
+use super::stream::Stream;
+
+/// A body up to this size is copied behind its head: one plain `send` is cheaper than a `writev`.
+const COPIED: usize = 4096;
+/// Serialised bytes that may wait for a slow receiver.
+const OUT_MOST: usize = 64 * 1024;
+
+/// Why a body did not arrive whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PumpError {
+    /// The sender's stream failed.
+    From,
+    /// The sender's stream ended too early.
+    Truncated,
+    /// The sender's framing is broken.
+    Framing,
+    /// More than the route allows.
+    TooLarge,
+    /// The receiver's stream failed.
+    To,
+}
+
+/// How a body is framed for its receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framed {
+    /// As it is: a declared length, or until the stream ends.
+    Raw,
+    /// In chunks.
+    Chunked,
+}
+
+/// One body, one direction.
+#[derive(Debug)]
+pub(crate) struct Pump {
+    decoder: BodyDecoder,
+    framed: Framed,
+    /// Bytes from the sender; the first `pending` are decoded.
+    input: Option<Buffer>,
+    /// Decoded bytes at the front of `input` that are to be written as they are.
+    pending: usize,
+    /// Serialised bytes that go out before `pending`: the head, chunk lines, copied data.
+    out: Vec<u8>,
+    sent: usize,
+    /// Body bytes decoded so far.
+    moved: u64,
+    /// Bytes written so far, the head's included.
+    written: u64,
+    limit: Option<u64>,
+    decoded_all: bool,
+    finished: bool,
+    /// The last read filled its buffer: the next one borrows a large one.
+    wide: bool,
+}
+
+impl Pump {
+    /// Sends `out` (a head) and then the body that `decoder` finds in `input` and in what follows it.
+    pub(crate) fn new(decoder: BodyDecoder, framed: Framed, out: Vec<u8>, input: Option<Buffer>) -> Self {
+        Self {
+            decoder,
+            framed,
+            input,
+            pending: 0,
+            out,
+            sent: 0,
+            moved: 0,
+            written: 0,
+            limit: None,
+            decoded_all: false,
+            finished: false,
+            wide: false,
+        }
+    }
+
+    /// With a largest size.
+    pub(crate) fn limited(mut self, limit: Option<u64>) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Body bytes that passed so far.
+    pub(crate) fn moved(&self) -> u64 {
+        self.moved
+    }
+
+    /// A figure that grows with every byte read or written: unchanged means a stall.
+    pub(crate) fn progress(&self) -> u64 {
+        self.moved.wrapping_add(self.written)
+    }
+
+    /// Whether everything was handed to the receiver.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Whether the receiver is what it waits for.
+    pub(crate) fn waits_for_receiver(&self) -> bool {
+        self.pending > 0 || self.sent < self.out.len()
+    }
+
+    /// The bytes behind the body: of the next message, or of nobody.
+    pub(crate) fn take_input(&mut self) -> Option<Buffer> {
+        self.input.take()
+    }
+
+    /// The serialised bytes' vector, empty, for reuse.
+    pub(crate) fn into_out(mut self) -> Vec<u8> {
+        self.out.clear();
+        self.out
+    }
+
+    /// Moves what can be moved. Ready when the whole body is with the receiver's kernel.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut Stream,
+        to: &mut Stream,
+        buffers: &BufferPool,
+    ) -> Poll<Result<(), PumpError>> {
+        loop {
+            // Before writing: a head shares its segment with the body bytes at hand.
+            self.decode(buffers)?;
+            ready!(self.poll_write(cx, to))?;
+            if self.decoded_all {
+                ready!(to.poll_push(cx)).map_err(|_| PumpError::To)?;
+                self.finished = true;
+                return Poll::Ready(Ok(()));
+            }
+            if self.input.as_ref().is_none_or(Buffer::is_empty)
+                && self.poll_read(cx, from, buffers)?.is_pending()
+            {
+                let _ = to.poll_push(cx).map_err(|_| PumpError::To)?;
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut Stream,
+        buffers: &BufferPool,
+    ) -> Poll<Result<(), PumpError>> {
+        debug_assert!(self.pending == 0, "reads only when nothing is left to write");
+        let mut buffer = match self.input.take() {
+            Some(buffer) => buffer,
+            None if self.wide => buffers.large(),
+            None => buffers.small(),
+        };
+        match from.poll_fill(cx, &mut buffer) {
+            Poll::Pending => {
+                buffers.give(buffer);
+                Poll::Pending
+            }
+            Poll::Ready(Err(_)) => {
+                buffers.give(buffer);
+                Poll::Ready(Err(PumpError::From))
+            }
+            Poll::Ready(Ok(0)) => {
+                buffers.give(buffer);
+                if self.decoder.eof().is_ok() {
+                    Poll::Ready(Ok(()))
+                } else {
+                    Poll::Ready(Err(PumpError::Truncated))
+                }
+            }
+            Poll::Ready(Ok(n)) => {
+                self.wide = n == buffer.capacity() || n > SMALL;
+                self.input = Some(buffer);
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    /// Decodes what is at hand: data that is framed alike on both sides stays where it is, other data is
+    /// copied behind its new chunk line.
+    fn decode(&mut self, buffers: &BufferPool) -> Result<(), PumpError> {
+        while self.pending == 0 && !self.decoder.is_done() && self.out.len() - self.sent < OUT_MOST {
+            let Some(input) = self.input.as_mut().filter(|input| !input.is_empty()) else { break };
+            let piece = self.decoder.next(input.bytes()).map_err(|_| PumpError::Framing)?;
+            self.moved += piece.data.len() as u64;
+            if self.limit.is_some_and(|limit| self.moved > limit) {
+                return Err(PumpError::TooLarge);
+            }
+            if piece.consumed == 0 {
+                break;
+            }
+            let in_place = self.framed == Framed::Raw && piece.data.len() == piece.consumed;
+            if in_place && (piece.data.len() > COPIED || self.out.is_empty()) {
+                self.pending = piece.data.len();
+                continue;
+            }
+            if self.framed == Framed::Chunked && !piece.data.is_empty() {
+                chunk_head(piece.data.len(), &mut self.out);
+            }
+            self.out.extend_from_slice(&input.bytes()[piece.data.clone()]);
+            if self.framed == Framed::Chunked && !piece.data.is_empty() {
+                chunk_end(&mut self.out);
+            }
+            input.consume(piece.consumed);
+        }
+        if self.decoder.is_done() && !self.decoded_all {
+            if self.framed == Framed::Chunked {
+                last_chunk(self.decoder.trailers(), &mut self.out);
+            }
+            self.decoded_all = true;
+        }
+        if self.input.as_ref().is_some_and(Buffer::is_empty)
+            && let Some(buffer) = self.input.take()
+        {
+            buffers.give(buffer);
+        }
+        Ok(())
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, to: &mut Stream) -> Poll<Result<(), PumpError>> {
+        while self.sent < self.out.len() || self.pending > 0 {
+            let raw = self.input.as_ref().map_or(&[][..], |input| &input.bytes()[..self.pending]);
+            let n = ready!(to.poll_send(cx, &self.out[self.sent..], raw)).map_err(|_| PumpError::To)?;
+            self.written += n as u64;
+            let from_out = n.min(self.out.len() - self.sent);
+            self.sent += from_out;
+            if let Some(input) = self.input.as_mut().filter(|_| n > from_out) {
+                input.consume(n - from_out);
+                self.pending -= n - from_out;
+            }
+        }
+        self.out.clear();
+        self.sent = 0;
+        Poll::Ready(Ok(()))
+    }
+}

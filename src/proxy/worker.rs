@@ -1,0 +1,230 @@
+//! One thread of the data path: its listener sockets, its connections to servers, its buffers, its view
+//! of the snapshot. Nothing here is shared with another worker; what must be shared is behind the snapshot.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{Notify, mpsc};
+use tracing::{debug, error};
+
+use super::accept;
+use super::access_log::AccessLog;
+use super::buffer::BufferPool;
+use super::date::DateCache;
+use super::deadline::{Deadlines, TICK};
+use super::scratch::Scratch;
+use super::upstream::Upstreams;
+use crate::config::model::ListenAddress;
+use crate::snapshot::{Current, Reader, Snapshot};
+
+/// What the steering thread tells a worker.
+#[derive(Debug)]
+pub enum Order {
+    /// Accept on this socket.
+    Listen(ListenAddress, std::net::TcpListener),
+    /// Take what waits on that address, then accept there no more.
+    Unlisten(ListenAddress),
+    /// Accept nowhere; end connections as they become idle.
+    Drain,
+    /// End what is left.
+    Cut,
+}
+
+/// How far the worker's end is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Not at all.
+    Serving,
+    /// Connections end after their current exchange.
+    Draining,
+    /// Everything ends now.
+    Cutting,
+}
+
+/// One worker.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    /// Its number, from 0: its shard of every counter.
+    pub(crate) index: usize,
+    /// Spare buffers.
+    pub(crate) buffers: BufferPool,
+    /// Unused connections to servers.
+    pub(crate) upstreams: Upstreams,
+    /// Clocks of its connections.
+    pub(crate) deadlines: Rc<Deadlines>,
+    /// Access-log lines on their way out.
+    pub(crate) access_log: AccessLog,
+    #[allow(clippy::vec_box, reason = "lent and returned whole: the move of a pointer, not of a kilobyte")]
+    scratches: RefCell<Vec<Box<Scratch>>>,
+    reader: RefCell<Reader>,
+    date: RefCell<DateCache>,
+    unix: Cell<u64>,
+    phase: Cell<Phase>,
+    open: Cell<usize>,
+}
+
+/// Scratches that a worker keeps when nobody needs them.
+const SCRATCHES_KEPT: usize = 64;
+
+impl Worker {
+    pub(crate) fn new(index: usize, current: &Current, access_log: AccessLog) -> Rc<Self> {
+        Rc::new(Self {
+            index,
+            buffers: BufferPool::default(),
+            upstreams: Upstreams::default(),
+            deadlines: Deadlines::new(),
+            access_log,
+            scratches: RefCell::default(),
+            reader: RefCell::new(current.reader()),
+            date: RefCell::default(),
+            unix: Cell::new(unix_seconds()),
+            phase: Cell::new(Phase::Serving),
+            open: Cell::new(0),
+        })
+    }
+
+    /// Looks at the world now.
+    pub(crate) fn with_snapshot<T>(&self, look: impl FnOnce(&Arc<Snapshot>) -> T) -> T {
+        look(self.reader.borrow_mut().snapshot())
+    }
+
+    /// Seconds since 1970, as of the last sweep.
+    pub(crate) fn unix_seconds(&self) -> u64 {
+        self.unix.get()
+    }
+
+    /// The `Date` of an answer made now.
+    pub(crate) fn date(&self) -> [u8; 29] {
+        *self.date.borrow_mut().at(self.unix.get())
+    }
+
+    /// Whether connections are to end after their current exchange.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.phase.get() >= Phase::Draining
+    }
+
+    /// Whether connections are to end now.
+    pub(crate) fn is_cutting(&self) -> bool {
+        self.phase.get() >= Phase::Cutting
+    }
+
+    /// Working memory for one exchange.
+    pub(crate) fn scratch(&self) -> Box<Scratch> {
+        self.scratches.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes working memory back.
+    pub(crate) fn give_scratch(&self, mut scratch: Box<Scratch>) {
+        scratch.clear();
+        let mut scratches = self.scratches.borrow_mut();
+        if scratches.len() < SCRATCHES_KEPT {
+            scratches.push(scratch);
+        }
+    }
+
+    /// Counts an open connection until the guard is dropped.
+    pub(crate) fn enter(self: &Rc<Self>) -> Open {
+        self.open.set(self.open.get() + 1);
+        Open(Rc::clone(self))
+    }
+
+    fn set_phase(&self, phase: Phase) {
+        self.phase.set(self.phase.get().max(phase));
+        self.deadlines.wake_all();
+    }
+}
+
+/// One open connection of a worker.
+#[derive(Debug)]
+pub(crate) struct Open(Rc<Worker>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get() - 1);
+    }
+}
+
+/// Runs a worker on this thread until it was told to drain and its last connection ended.
+pub fn run(index: usize, current: &Current, access_log: AccessLog, orders: mpsc::UnboundedReceiver<Order>) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            error!(index, %error, "worker cannot start");
+            return;
+        }
+    };
+    let worker = Worker::new(index, current, access_log);
+    tokio::task::LocalSet::new().block_on(&runtime, steer(worker, orders));
+}
+
+/// Obeys orders, sweeps clocks. Ends when draining and empty, or cut.
+async fn steer(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Order>) {
+    let mut accepting: HashMap<ListenAddress, Rc<Notify>> = HashMap::new();
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = 0u64;
+    loop {
+        tokio::select! {
+            order = orders.recv() => match order {
+                Some(Order::Listen(address, socket)) => {
+                    let stop = Rc::new(Notify::new());
+                    match tokio::net::TcpListener::from_std(socket) {
+                        Ok(listener) => {
+                            tokio::task::spawn_local(accept::run(Rc::clone(&worker), address, listener, Rc::clone(&stop)));
+                            accepting.insert(address, stop);
+                        }
+                        Err(error) => error!(?address, %error, "listener cannot be used"),
+                    }
+                }
+                Some(Order::Unlisten(address)) => {
+                    if let Some(stop) = accepting.remove(&address) {
+                        stop.notify_one();
+                    }
+                }
+                Some(Order::Drain) => {
+                    accepting.drain().for_each(|(_, stop)| stop.notify_one());
+                    worker.set_phase(Phase::Draining);
+                    worker.upstreams.clear();
+                }
+                Some(Order::Cut) | None => {
+                    worker.set_phase(Phase::Cutting);
+                    settle(&worker).await;
+                    return;
+                }
+            },
+            _ = tick.tick() => {
+                ticks += 1;
+                worker.deadlines.sweep();
+                worker.unix.set(unix_seconds());
+                worker.access_log.flush();
+                if ticks.is_multiple_of(Duration::from_secs(1).as_millis() as u64 / TICK.as_millis() as u64) {
+                    worker.upstreams.sweep(worker.deadlines.now());
+                }
+                if worker.is_draining() && worker.open.get() == 0 {
+                    debug!(index = worker.index, "worker empty");
+                    worker.access_log.flush();
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// After a cut: gives connections a moment to write their last bytes and log lines.
+async fn settle(worker: &Rc<Worker>) {
+    for _ in 0..20 {
+        if worker.open.get() == 0 {
+            break;
+        }
+        tokio::time::sleep(TICK).await;
+        worker.deadlines.sweep();
+    }
+    worker.access_log.flush();
+}

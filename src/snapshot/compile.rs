@@ -1,0 +1,353 @@
+//! Model x live pools -> [`Snapshot`]. No I/O, no side effect: what lives is adopted by key, and a snapshot
+//! that is thrown away instead of published leaves nothing behind.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::{
+    ActionSnap, ConnectSpec, ListenerLive, ListenerSnap, ListenerTlsSnap, PoolSnap, RetryBudget, RouteSnap,
+    SiteSnap, Snapshot,
+};
+use crate::config::diagnostic::{Diagnostic, Report};
+use crate::config::model::{self, Action, HeaderEdit, Listener, Model, Route, Site};
+use crate::pool::{
+    BalanceKind, BodyMatch, CheckSpec, CookiePolicy, DrainPolicy, DrainSticky, HashKey, HttpProbe, KeyRing,
+    OnDown, Pool, PoolSettings, ProbeKind, SameSite, Secure, ServerSettings, Statuses, StickySettings,
+    TlsToServer,
+};
+use crate::router::{HostRouter, PathRouter, RouteEntry};
+use crate::tls::TlsConfigs;
+
+/// What compiling needs besides the model.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// TLS configurations, by listener and pool.
+    pub tls: &'a TlsConfigs,
+    /// The world that is to be replaced: live state is adopted from it.
+    pub previous: &'a Snapshot,
+    /// The number of the new world.
+    pub generation: u64,
+    /// What signs sticky cookies.
+    pub keys: &'a Arc<KeyRing>,
+    /// How many workers count.
+    pub workers: usize,
+}
+
+/// Compiles a model. Fails only on what the model's own checks should have found.
+pub fn compile(model: &Model, context: &Context<'_>) -> Result<Snapshot, Report> {
+    let mut report = Report::default();
+    let pools: BTreeMap<Arc<str>, Arc<PoolSnap>> = model
+        .pools
+        .values()
+        .filter_map(|pool| {
+            compile_pool(pool, context, &mut report).map(|snap| (Arc::clone(&pool.name), Arc::new(snap)))
+        })
+        .collect();
+    let cookies: BTreeSet<Arc<str>> = pools
+        .values()
+        .flat_map(|pool| pool.pool.sticky_cookie_names().map(Arc::from).collect::<Vec<_>>())
+        .collect();
+    let shared =
+        Shared { cookies: cookies.into_iter().collect(), access_log: model.log.access.clone().map(Arc::new) };
+    let listeners = model
+        .listeners
+        .iter()
+        .map(|listener| Arc::new(compile_listener(listener, model, &pools, &shared, context, &mut report)))
+        .collect();
+    if report.has_errors() {
+        return Err(report);
+    }
+    Ok(Snapshot { generation: context.generation, since: SystemTime::now(), listeners, pools })
+}
+
+struct Shared {
+    cookies: Arc<[Arc<str>]>,
+    access_log: Option<Arc<model::AccessLog>>,
+}
+
+fn compile_listener(
+    listener: &Listener,
+    model: &Model,
+    pools: &BTreeMap<Arc<str>, Arc<PoolSnap>>,
+    shared: &Shared,
+    context: &Context<'_>,
+    report: &mut Report,
+) -> ListenerSnap {
+    let mut hosts = Vec::new();
+    let mut default = None;
+    for site in &model.sites {
+        let Some(snap) = compile_site(site, &listener.name, pools, report) else { continue };
+        if site.hosts.is_empty() {
+            default = Some(Arc::new(snap));
+        } else {
+            hosts.push((site.hosts.iter().map(|host| host.to_string()).collect(), Arc::new(snap)));
+        }
+    }
+    let before = context.previous.listener(listener.address);
+    ListenerSnap {
+        name: Arc::clone(&listener.name),
+        address: listener.address,
+        tls: listener.tls.as_ref().and_then(|tls| {
+            let config = context.tls.listeners.get(&listener.name)?;
+            Some(ListenerTlsSnap { config: Arc::clone(config), handshake_timeout: tls.handshake_timeout })
+        }),
+        redirect_to_https: listener.redirect_to_https,
+        limits: listener.limits,
+        timeout: listener.timeout,
+        trust_forwarded: listener.trust_forwarded.clone(),
+        reuse_port: listener.reuse_port,
+        backlog: listener.backlog,
+        generation: context.generation,
+        sticky_cookies: Arc::clone(&shared.cookies),
+        access_log: shared.access_log.clone(),
+        sites: HostRouter::build(hosts, default),
+        live: before.map_or_else(|| Arc::new(ListenerLive::default()), |before| Arc::clone(&before.live)),
+    }
+}
+
+/// The routes of a site on one listener; none when it has none there.
+fn compile_site(
+    site: &Site,
+    listener: &str,
+    pools: &BTreeMap<Arc<str>, Arc<PoolSnap>>,
+    report: &mut Report,
+) -> Option<SiteSnap> {
+    let on =
+        |route: &&Route| route.on.as_ref().is_none_or(|names| names.iter().any(|name| &**name == listener));
+    let routes: Vec<&Route> = site.routes.iter().filter(on).collect();
+    if routes.is_empty() {
+        return None;
+    }
+    let entries = routes
+        .iter()
+        .filter_map(|route| {
+            Some(RouteEntry {
+                patterns: route.patterns.clone(),
+                matches: route.matches.clone(),
+                priority: route.priority,
+                ignore_case: route.ignore_case,
+                value: Arc::new(compile_route(route, pools)?),
+            })
+        })
+        .collect();
+    match PathRouter::build(entries, site.paths) {
+        Ok(router) => Some(SiteSnap { hosts: site.hosts.clone(), paths: site.paths, routes: router }),
+        Err(ties) => {
+            for tie in ties {
+                let (a, b) = (&routes[tie.a], &routes[tie.b]);
+                report.push(
+                    Diagnostic::error("LB202", b.span, format!("two routes tie for `{}`", tie.pattern))
+                        .also(a.span, "the other one"),
+                );
+            }
+            None
+        }
+    }
+}
+
+fn compile_route(route: &Route, pools: &BTreeMap<Arc<str>, Arc<PoolSnap>>) -> Option<RouteSnap> {
+    let action = match &route.action {
+        Action::Pool(name) => ActionSnap::Pool(Arc::clone(pools.get(name)?)),
+        Action::Redirect { location, status } => {
+            ActionSnap::Redirect { location: location.clone(), status: *status }
+        }
+        Action::Respond { status, body, content_type } => ActionSnap::Respond {
+            status: *status,
+            body: Arc::clone(body),
+            content_type: Arc::clone(content_type),
+        },
+    };
+    Some(RouteSnap {
+        name: Arc::clone(&route.name),
+        place: route.place.to_string().into(),
+        action,
+        request_headers: route.request_headers.clone(),
+        response_headers: route.response_headers.clone(),
+        request_drop: replaced(&route.request_headers),
+        response_drop: replaced(&route.response_headers),
+        allow_from: route.allow_from.clone(),
+        deny_from: route.deny_from.clone(),
+        body_limit: route.body_limit,
+        timeout: route.timeout,
+        retry: route.retry.clone(),
+    })
+}
+
+fn replaced(edits: &[HeaderEdit]) -> Vec<Arc<str>> {
+    let name = |edit: &HeaderEdit| match edit {
+        HeaderEdit::Set { name, .. } | HeaderEdit::Remove { name } => Some(Arc::clone(name)),
+        HeaderEdit::Add { .. } => None,
+    };
+    edits.iter().filter_map(name).collect()
+}
+
+fn compile_pool(pool: &model::Pool, context: &Context<'_>, report: &mut Report) -> Option<PoolSnap> {
+    let tls = match &pool.tls {
+        None => None,
+        Some(tls) => Some(TlsToServer {
+            config: Arc::clone(context.tls.pools.get(&pool.name)?),
+            server_name: tls.server_name.clone(),
+        }),
+    };
+    let settings = PoolSettings {
+        name: Arc::clone(&pool.name),
+        servers: pool.servers.iter().map(server).collect(),
+        balance: balance(&pool.balance),
+        sticky: pool.sticky.iter().map(|one| sticky(one, context.keys)).collect(),
+        check: match &pool.health {
+            None => None,
+            Some(health) => Some(Arc::new(check(health, tls.as_ref(), pool, report)?)),
+        },
+        drain: DrainPolicy {
+            deadline: pool.drain.deadline,
+            sticky: match pool.drain.sticky {
+                model::DrainSticky::Keep => DrainSticky::Keep,
+                model::DrainSticky::Move => DrainSticky::Move,
+            },
+        },
+    };
+    let before = context.previous.pools.get(&pool.name);
+    let connect = ConnectSpec {
+        tls,
+        idle_timeout: pool.connections.idle_timeout,
+        max_idle: pool.connections.max_idle,
+        max_uses: pool.connections.max_uses,
+    };
+    let connect = match before {
+        // The same settings are the same object: connections that are kept go on being used.
+        Some(before) if before.connect.same_as(&connect) => Arc::clone(&before.connect),
+        _ => Arc::new(connect),
+    };
+    Some(PoolSnap {
+        pool: Pool::new(settings, before.map(|before| &before.pool), context.workers),
+        connect,
+        retries: before
+            .map_or_else(|| Arc::new(RetryBudget::default()), |before| Arc::clone(&before.retries)),
+    })
+}
+
+fn server(server: &model::Server) -> ServerSettings {
+    ServerSettings {
+        name: Arc::clone(&server.name),
+        host: Arc::clone(&server.host),
+        port: server.port,
+        weight: server.weight,
+        backup: server.backup,
+        health_port: server.health_port,
+    }
+}
+
+fn balance(balance: &model::Balance) -> BalanceKind {
+    match balance {
+        model::Balance::RoundRobin => BalanceKind::RoundRobin,
+        model::Balance::LeastRequests => BalanceKind::LeastRequests,
+        model::Balance::LeastConnections => BalanceKind::LeastConnections,
+        model::Balance::P2c => BalanceKind::P2c,
+        model::Balance::Random => BalanceKind::Random,
+        model::Balance::Hash(key) => BalanceKind::Hash(match key {
+            model::Key::SourceIp => HashKey::SourceIp,
+            model::Key::Header(name) => HashKey::Header(Arc::clone(name)),
+            model::Key::Cookie(name) => HashKey::Cookie(Arc::clone(name)),
+            model::Key::Query(name) => HashKey::Query(Arc::clone(name)),
+            model::Key::Path => HashKey::Path,
+            model::Key::Host => HashKey::Host,
+        }),
+    }
+}
+
+fn on_down(on_down: model::OnDown) -> OnDown {
+    match on_down {
+        model::OnDown::Redispatch => OnDown::Redispatch,
+        model::OnDown::Fail => OnDown::Fail,
+    }
+}
+
+fn sticky(sticky: &model::Sticky, keys: &Arc<KeyRing>) -> StickySettings {
+    match sticky {
+        model::Sticky::Cookie(cookie) => StickySettings::Cookie(CookiePolicy {
+            name: Arc::clone(&cookie.name),
+            path: Arc::clone(&cookie.path),
+            domain: cookie.domain.clone(),
+            secure: match cookie.secure {
+                model::Secure::Auto => Secure::Auto,
+                model::Secure::Always => Secure::Always,
+                model::Secure::Never => Secure::Never,
+            },
+            http_only: cookie.http_only,
+            same_site: match cookie.same_site {
+                model::SameSite::Lax => SameSite::Lax,
+                model::SameSite::Strict => SameSite::Strict,
+                model::SameSite::None => SameSite::None,
+            },
+            partitioned: cookie.partitioned,
+            max_idle: cookie.max_idle,
+            max_life: cookie.max_life,
+            on_down: on_down(cookie.on_down),
+            keys: Arc::clone(keys),
+        }),
+        model::Sticky::SourceIp(source) => StickySettings::Source {
+            ttl: source.ttl,
+            max_entries: source.max_entries,
+            mask_v4: source.mask_v4,
+            mask_v6: source.mask_v6,
+            on_down: on_down(source.on_down),
+        },
+    }
+}
+
+fn check(
+    health: &model::Health,
+    traffic: Option<&TlsToServer>,
+    pool: &model::Pool,
+    report: &mut Report,
+) -> Option<CheckSpec> {
+    let probe = match &health.probe {
+        model::Probe::Tcp => ProbeKind::Tcp,
+        model::Probe::Http { path, method, host, headers, status, body, drain_status } => {
+            ProbeKind::Http(HttpProbe {
+                method: Arc::clone(method),
+                path: Arc::clone(path),
+                host: host.clone(),
+                headers: headers.clone(),
+                status: Statuses(status.0.clone()),
+                body: match body {
+                    None => None,
+                    Some(body) => Some(body_match(body, pool, report)?),
+                },
+                drain_status: drain_status.as_ref().map(|set| Statuses(set.0.clone())),
+            })
+        }
+    };
+    // A check may speak TLS where traffic does not: then it trusts what the system trusts, which is said
+    // by giving the pool a `tls` node; without one there is nothing to speak it with.
+    let tls = if health.tls { traffic.cloned() } else { None };
+    Some(CheckSpec {
+        probe,
+        interval: health.interval,
+        down_interval: health.down_interval,
+        timeout: health.timeout,
+        rise: health.rise,
+        fall: health.fall,
+        jitter: health.jitter_percent / 100.0,
+        port: health.port,
+        initial_up: health.initial_up,
+        tls,
+    })
+}
+
+fn body_match(body: &model::TextMatch, pool: &model::Pool, report: &mut Report) -> Option<BodyMatch> {
+    match body {
+        model::TextMatch::Exact(text) => Some(BodyMatch::Contains(text.clone())),
+        model::TextMatch::Prefix(text) => Some(BodyMatch::Prefix(text.clone())),
+        model::TextMatch::Regex(text) => {
+            match regex::bytes::RegexBuilder::new(text).size_limit(256 << 10).build() {
+                Ok(regex) => Some(BodyMatch::Regex(regex)),
+                Err(error) => {
+                    report.push(Diagnostic::error("LB206", pool.span, format!("health body: {error}")));
+                    None
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! One immutable world: listeners, their sites and routes, the pools they point at.
+//!
+//! A request loads it once ([`Current`]) and sees one world to its end. What lives longer than a
+//! request (a WebSocket) holds its lease, never the snapshot: old generations are freed.
+
+mod compile;
+mod current;
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use ipnet::IpNet;
+
+pub use compile::{Context, compile};
+pub use current::{Current, Reader};
+
+use crate::config::model::{
+    AccessLog, ClientTimeouts, HeaderEdit, Limits, ListenAddress, LocationPart, RedirectToHttps, Retry,
+    Timeouts,
+};
+use crate::pool::{Pool, TlsToServer};
+use crate::router::{HostRouter, PathOptions, PathRouter};
+
+/// One generation.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Its number; 0 is the empty world before the first file.
+    pub generation: u64,
+    /// When it was published.
+    pub since: SystemTime,
+    /// Listeners, sorted by name.
+    pub listeners: Vec<Arc<ListenerSnap>>,
+    /// Pools by name.
+    pub pools: BTreeMap<Arc<str>, Arc<PoolSnap>>,
+}
+
+impl Snapshot {
+    /// The world before the first file.
+    pub fn empty() -> Self {
+        Self { generation: 0, since: SystemTime::now(), listeners: Vec::new(), pools: BTreeMap::new() }
+    }
+
+    /// The listener on `address`.
+    pub fn listener(&self, address: ListenAddress) -> Option<&Arc<ListenerSnap>> {
+        self.listeners.iter().find(|listener| listener.address == address)
+    }
+}
+
+/// A listener, compiled.
+#[derive(Debug)]
+pub struct ListenerSnap {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where it accepts: its identity over reloads.
+    pub address: ListenAddress,
+    /// How it terminates TLS.
+    pub tls: Option<ListenerTlsSnap>,
+    /// Whether it only redirects.
+    pub redirect_to_https: Option<RedirectToHttps>,
+    /// Hard caps.
+    pub limits: Limits,
+    /// Client-side clocks.
+    pub timeout: ClientTimeouts,
+    /// Whose X-Forwarded-* is believed.
+    pub trust_forwarded: Vec<IpNet>,
+    /// Whether each worker has a socket of its own.
+    pub reuse_port: bool,
+    /// `listen(2)` backlog.
+    pub backlog: u32,
+    /// The generation that it belongs to.
+    pub generation: u64,
+    /// Every cookie name that is lbd's own: none of them reaches a server.
+    pub sticky_cookies: Arc<[Arc<str>]>,
+    /// What the access log wants.
+    pub access_log: Option<Arc<AccessLog>>,
+    /// Sites by host.
+    pub sites: HostRouter<Arc<SiteSnap>>,
+    /// What survives reloads.
+    pub live: Arc<ListenerLive>,
+}
+
+/// TLS of a listener.
+#[derive(Debug, Clone)]
+pub struct ListenerTlsSnap {
+    /// Certificates, versions, tickets.
+    pub config: Arc<rustls::ServerConfig>,
+    /// How long a handshake may take.
+    pub handshake_timeout: Duration,
+}
+
+/// The live part of a listener: counts that survive reloads.
+#[derive(Debug, Default)]
+pub struct ListenerLive {
+    open: AtomicU32,
+    /// Connections accepted, ever.
+    pub accepted: AtomicU64,
+    /// Connections refused by a limit, ever.
+    pub refused: AtomicU64,
+    by_ip: Mutex<HashMap<IpAddr, u32>>,
+}
+
+/// One accepted connection's place under its listener's limits. Gives it back when dropped.
+#[derive(Debug)]
+pub struct ConnectionHold {
+    live: Arc<ListenerLive>,
+    ip: Option<IpAddr>,
+}
+
+impl ListenerLive {
+    /// Open connections, over all workers.
+    pub fn open(&self) -> u32 {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// A place for a connection from `ip`, or none when a limit is reached.
+    pub fn admit(self: &Arc<Self>, ip: IpAddr, limits: &Limits) -> Option<ConnectionHold> {
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+        if self.open.fetch_add(1, Ordering::Relaxed) >= limits.max_connections {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        let mut hold = ConnectionHold { live: Arc::clone(self), ip: None };
+        if let Some(most) = limits.max_connections_per_ip {
+            let mut by_ip = self.by_ip.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let count = by_ip.entry(ip).or_insert(0);
+            if *count >= most {
+                drop(by_ip);
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                return None;
+            }
+            *count += 1;
+            hold.ip = Some(ip);
+        }
+        Some(hold)
+    }
+}
+
+impl Drop for ConnectionHold {
+    fn drop(&mut self) {
+        self.live.open.fetch_sub(1, Ordering::Relaxed);
+        if let Some(ip) = self.ip {
+            let mut by_ip = self.live.by_ip.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if let Some(count) = by_ip.get_mut(&ip) {
+                *count -= 1;
+                if *count == 0 {
+                    by_ip.remove(&ip);
+                }
+            }
+        }
+    }
+}
+
+/// A site on one listener, compiled.
+#[derive(Debug)]
+pub struct SiteSnap {
+    /// Its hosts; empty for the default site.
+    pub hosts: Vec<Arc<str>>,
+    /// How paths are compared.
+    pub paths: PathOptions,
+    /// Its routes on this listener.
+    pub routes: PathRouter<Arc<RouteSnap>>,
+}
+
+/// A route, compiled.
+#[derive(Debug)]
+pub struct RouteSnap {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where it was written, `lbd.kdl:14`.
+    pub place: Arc<str>,
+    /// What is done.
+    pub action: ActionSnap,
+    /// Edits of the request head.
+    pub request_headers: Vec<HeaderEdit>,
+    /// Edits of the response head.
+    pub response_headers: Vec<HeaderEdit>,
+    /// Names that the edits set or remove in requests.
+    pub request_drop: Vec<Arc<str>>,
+    /// Names that the edits set or remove in responses.
+    pub response_drop: Vec<Arc<str>>,
+    /// Each list must admit the client.
+    pub allow_from: Vec<Vec<IpNet>>,
+    /// None of these.
+    pub deny_from: Vec<IpNet>,
+    /// Largest request body.
+    pub body_limit: Option<u64>,
+    /// Server-side clocks.
+    pub timeout: Timeouts,
+    /// When another server is tried.
+    pub retry: Retry,
+}
+
+impl RouteSnap {
+    /// Whether a client may come this way.
+    pub fn admits(&self, ip: IpAddr) -> bool {
+        let within = |nets: &[IpNet]| nets.iter().any(|net| net.contains(&ip));
+        self.allow_from.iter().all(|nets| within(nets)) && !within(&self.deny_from)
+    }
+}
+
+/// What a route does.
+#[derive(Debug)]
+pub enum ActionSnap {
+    /// Forward.
+    Pool(Arc<PoolSnap>),
+    /// Redirect.
+    Redirect {
+        /// `Location`, with holes.
+        location: Vec<LocationPart>,
+        /// Status.
+        status: u16,
+    },
+    /// Answer.
+    Respond {
+        /// Status.
+        status: u16,
+        /// Body.
+        body: Arc<[u8]>,
+        /// `Content-Type`.
+        content_type: Arc<str>,
+    },
+}
+
+/// A pool and how to reach its servers.
+#[derive(Debug)]
+pub struct PoolSnap {
+    /// The pool.
+    pub pool: Pool,
+    /// How connections to its servers are made and kept.
+    pub connect: Arc<ConnectSpec>,
+    /// Which share of its requests may be retries.
+    pub retries: Arc<RetryBudget>,
+}
+
+/// A pool's allowance for retries by rule: each request pays in a share, each retry takes a whole one, so
+/// that a failing pool is not stormed. Envoy and Finagle call it a retry budget.
+#[derive(Debug)]
+pub struct RetryBudget {
+    hundredths: AtomicI64,
+}
+
+impl RetryBudget {
+    /// Retries that may run at once after a quiet time.
+    const RESERVE: i64 = 10 * 100;
+
+    /// A request pays in.
+    pub fn deposit(&self, percent: f64) {
+        // Read first: in calm the reserve is full, and nothing is written.
+        if self.hundredths.load(Ordering::Relaxed) < Self::RESERVE {
+            self.hundredths.fetch_add(percent as i64, Ordering::Relaxed);
+        }
+    }
+
+    /// A retry takes one, if there is one.
+    pub fn withdraw(&self) -> bool {
+        let taken = self.hundredths.fetch_sub(100, Ordering::Relaxed) >= 100;
+        if !taken {
+            self.hundredths.fetch_add(100, Ordering::Relaxed);
+        }
+        taken
+    }
+}
+
+impl Default for RetryBudget {
+    fn default() -> Self {
+        Self { hundredths: AtomicI64::new(Self::RESERVE) }
+    }
+}
+
+/// How connections to a pool's servers are made and kept.
+#[derive(Debug)]
+pub struct ConnectSpec {
+    /// TLS, when the pool speaks it.
+    pub tls: Option<TlsToServer>,
+    /// How long an unused connection is kept.
+    pub idle_timeout: Duration,
+    /// Unused connections kept to each server by each worker.
+    pub max_idle: u32,
+    /// Requests a connection may carry.
+    pub max_uses: Option<u32>,
+}
+
+impl ConnectSpec {
+    /// Whether connections made under the one may be used under the other.
+    pub fn same_as(&self, other: &Self) -> bool {
+        let tls = match (&self.tls, &other.tls) {
+            (None, None) => true,
+            (Some(a), Some(b)) => Arc::ptr_eq(&a.config, &b.config) && a.server_name == b.server_name,
+            _ => false,
+        };
+        tls && self.idle_timeout == other.idle_timeout
+            && self.max_idle == other.max_idle
+            && self.max_uses == other.max_uses
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(all: u32, per_ip: Option<u32>) -> Limits {
+        Limits { max_connections: all, max_connections_per_ip: per_ip, header_bytes: 0, headers: 0 }
+    }
+
+    #[test]
+    fn a_retry_budget_is_a_share_of_the_requests() {
+        let budget = RetryBudget::default();
+        let reserve = (0..100).take_while(|_| budget.withdraw()).count();
+        assert_eq!(reserve, 10);
+        (0..10).for_each(|_| budget.deposit(20.0));
+        assert_eq!((0..100).take_while(|_| budget.withdraw()).count(), 2);
+    }
+
+    #[test]
+    fn a_connection_over_a_limit_is_refused_and_a_closed_one_makes_room() {
+        let live = Arc::new(ListenerLive::default());
+        let (a, b): (IpAddr, IpAddr) = ([127, 0, 0, 1].into(), [127, 0, 0, 2].into());
+        let first = live.admit(a, &limits(2, Some(1)));
+        assert!(first.is_some());
+        assert!(live.admit(a, &limits(2, Some(1))).is_none(), "one per address");
+        assert_eq!(live.open(), 1, "a refused connection leaves no count behind");
+        let second = live.admit(b, &limits(2, Some(1)));
+        assert!(second.is_some());
+        assert!(live.admit(b, &limits(2, None)).is_none(), "two in all");
+        drop((first, second));
+        assert_eq!(live.open(), 0);
+        assert!(live.by_ip.lock().unwrap().is_empty());
+        assert_eq!(live.refused.load(Ordering::Relaxed), 2);
+    }
+}
