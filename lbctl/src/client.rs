@@ -180,7 +180,8 @@ impl Reply {
         if !self.status.is_success() {
             return Err(self.problem());
         }
-        serde_json::from_slice(&self.body).map_err(|error| Error::Protocol(format!("unexpected answer: {error}")))
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Error::Protocol(format!("unexpected answer: {error}")))
     }
 
     fn problem(self) -> Error {
@@ -252,7 +253,9 @@ impl Error {
             }
             Self::Problem(problem) => problem.help.clone(),
             Self::Timeout(_) => vec!["what was asked may still be done: look with lbctl status".to_owned()],
-            Self::Protocol(_) => vec!["is lbctl as new as lbd? compare lbctl --version with lbctl daemon info".to_owned()],
+            Self::Protocol(_) => {
+                vec!["is lbctl as new as lbd? compare lbctl --version with lbctl daemon info".to_owned()]
+            }
         }
     }
 }
@@ -313,7 +316,10 @@ mod tests {
         let socket = dir.path().join("none.sock");
         let error = Client::new(&socket).get::<serde_json::Value>("/v1").await.unwrap_err();
         assert_eq!(error.exit(), Exit::Unreachable);
-        assert_eq!(error.to_string(), format!("cannot reach lbd on {}: there is no such socket", socket.display()));
+        assert_eq!(
+            error.to_string(),
+            format!("cannot reach lbd on {}: there is no such socket", socket.display())
+        );
         assert!(error.help()[0].contains("LBD_SOCKET") && error.help()[0].contains("--socket"));
     }
 }

@@ -28,7 +28,8 @@ impl Call {
     /// The body as `T`.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Box<Problem>> {
         let body: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
-        serde_json::from_slice(body).map_err(|error| bad(format!("the body is not what is expected here: {error}")))
+        serde_json::from_slice(body)
+            .map_err(|error| bad(format!("the body is not what is expected here: {error}")))
     }
 
     /// A query parameter.
@@ -109,7 +110,11 @@ pub(super) fn pool(context: &ControlContext, name: &str) -> Result<Arc<Pool>, Bo
     found.ok_or_else(|| {
         let names: Vec<&str> = pools.iter().map(|pool| &*pool.name).collect();
         let problem = Problem::new(Kind::NotFound, format!("no pool is named `{name}`")).about(name);
-        if names.is_empty() { problem.into() } else { problem.help(format!("pools: {}", names.join(", "))).into() }
+        if names.is_empty() {
+            problem.into()
+        } else {
+            problem.help(format!("pools: {}", names.join(", "))).into()
+        }
     })
 }
 

@@ -1,9 +1,9 @@
 //! Which handler answers which path.
 
+use super::ControlContext;
 use super::call::Call;
 use super::handlers::{config, daemon, events, operations, pools, routes, servers, sticky};
 use super::reply::Outcome;
-use super::ControlContext;
 use lbctl::protocol::{Kind, Problem};
 use std::rc::Rc;
 
@@ -21,12 +21,18 @@ pub(super) async fn dispatch(context: &Rc<ControlContext>, call: &Call) -> Outco
         ("GET", ["pools", pool]) => pools::show(context, pool),
         ("GET", ["servers"]) => servers::list(context),
         ("GET", ["pools", pool, "servers", server]) => servers::show(context, call, pool, server),
-        ("PUT", ["pools", pool, "servers", server, "admin"]) => servers::set_admin(context, call, pool, server),
-        ("PUT", ["pools", pool, "servers", server, "weight"]) => servers::set_weight(context, call, pool, server),
+        ("PUT", ["pools", pool, "servers", server, "admin"]) => {
+            servers::set_admin(context, call, pool, server)
+        }
+        ("PUT", ["pools", pool, "servers", server, "weight"]) => {
+            servers::set_weight(context, call, pool, server)
+        }
         ("DELETE", ["pools", pool, "servers", server, "weight"]) => {
             servers::reset_weight(context, call, pool, server)
         }
-        ("POST", ["pools", pool, "servers", server, "check"]) => servers::check(context, call, pool, server).await,
+        ("POST", ["pools", pool, "servers", server, "check"]) => {
+            servers::check(context, call, pool, server).await
+        }
         ("GET", ["operations"]) => operations::list(context),
         ("GET", ["operations", id]) => operations::show(context, call, id).await,
         ("DELETE", ["operations", id]) => operations::cancel(context, call, id),

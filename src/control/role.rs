@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn users_are_found_by_number() {
-        let passwd = "root:x:0:0:root:/root:/bin/sh\n# note\nann:x:1000:100::/home/ann:\nbroken\nbob:x:1001\n";
+        let passwd =
+            "root:x:0:0:root:/root:/bin/sh\n# note\nann:x:1000:100::/home/ann:\nbroken\nbob:x:1001\n";
         assert_eq!(find_user(passwd, 0), Some("root"));
         assert_eq!(find_user(passwd, 1000), Some("ann"));
         assert_eq!(find_user(passwd, 1001), Some("bob"));
@@ -99,7 +100,8 @@ mod tests {
     #[test]
     fn grants_refine_by_name() {
         let grants = Grants([("ann".to_owned(), Role::Operate), ("eve".to_owned(), Role::Read)].into());
-        let check = |uid, user: Option<&str>, expected| assert_eq!(grants.role(uid, 500, user), expected, "{user:?}");
+        let check =
+            |uid, user: Option<&str>, expected| assert_eq!(grants.role(uid, 500, user), expected, "{user:?}");
         check(1000, Some("ann"), Role::Operate);
         check(1001, Some("eve"), Role::Read);
         check(1002, Some("bob"), Role::Admin);

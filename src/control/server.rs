@@ -142,7 +142,8 @@ impl Client {
         let result = match self.admission {
             Admission::Served => self.call(request, caller).await,
             Admission::Told => {
-                Err(Problem::new(Kind::TooManyClients, format!("{CLIENTS} clients are connected already")).into())
+                Err(Problem::new(Kind::TooManyClients, format!("{CLIENTS} clients are connected already"))
+                    .into())
             }
         };
         let mut reply = result.unwrap_or_else(|problem| reply::problem(&problem));
@@ -187,7 +188,9 @@ async fn read_body(body: Incoming) -> Result<Bytes, Box<Problem>> {
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             Err(Problem::new(Kind::BodyTooLarge, format!("a body has at most {BODY} bytes")).into())
         }
-        Ok(Err(error)) => Err(Problem::new(Kind::BadRequest, format!("the body cannot be read: {error}")).into()),
+        Ok(Err(error)) => {
+            Err(Problem::new(Kind::BadRequest, format!("the body cannot be read: {error}")).into())
+        }
         Err(_) => Err(Problem::new(Kind::BadRequest, "the body did not come in time").into()),
     }
 }

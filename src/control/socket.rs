@@ -100,7 +100,8 @@ impl Bound {
 
 impl Drop for Bound {
     fn drop(&mut self) {
-        let ours = std::fs::symlink_metadata(&self.path).is_ok_and(|file| (file.dev(), file.ino()) == self.file);
+        let ours =
+            std::fs::symlink_metadata(&self.path).is_ok_and(|file| (file.dev(), file.ino()) == self.file);
         if ours {
             // Nobody is left to be told; the next start replaces a leftover.
             let _ = std::fs::remove_file(&self.path);
@@ -112,7 +113,12 @@ impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong(path) => {
-                write!(f, "the socket path {} is too long: at most {} bytes", path.display(), LONGEST - ".new".len())
+                write!(
+                    f,
+                    "the socket path {} is too long: at most {} bytes",
+                    path.display(),
+                    LONGEST - ".new".len()
+                )
             }
             Self::AnotherRuns(path) => write!(f, "another lbd is running: it answers on {}", path.display()),
             Self::NotASocket(path) => write!(f, "{} exists and is not a socket", path.display()),
@@ -143,7 +149,8 @@ fn make(settings: &SocketSettings, newborn: &Path) -> Result<Bound, BindError> {
     std::fs::rename(newborn, path).map_err(fail("rename the socket to", path))?;
     socket.listen(BACKLOG).map_err(fail("listen on", path))?;
     socket.set_nonblocking(true).map_err(fail("listen on", path))?;
-    let listener = UnixListener::from_std(std::os::unix::net::UnixListener::from(std::os::fd::OwnedFd::from(socket)));
+    let listener =
+        UnixListener::from_std(std::os::unix::net::UnixListener::from(std::os::fd::OwnedFd::from(socket)));
     let listener = listener.map_err(fail("listen on", path))?;
     Ok(Bound { listener, access: settings.access, path: path.clone(), file: (file.dev(), file.ino()) })
 }
@@ -157,7 +164,9 @@ fn look_for_another(path: &Path) -> Result<(), BindError> {
     }
     match UnixStream::connect(path) {
         Ok(_) => Err(BindError::AnotherRuns(path.to_path_buf())),
-        Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => Ok(()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => {
+            Ok(())
+        }
         Err(source) => Err(BindError::Io { doing: "ask who listens on", path: path.to_path_buf(), source }),
     }
 }

@@ -118,7 +118,8 @@ impl Drains {
             }
         };
         if state.operations.len() > KEPT
-            && let Some(ended) = state.operations.iter().position(|one| one.progress.borrow().phase.is_final())
+            && let Some(ended) =
+                state.operations.iter().position(|one| one.progress.borrow().phase.is_final())
         {
             state.operations.remove(ended);
         }

@@ -17,6 +17,22 @@ struct Token {
     line: usize,
 }
 
+/// A top-level module that is named somewhere, and what of it.
+#[derive(Debug)]
+struct Import {
+    module: String,
+    part: String,
+    line: usize,
+}
+
+impl Import {
+    /// Whether the list has the module, or this part of it: `config::model`.
+    fn is_among(&self, allowed: &[&str]) -> bool {
+        let part = format!("{}::{}", self.module, self.part);
+        allowed.iter().any(|name| *name == self.module || *name == part)
+    }
+}
+
 impl Source {
     /// Reads a file; a test module's own file has no code that counts.
     pub(super) fn new(name: String, text: String) -> Self {
@@ -40,13 +56,11 @@ impl Source {
         let Some((_, allowed)) = layers.iter().find(|(name, _)| *name == module) else { return Vec::new() };
         let imports = self.imports().into_iter();
         imports
-            .filter(|(import, _)| import != module && !allowed.contains(&import.as_str()))
-            .filter(|(import, _)| layers.iter().any(|(name, _)| name == import))
-            .map(|(import, line)| {
-                format!(
-                    "{}:{line}: `{module}` must not import `{import}`; it may import {allowed:?}",
-                    self.name
-                )
+            .filter(|import| import.module != module && !import.is_among(allowed))
+            .filter(|import| layers.iter().any(|(name, _)| *name == import.module))
+            .map(|Import { module: import, line, .. }| {
+                let place = format!("{}:{line}", self.name);
+                format!("{place}: `{module}` must not import `{import}`; it may import {allowed:?}")
             })
             .collect()
     }
@@ -58,8 +72,8 @@ impl Source {
         windows.filter(|w| w.iter().zip(&wanted).all(|(a, b)| a.text == b.text)).map(|w| w[0].line).collect()
     }
 
-    /// Top-level modules that it names, each with its line.
-    fn imports(&self) -> Vec<(String, usize)> {
+    /// Top-level modules that it names.
+    fn imports(&self) -> Vec<Import> {
         let mut found = Vec::new();
         let depth = self.depth();
         let mut at = 0;
@@ -93,18 +107,18 @@ impl Source {
     }
 
     /// The name at `at`, or the first name of each element of the group there.
-    fn names_at(&self, at: usize, found: &mut Vec<(String, usize)>) {
+    fn names_at(&self, at: usize, found: &mut Vec<Import>) {
         if self.word(at) != "{" {
-            return found.extend(self.tokens.get(at).map(|t| (t.text.clone(), t.line)));
+            return found.extend(self.import_at(at));
         }
         let (mut level, mut first) = (0_usize, true);
-        for token in &self.tokens[at..] {
+        for (here, token) in self.tokens.iter().enumerate().skip(at) {
             match token.text.as_str() {
                 "{" => level += 1,
                 "}" => level -= 1,
                 "," if level == 1 => first = true,
                 _ if level == 1 && first => {
-                    found.push((token.text.clone(), token.line));
+                    found.extend(self.import_at(here));
                     first = false;
                 }
                 _ => {}
@@ -113,6 +127,12 @@ impl Source {
                 return;
             }
         }
+    }
+
+    fn import_at(&self, at: usize) -> Option<Import> {
+        let token = self.tokens.get(at)?;
+        let part = if self.word(at + 1) == "::" { self.word(at + 2) } else { "" };
+        Some(Import { module: token.text.clone(), part: part.to_owned(), line: token.line })
     }
 
     fn word(&self, at: usize) -> &str {
@@ -259,7 +279,7 @@ mod tests {
     use super::*;
 
     const LAYERS: &[(&str, &[&str])] =
-        &[("router", &[]), ("pool", &[]), ("config", &["router"]), ("main", &["config"])];
+        &[("router", &[]), ("pool", &[]), ("config", &["router", "pool::plain"]), ("main", &["config"])];
 
     fn violations(name: &str, text: &str) -> Vec<String> {
         Source::new(name.to_owned(), text.to_owned()).violations(LAYERS)
@@ -277,6 +297,8 @@ mod tests {
             ("src/router.rs", "use super::config;"),
             ("src/router/a/b.rs", "use super::super::super::config;"),
             ("src/main.rs", "use lbd::router::tree;"),
+            ("src/config/model.rs", "use crate::pool::live;"),
+            ("src/config/model.rs", "use crate::pool::{plain, live};"),
             ("src/router/tree.rs", "const A: char = '\"'; use crate::config; const B: char = '\"';"),
             ("src/router/tree.rs", "fn f<'a>(_: &'a str) { crate::config::go() }"),
             ("src/router/tree.rs", "#[cfg(test)] mod t { fn f() {} }\nuse crate::config;"),
@@ -291,6 +313,7 @@ mod tests {
         let ways = [
             ("src/config/model.rs", "use crate::router::Pattern;"),
             ("src/config/model.rs", "use crate::config::node;"),
+            ("src/config/model.rs", "use crate::{pool::plain::Value, router};"),
             ("src/config/model.rs", "use super::node;"),
             ("src/config/a/b.rs", "use super::super::pool;"),
             ("src/router/tree.rs", "// use crate::config;\n/* crate::config /* nested */ crate::pool */"),
@@ -312,7 +335,8 @@ mod tests {
     fn the_message_names_file_line_and_rule() {
         let said = violations("src/config/model.rs", "//! Doc.\n\nuse crate::pool::Server;\n");
         let expected =
-            "src/config/model.rs:3: `config` must not import `pool`; it may import [\"router\"]".to_owned();
+            "src/config/model.rs:3: `config` must not import `pool`; it may import [\"router\", \"pool::plain\"]"
+                .to_owned();
         assert_eq!(said, [expected]);
     }
 

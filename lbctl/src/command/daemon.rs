@@ -19,7 +19,8 @@ pub(super) async fn run(command: DaemonCommand, client: &Client, screen: &Screen
             screen.data(&api, |_| render::api(&api));
         }
         DaemonCommand::Shutdown { drain, reason } => {
-            let answer: Value = client.send(Method::POST, "/v1/shutdown", &Shutdown { drain, reason }).await?;
+            let answer: Value =
+                client.send(Method::POST, "/v1/shutdown", &Shutdown { drain, reason }).await?;
             screen.data(&answer, |_| "lbd is shutting down\n".to_owned());
         }
     }

@@ -8,9 +8,9 @@ use crate::failure::Failure;
 use crate::screen::Screen;
 use http::Method;
 use lbctl::client::{Client, encode};
+use lbctl::protocol::units::format_duration;
 use lbctl::protocol::{AdminState, Changed, DrainSticky, Exit, Operation, Phase, SetAdmin};
 use lbctl::render;
-use lbctl::protocol::units::format_duration;
 
 pub(super) async fn run(args: DrainArgs, client: &Client, screen: &Screen) -> Result<Exit, Failure> {
     let mut operations = Vec::new();

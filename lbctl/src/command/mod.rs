@@ -23,8 +23,12 @@ pub(crate) async fn run(command: Command, client: &Client, screen: &Screen) -> R
     match command {
         Command::Status { watch } => status::run(watch, client, screen).await,
         Command::Pool(command) => pool::run(command, client, screen).await,
-        Command::Server(ServerCommand::Drain(args)) | Command::Drain(args) => drain::run(args, client, screen).await,
-        Command::Server(ServerCommand::Ready(args)) | Command::Ready(args) => server::ready(args, client, screen).await,
+        Command::Server(ServerCommand::Drain(args)) | Command::Drain(args) => {
+            drain::run(args, client, screen).await
+        }
+        Command::Server(ServerCommand::Ready(args)) | Command::Ready(args) => {
+            server::ready(args, client, screen).await
+        }
         Command::Server(command) => server::run(command, client, screen).await,
         Command::Sticky(command) => sticky::run(command, client, screen).await,
         Command::Route(command) => route::run(command, client, screen).await,

@@ -37,7 +37,8 @@ pub(super) async fn run(command: RouteCommand, client: &Client, screen: &Screen)
 }
 
 fn field(line: &str) -> Result<Field, Failure> {
-    let bad = || Failure::new(Exit::Usage, format!("`{line}` is not a header field; write it like 'Name: value'"));
+    let bad =
+        || Failure::new(Exit::Usage, format!("`{line}` is not a header field; write it like 'Name: value'"));
     let (name, value) = line.split_once(':').ok_or_else(bad)?;
     if name.trim().is_empty() {
         return Err(bad());

@@ -80,7 +80,8 @@ async fn maint(args: MaintArgs, client: &Client, screen: &Screen) -> Result<Exit
         let changed: Changed = client.send(Method::PUT, &path(&server, "/admin"), &wish).await?;
         let name = name(&server);
         screen.data(&changed, |_| {
-            let verb = if changed.effect.dry_run { "would take no more requests" } else { "takes no more requests" };
+            let verb =
+                if changed.effect.dry_run { "would take no more requests" } else { "takes no more requests" };
             let (requests, sessions) = (changed.effect.requests, changed.effect.sessions);
             format!("{name} {verb}; {requests} requests and {sessions} sessions go on to their end\n")
         });
@@ -112,7 +113,10 @@ async fn set_weight(
         };
         let name = name(&server);
         screen.data(&changed, |_| {
-            format!("{name} has weight {} (file says {})\n", changed.server.weight, changed.server.file_weight)
+            format!(
+                "{name} has weight {} (file says {})\n",
+                changed.server.weight, changed.server.file_weight
+            )
         });
         let undo = if server.weight == server.file_weight {
             format!("lbctl server weight {name} --reset")

@@ -22,7 +22,8 @@ pub fn config_banner(config: &ConfigSummary, paint: Paint) -> String {
             paint.text(Tone::Good, "✔ clean")
         );
     };
-    let saves = if rejected.attempts > 1 { format!(", {} saves refused", rejected.attempts) } else { String::new() };
+    let saves =
+        if rejected.attempts > 1 { format!(", {} saves refused", rejected.attempts) } else { String::new() };
     format!(
         "config {}   running generation {} ({age} ago){saves}\n       → lbctl config show-report\n",
         paint.text(Tone::Bad, &format!("✘ {}", first_error(rejected))),
@@ -35,7 +36,8 @@ pub fn config_state(state: &ConfigState, paint: Paint) -> String {
     let running = &state.running;
     let mut out = format!("// {}, generation {} since {}\n", state.main, running.number, running.since);
     if let Some(rejected) = &state.rejected {
-        let line = format!("// the files on disk differ, refused at {}: {}\n", rejected.at, first_error(rejected));
+        let line =
+            format!("// the files on disk differ, refused at {}: {}\n", rejected.at, first_error(rejected));
         out.push_str(&paint.text(Tone::Bad, &line));
     }
     for file in &state.files {

@@ -9,7 +9,8 @@ pub fn event(event: &Event, paint: Paint) -> String {
         let missed = event.missed.unwrap_or_default();
         return paint.text(Tone::Bad, &format!("too slow to follow: {missed} events were missed"));
     }
-    let time = event.time.map(|time| format!("{:.0}", time.strftime("%Y-%m-%dT%H:%M:%SZ"))).unwrap_or_default();
+    let time =
+        event.time.map(|time| format!("{:.0}", time.strftime("%Y-%m-%dT%H:%M:%SZ"))).unwrap_or_default();
     let tone = match event.kind.as_str() {
         "server.down" | "config.rejected" => Tone::Bad,
         "server.up" | "config.applied" | "drain.done" => Tone::Good,

@@ -29,8 +29,17 @@ pub fn servers(servers: &[Server], paint: Paint) -> String {
     if servers.is_empty() {
         return "no servers\n".to_owned();
     }
-    let mut table =
-        Table::new(&["SERVER", "ADDRESS", "STATE", "WEIGHT", "IN FLIGHT", "SESSIONS", "REQUESTS", "5XX", "P99"]);
+    let mut table = Table::new(&[
+        "SERVER",
+        "ADDRESS",
+        "STATE",
+        "WEIGHT",
+        "IN FLIGHT",
+        "SESSIONS",
+        "REQUESTS",
+        "5XX",
+        "P99",
+    ]);
     for server in servers {
         let (state, tone) = server_state(server);
         table.row(vec![

@@ -59,7 +59,8 @@ fn pool_table(pools: &[PoolSummary], operations: &[Operation], paint: Paint) -> 
     if pools.is_empty() {
         return "no pools\n".to_owned();
     }
-    let mut table = Table::new(&["POOL", "SERVERS", "REQ/S", "P99", "5XX", "IN FLIGHT", "SESSIONS", "STICKY"]);
+    let mut table =
+        Table::new(&["POOL", "SERVERS", "REQ/S", "P99", "5XX", "IN FLIGHT", "SESSIONS", "STICKY"]);
     for pool in pools {
         let tone = match pool.up {
             0 => Tone::Bad,

@@ -54,7 +54,9 @@ pub fn entries(entries: &StickyEntries, paint: Paint) -> String {
 /// `lbctl sticky get`.
 pub fn lookup(lookup: &StickyLookup) -> String {
     match &lookup.server {
-        Some(server) => format!("{} → {}/{server}  ({}: {})\n", lookup.key, lookup.pool, lookup.kind, lookup.why),
+        Some(server) => {
+            format!("{} → {}/{server}  ({}: {})\n", lookup.key, lookup.pool, lookup.kind, lookup.why)
+        }
         None => format!("{} → no server of {}  ({}: {})\n", lookup.key, lookup.pool, lookup.kind, lookup.why),
     }
 }

@@ -26,7 +26,8 @@ pub(in crate::control) fn generation(context: &ControlContext, number: &str) -> 
     let number: u64 = number.parse().map_err(|_| bad(format!("`{number}` is not a generation")))?;
     let config = context.world.config();
     let found = config.history.iter().find(|generation| generation.number == number);
-    let found = found.ok_or_else(|| Problem::new(Kind::NotFound, format!("generation {number} is not remembered")))?;
+    let found = found
+        .ok_or_else(|| Problem::new(Kind::NotFound, format!("generation {number} is not remembered")))?;
     json(&view::generation(found))
 }
 

@@ -34,7 +34,14 @@ pub(in crate::control) fn follow(context: &ControlContext, call: &Call) -> Outco
     };
     // Subscribed before the first look: an event in between is seen twice by nobody and missed by nobody.
     let news = context.events.subscribe();
-    Ok(reply::lines(lines(Reader { events: Arc::clone(&context.events), news, seq, read: seq == context.events.last(), kinds, follow })))
+    Ok(reply::lines(lines(Reader {
+        events: Arc::clone(&context.events),
+        news,
+        seq,
+        read: seq == context.events.last(),
+        kinds,
+        follow,
+    })))
 }
 
 struct Reader {

@@ -79,5 +79,6 @@ fn steps(drain: Arc<Operation>, progress: watch::Receiver<Progress>) -> Lines {
 fn find(context: &ControlContext, id: &str) -> Result<Arc<Operation>, Box<Problem>> {
     let number = id.strip_prefix("op_").and_then(|number| number.parse().ok());
     let found = number.and_then(|number| context.drains.get(number));
-    found.ok_or_else(|| Problem::new(Kind::NotFound, format!("no operation is named `{id}`")).about(id).into())
+    found
+        .ok_or_else(|| Problem::new(Kind::NotFound, format!("no operation is named `{id}`")).about(id).into())
 }

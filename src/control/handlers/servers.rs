@@ -24,7 +24,12 @@ pub(in crate::control) fn show(context: &ControlContext, call: &Call, pool: &str
     json(&view::with_streams(&pool, call::member(&pool, server)?, call.caller.role))
 }
 
-pub(in crate::control) fn set_admin(context: &ControlContext, call: &Call, pool: &str, server: &str) -> Outcome {
+pub(in crate::control) fn set_admin(
+    context: &ControlContext,
+    call: &Call,
+    pool: &str,
+    server: &str,
+) -> Outcome {
     call.need(Role::Operate)?;
     let ask: SetAdmin = call.json()?;
     let pool = call::pool(context, pool)?;
@@ -68,7 +73,8 @@ pub(in crate::control) fn set_admin(context: &ControlContext, call: &Call, pool:
                 None => pool.drain.sticky,
             };
             let deadline = Some(deadline.unwrap_or(pool.drain.deadline));
-            let drain = DrainAsk { deadline, sticky, actor: Some(call.caller.actor()), reason: ask.reason.clone() };
+            let drain =
+                DrainAsk { deadline, sticky, actor: Some(call.caller.actor()), reason: ask.reason.clone() };
             Some(context.drains.begin(&member.server, drain))
         }
     };
@@ -83,7 +89,12 @@ pub(in crate::control) fn set_admin(context: &ControlContext, call: &Call, pool:
     }
 }
 
-pub(in crate::control) fn set_weight(context: &ControlContext, call: &Call, pool: &str, server: &str) -> Outcome {
+pub(in crate::control) fn set_weight(
+    context: &ControlContext,
+    call: &Call,
+    pool: &str,
+    server: &str,
+) -> Outcome {
     call.need(Role::Operate)?;
     let ask: SetWeight = call.json()?;
     let pool = call::pool(context, pool)?;
@@ -102,14 +113,24 @@ pub(in crate::control) fn set_weight(context: &ControlContext, call: &Call, pool
     change_weight(context, call, &pool, member, Some(weight), reason, guards)
 }
 
-pub(in crate::control) fn reset_weight(context: &ControlContext, call: &Call, pool: &str, server: &str) -> Outcome {
+pub(in crate::control) fn reset_weight(
+    context: &ControlContext,
+    call: &Call,
+    pool: &str,
+    server: &str,
+) -> Outcome {
     call.need(Role::Operate)?;
     let pool = call::pool(context, pool)?;
     let member = call::member(&pool, server)?;
     change_weight(context, call, &pool, member, None, call.query("reason"), Vec::new())
 }
 
-pub(in crate::control) async fn check(context: &ControlContext, call: &Call, pool: &str, server: &str) -> Outcome {
+pub(in crate::control) async fn check(
+    context: &ControlContext,
+    call: &Call,
+    pool: &str,
+    server: &str,
+) -> Outcome {
     call.need(Role::Operate)?;
     let pool = call::pool(context, pool)?;
     let member = call::member(&pool, server)?;
@@ -122,7 +143,12 @@ pub(in crate::control) async fn check(context: &ControlContext, call: &Call, poo
     json(&view::probe(&probe))
 }
 
-fn guards(pool: &Pool, member: &Member, verb: Option<&str>, ask: &SetAdmin) -> Result<Vec<String>, Box<Problem>> {
+fn guards(
+    pool: &Pool,
+    member: &Member,
+    verb: Option<&str>,
+    ask: &SetAdmin,
+) -> Result<Vec<String>, Box<Problem>> {
     let Some(verb) = verb else { return Ok(Vec::new()) };
     match guard::last_server(pool, member, verb) {
         Err(problem) if !ask.force && !ask.dry_run => Err(problem),
@@ -164,7 +190,8 @@ fn weight(ask: &Weight, file: u32) -> Result<u32, Box<Problem>> {
         Weight::Absolute(weight) => *weight,
         Weight::Percent(text) => {
             let percent = text.strip_suffix('%').and_then(|number| number.parse::<u32>().ok());
-            let percent = percent.ok_or_else(|| bad(format!("`{text}` is neither a number nor a percentage")))?;
+            let percent =
+                percent.ok_or_else(|| bad(format!("`{text}` is neither a number nor a percentage")))?;
             // A server that is to have a share keeps at least the smallest one.
             let weight = (u64::from(file) * u64::from(percent)).div_ceil(100);
             u32::try_from(weight).unwrap_or(u32::MAX)

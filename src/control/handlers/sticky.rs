@@ -37,7 +37,8 @@ pub(in crate::control) fn show(context: &ControlContext, call: &Call, pool: &str
     entries.sort_unstable_by_key(|(entry, _)| (std::cmp::Reverse(entry.used), entry.address));
     entries.truncate(limit);
     let role = call.caller.role;
-    let entries = entries.iter().map(|(entry, ttl)| view::sticky_entry(&pool, entry, *ttl, now, role)).collect();
+    let entries =
+        entries.iter().map(|(entry, ttl)| view::sticky_entry(&pool, entry, *ttl, now, role)).collect();
     json(&StickyEntries { pool: pool.name.to_string(), entries, total })
 }
 
@@ -62,7 +63,13 @@ pub(in crate::control) fn clear(context: &ControlContext, call: &Call, pool: &st
     }
     let cleared = cleared as u64;
     if !dry_run {
-        call.audit(context, "sticky.cleared", &pool.name, call.query("reason"), json!({ "entries": cleared }));
+        call.audit(
+            context,
+            "sticky.cleared",
+            &pool.name,
+            call.query("reason"),
+            json!({ "entries": cleared }),
+        );
     }
     json(&StickyCleared { pool: pool.name.to_string(), cleared, dry_run })
 }
@@ -105,7 +112,8 @@ fn lookup(pool: &Pool, key: &str) -> Result<StickyLookup, Box<Problem>> {
     let now = now();
     let answer = |kind: &str, found: Option<ServerId>, why: &str| {
         let server = found.and_then(|id| pool.by_id(id)).map(|member| member.server.name.to_string());
-        let why = if found.is_some() && server.is_none() { "its server is no longer in the pool" } else { why };
+        let why =
+            if found.is_some() && server.is_none() { "its server is no longer in the pool" } else { why };
         StickyLookup {
             pool: pool.name.to_string(),
             key: key.to_owned(),

@@ -1,7 +1,8 @@
 //! The configuration, routes, and probes.
 
 use super::super::world::{
-    ConfigFacts, ConfigFile, Explained, FindingFacts, GenerationFacts, ProbeFacts, Reloaded, ReportFacts, RouteFacts,
+    ConfigFacts, ConfigFile, Explained, FindingFacts, GenerationFacts, ProbeFacts, Reloaded, ReportFacts,
+    RouteFacts,
 };
 use super::{age, micros, time};
 use lbctl::protocol as wire;
@@ -45,10 +46,7 @@ pub(in super::super) fn generation(facts: &GenerationFacts) -> wire::Generation 
 
 /// A report.
 pub(in super::super) fn report(facts: &ReportFacts) -> wire::Report {
-    wire::Report {
-        findings: facts.findings.iter().map(finding).collect(),
-        rendered: facts.rendered.clone(),
-    }
+    wire::Report { findings: facts.findings.iter().map(finding).collect(), rendered: facts.rendered.clone() }
 }
 
 /// A finding.

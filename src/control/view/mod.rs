@@ -6,7 +6,9 @@
 mod config;
 mod server;
 
-pub(super) use config::{config_state, config_summary, explanation, finding, generation, probe, reloaded, report, route};
+pub(super) use config::{
+    config_state, config_summary, explanation, finding, generation, probe, reloaded, report, route,
+};
 pub(super) use server::{member, pool, pool_summary, sticky_entry, sticky_tables, with_streams};
 
 use super::role::Role;
