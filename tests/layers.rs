@@ -17,7 +17,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("pool", &["observe"]),
     ("tls", &["config"]),
     ("snapshot", &["config", "router", "tls", "pool", "observe"]),
-    ("proxy", &["router", "pool", "snapshot", "observe"]),
+    // The snapshot hands on plain values of the model as they are: edits of heads, addresses, log settings.
+    ("proxy", &["router", "pool", "snapshot", "observe", "config::model"]),
     ("health", &["pool", "snapshot", "observe"]),
     ("drain", &["pool", "snapshot", "observe"]),
     ("cluster", &["pool", "snapshot", "observe"]),
