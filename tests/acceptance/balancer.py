@@ -1,6 +1,5 @@
 """The balancer under test: lbd, or HAProxy with an equal configuration to test the checks themselves."""
 
-import json
 import os
 import signal
 import socket
@@ -146,12 +145,6 @@ class Lbd(Balancer):
             capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL,
         )
         return done.returncode, done.stdout + done.stderr
-
-    def status(self):
-        code, text = self.lbctl("status", "--json")
-        if code != 0:
-            raise RuntimeError(f"lbctl status ended with {code}: {text}")
-        return json.loads(text)
 
 
 class HAProxy(Balancer):
