@@ -1,2 +1,7 @@
 //! The `lbd` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lbd::cli::main()
+}

@@ -104,7 +104,10 @@ fn the_finding_that_the_readme_shows_is_the_real_one() {
     let report = load(&path).expect_err("a word that does not exist");
     let report = report.replace(&format!("{}/", dir.path().display()), "");
     for line in shown.lines() {
-        assert!(report.lines().any(|real| real.trim_end() == line.trim_end()), "{line:?} is not in\n{report}");
+        assert!(
+            report.lines().any(|real| real.trim_end() == line.trim_end()),
+            "{line:?} is not in\n{report}"
+        );
     }
 }
 

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic with its place is the report")]
 
 mod control;
-// mod docs: when the configuration can be loaded
+mod docs;
 mod hostile;
 mod layers;
 mod proxying;

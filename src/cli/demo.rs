@@ -1,13 +1,13 @@
-//! `lbd demo`: two embedded servers that keep sessions in memory, and a commented `demo.kdl` for them.
+//! `lbd demo`: two embedded servers that keep sessions in memory, a commented `demo.kdl` for them, and the
+//! real daemon on that file.
 //!
-//! This file prepares; it runs no daemon. The caller runs one on [`Demo::config_path`] and keeps the
-//! [`Demo`] for as long as the servers shall live: they end when it is dropped.
-//! A `demo.kdl` that somebody edited is never overwritten.
+//! The servers live as long as the [`Demo`] does. A `demo.kdl` that somebody edited is never overwritten.
 
 use std::fmt::Write as _;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
@@ -17,16 +17,50 @@ pub mod origin;
 #[cfg(test)]
 mod tests;
 
-use origin::Origin;
+use crate::daemon;
 
-/// The port that people find easy to type; another one is taken when it is in use.
-pub const PREFERRED_PORT: u16 = 8080;
+use origin::Origin;
 
 /// Of a Unix socket's path; room for the `.new` that it is born with is left.
 const MAX_SOCKET_PATH: usize = 107 - ".new".len();
 
 const TEMPLATE: &str = include_str!("demo/demo.kdl");
 const SEAL: &str = "// lbd demo wrote this; it is only overwritten while this line is true: ";
+
+/// Options of `lbd demo`.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Where the configuration is written; made when missing
+    #[arg(long, value_name = "DIR", default_value = "lbd-demo")]
+    dir: PathBuf,
+    /// The port to open in a browser; another one is taken when it is in use
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    port: u16,
+}
+
+impl Options {
+    /// Starts the servers, says what to try, and runs the daemon until it is told to end.
+    pub(super) fn execute(self) -> ExitCode {
+        let started = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .and_then(|runtime| runtime.block_on(start(&self.dir, self.port)));
+        let demo = match started {
+            Ok(demo) => demo,
+            Err(error) => {
+                eprintln!("error: the demonstration cannot be prepared in {}: {error}", self.dir.display());
+                return ExitCode::FAILURE;
+            }
+        };
+        println!("{}", demo.instructions);
+        let ended = daemon::run(daemon::Options {
+            config: demo.config_path.clone(),
+            workers: None,
+            state_dir: demo.config_path.parent().map(|dir| dir.join("state")),
+            strict: true,
+        });
+        super::exit_code(&ended)
+    }
+}
 
 /// A demonstration that is ready to be balanced.
 #[derive(Debug)]
@@ -126,7 +160,7 @@ fn digest(text: &str) -> String {
 fn instructions(listen: SocketAddr, socket: &Path, config: &Path, origins: &[Origin]) -> String {
     let mut out = String::new();
     let config_name = config.display();
-    let lbctl = format!("lbctl --socket {}", socket.display());
+    let lbctl = format!("{} --socket {}", lbctl(), socket.display());
     let [one, two] = origins else { return out };
     let _ = write!(
         out,
@@ -149,4 +183,13 @@ fn instructions(listen: SocketAddr, socket: &Path, config: &Path, origins: &[Ori
         two = two.address(),
     );
     out
+}
+
+/// How `lbctl` is called from here: the one that was built beside this binary, else by way of cargo.
+fn lbctl() -> String {
+    let beside = std::env::current_exe().ok().map(|exe| exe.with_file_name("lbctl"));
+    match beside.filter(|path| path.exists()) {
+        Some(path) => path.display().to_string(),
+        None => "cargo run --release --quiet -p lbctl --".to_owned(),
+    }
 }

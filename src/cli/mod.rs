@@ -1,3 +1,81 @@
-//! The commands that work on files, and the demonstration. One file per command.
+//! The `lbd` command: what works on files, and the daemon itself. What talks to a running daemon is `lbctl`.
 
 pub mod demo;
+mod lint;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::daemon::{self, Ended};
+
+/// A layer-7 load balancer for stateful applications.
+#[derive(Debug, Parser)]
+#[command(name = "lbd", version, about, arg_required_else_help = true)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve what a configuration says, and follow the file while it is edited
+    Run(Run),
+    /// Try it: two small stateful servers, a configuration with comments, and the daemon in front of them
+    Demo(demo::Options),
+    /// Say what is wrong with a configuration; needs no daemon
+    Lint(lint::Lint),
+}
+
+/// Options of `lbd run`.
+#[derive(Debug, clap::Args)]
+struct Run {
+    /// The configuration
+    #[arg(value_name = "PATH", default_value = "/etc/lbd/lbd.kdl")]
+    config: PathBuf,
+    /// Worker threads [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
+    /// Where keys and past generations are kept [default: /var/lib/lbd if it can be written]
+    #[arg(long, value_name = "DIR", env = "LBD_STATE_DIR")]
+    state_dir: Option<PathBuf>,
+    /// At start, refuse bad files even if a good generation is stored
+    #[arg(long)]
+    strict: bool,
+}
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    match Args::parse().command {
+        Command::Run(run) => run.execute(),
+        Command::Demo(demo) => demo.execute(),
+        Command::Lint(lint) => lint.execute(),
+    }
+}
+
+impl Run {
+    fn execute(self) -> ExitCode {
+        let ended = daemon::run(daemon::Options {
+            config: self.config,
+            workers: self.workers.map(usize::from),
+            state_dir: self.state_dir.or_else(default_state_dir),
+            strict: self.strict,
+        });
+        exit_code(&ended)
+    }
+}
+
+fn exit_code(ended: &Ended) -> ExitCode {
+    match ended {
+        Ended::Stopped => ExitCode::SUCCESS,
+        Ended::BadConfig | Ended::Failed => ExitCode::from(1),
+        Ended::MissingConfig => ExitCode::from(2),
+    }
+}
+
+fn default_state_dir() -> Option<PathBuf> {
+    let dir = PathBuf::from("/var/lib/lbd");
+    let writable = rustix::fs::access(&dir, rustix::fs::Access::WRITE_OK).is_ok();
+    writable.then_some(dir)
+}

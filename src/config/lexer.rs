@@ -23,6 +23,8 @@ pub enum Kind {
         /// False when the text ends first.
         closed: bool,
     },
+    /// `# …`, a comment in other languages: a `#` at the beginning of a line, or with a blank after it.
+    HashComment,
     /// `/-`.
     Slashdash,
     /// `\` at the end of a line, with the line end.
@@ -69,6 +71,7 @@ impl Kind {
                 | Self::Space
                 | Self::Newline
                 | Self::LineComment
+                | Self::HashComment
                 | Self::BlockComment { .. }
                 | Self::Continuation
         )
@@ -97,10 +100,16 @@ impl Token {
 pub fn lex(text: &str) -> Vec<Token> {
     let mut tokens = Vec::with_capacity(text.len() / 4);
     let mut at = 0;
+    let mut line_start = true;
     while let Some(first) = text[at..].chars().next() {
-        let (kind, len) = next(&text[at..], first, at == 0);
+        let (kind, len) = match first {
+            '\u{feff}' if at == 0 => (Kind::Bom, first.len_utf8()),
+            '#' => hash(&text[at..], line_start),
+            _ => next(&text[at..], first),
+        };
         tokens.push(Token { kind, start: at, end: at + len });
         at += len;
+        line_start = matches!(kind, Kind::Bom | Kind::Newline) || (line_start && kind == Kind::Space);
     }
     tokens
 }
@@ -125,10 +134,9 @@ pub fn is_blank(c: char) -> bool {
 }
 
 /// Kind and length of the token at the beginning of `rest`, which is not empty.
-fn next(rest: &str, first: char, at_start: bool) -> (Kind, usize) {
+fn next(rest: &str, first: char) -> (Kind, usize) {
     let one = first.len_utf8();
     match first {
-        '\u{feff}' if at_start => (Kind::Bom, one),
         '\r' if rest.starts_with("\r\n") => (Kind::Newline, 2),
         c if is_newline(c) => (Kind::Newline, one),
         c if is_blank(c) => (Kind::Space, rest.find(|c| !is_blank(c)).unwrap_or(rest.len())),
@@ -140,7 +148,6 @@ fn next(rest: &str, first: char, at_start: bool) -> (Kind, usize) {
         '=' => (Kind::Equals, one),
         '[' | ']' => (Kind::Bracket, one),
         '"' => quoted(rest),
-        '#' => raw(rest).unwrap_or_else(|| (Kind::Word, word(rest))),
         '/' if rest.starts_with("//") => (Kind::LineComment, rest.find(is_newline).unwrap_or(rest.len())),
         '/' if rest.starts_with("/*") => block_comment(rest),
         '/' if rest.starts_with("/-") => (Kind::Slashdash, 2),
@@ -153,22 +160,36 @@ fn next(rest: &str, first: char, at_start: bool) -> (Kind, usize) {
 }
 
 /// Everything up to what surely ends a word. `/`, `\` and `#` may stand inside: KDL refuses them there, and the
-/// whole of `10.0.0.0/8` is the mistake, not its tail.
+/// whole of `10.0.0.0/8` is the mistake, not its tail. So is a URL, though KDL sees a comment in it.
 fn word(rest: &str) -> usize {
     let mut chars = rest.char_indices().peekable();
-    chars.next();
+    let mut before = chars.next().map(|(_, c)| c);
     while let Some((at, c)) = chars.next() {
         let ends = is_newline(c)
             || is_blank(c)
             || matches!(c, ';' | '{' | '}' | '(' | ')' | '=' | '[' | ']' | '"')
-            || (c == '/' && matches!(chars.peek(), Some((_, '/' | '*'))))
+            || (c == '/' && before != Some(':') && matches!(chars.peek(), Some((_, '/' | '*'))))
             || (c == '\\' && continuation(&rest[at..]).is_some())
-            || (c == '#' && raw(&rest[at..]).is_some());
+            || (c == '#' && before != Some('#') && raw(&rest[at..]).is_some());
         if ends {
             return at;
         }
+        before = Some(c);
     }
     rest.len()
+}
+
+/// What begins with `#`: a raw string, a keyword, or a comment of another language.
+fn hash(rest: &str, line_start: bool) -> (Kind, usize) {
+    if let Some(raw) = raw(rest) {
+        return raw;
+    }
+    let bare = rest.trim_start_matches('#').chars().next().is_none_or(|c| is_blank(c) || is_newline(c));
+    if line_start || bare {
+        (Kind::HashComment, rest.find(is_newline).unwrap_or(rest.len()))
+    } else {
+        (Kind::Word, word(rest))
+    }
 }
 
 fn quoted(rest: &str) -> (Kind, usize) {
@@ -261,7 +282,7 @@ fn continuation(rest: &str) -> Option<usize> {
 
 fn next_in_continuation(tail: &str, first: char) -> Option<(Kind, usize)> {
     if is_blank(first) || is_newline(first) || tail.starts_with("//") || tail.starts_with("/*") {
-        Some(next(tail, first, false))
+        Some(next(tail, first))
     } else {
         None
     }

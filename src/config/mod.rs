@@ -2,23 +2,36 @@
 //!
 //! Pure: files are read through [`source::Loader`] only; no clock, no sockets. The stages, in the order
 //! that a text meets them: [`guard`], [`repair`] (with [`lexer`] and [`hints`]), [`tree`], [`include`],
-//! [`template`] (with [`expand`]), which [`syntax::read`] runs one after another; then what the nodes mean.
+//! [`template`] (with [`expand`]), which [`syntax::read`] runs one after another; then
+//! [`schema::check`] and [`resolve::model`]. [`load`] is all of it.
 
+mod ast;
+pub mod braces;
 pub mod diagnostic;
 pub mod expand;
+#[cfg(test)]
+mod golden;
 pub mod guard;
 pub mod hints;
 pub mod include;
 pub mod lexer;
+mod lint;
 pub mod model;
 pub mod node;
+mod reader;
 pub mod render;
 pub mod repair;
+pub mod resolve;
+pub mod schema;
 pub mod source;
 pub mod suggest;
 pub mod syntax;
 pub mod template;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod tree;
+pub mod values;
+mod walk;
 
 use std::path::Path;
 
@@ -40,10 +53,37 @@ pub struct Loaded {
     pub sources: Sources,
 }
 
+/// Reads the file set that begins at `path`: its meaning, and everything found on the way.
+pub fn load(path: &Path, loader: &dyn Loader) -> Loaded {
+    on_reader_thread(|| {
+        let (nodes, mut report, sources) = syntax::read(path, loader);
+        schema::check(&nodes, &mut report);
+        // What is missing from an incomplete set means nothing: no reference is judged by it.
+        let model = sources.complete().then(|| resolve::model(&nodes, &sources, &mut report)).flatten();
+        report.sort();
+        Loaded { model: model.filter(|_| !report.has_errors()), report, sources }
+    })
+}
+
 /// Reads the file set that begins at `path` as far as its nodes, on a thread of its own
 /// (parsing recurses, and the caller may be on a small stack).
 pub fn load_nodes(path: &Path, loader: &dyn Loader) -> (Vec<Node>, Report, Sources) {
     on_reader_thread(|| syntax::read(path, loader))
+}
+
+/// Reads the file set that begins at `path`, and asks `meaning` what its nodes say. Where the files could not be
+/// read to the end, nobody is asked: the reading's own report stands alone.
+pub fn load_with(
+    path: &Path,
+    loader: &dyn Loader,
+    meaning: impl FnOnce(&[Node], &Sources, &mut Report) -> Option<model::Model> + Send,
+) -> Loaded {
+    on_reader_thread(|| {
+        let (nodes, mut report, sources) = syntax::read(path, loader);
+        let model = if sources.complete() { meaning(&nodes, &sources, &mut report) } else { None };
+        report.sort();
+        Loaded { model: model.filter(|_| !report.has_errors()), report, sources }
+    })
 }
 
 /// Runs `work` on a thread with a stack that is deep enough for every text that [`guard`] lets through.

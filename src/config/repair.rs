@@ -1,1 +1,160 @@
-//! (to come)
+//! One text to a KDL document and *all* its syntax findings, not the first.
+//!
+//! First a walk over the tokens explains what it knows to be wrong and mends a copy of the same length; then
+//! the copy is parsed, and whatever the parser still refuses is mended the same way, until it parses. The
+//! document of a mended copy serves to find more mistakes; it is never applied.
+
+use std::ops::Range;
+
+use kdl::{KdlDiagnostic, KdlDocument};
+
+use super::diagnostic::{Diagnostic, FileId, Span};
+use super::hints::{self, View, With};
+use super::lexer::{self, Kind, Token};
+use super::walk::Walk;
+
+/// How often the copy is mended and parsed again.
+const MAX_ROUNDS: usize = 64;
+
+/// With more findings than this the mended copy is not parsed: there is enough to do, and the parser's way over
+/// what it cannot read recurses.
+const MAX_FINDINGS: usize = 200;
+
+/// What became of a text.
+#[derive(Debug)]
+pub struct Repaired {
+    /// The document of the mended text; `None` when its structure could not be known.
+    pub document: Option<KdlDocument>,
+    /// The mended text, which the document's spans point into; as long as the original.
+    pub text: String,
+    /// Its tokens.
+    pub tokens: Vec<Token>,
+    /// Stretches that no longer say what was written, in order.
+    pub poison: Vec<Range<usize>>,
+    /// Everything found.
+    pub findings: Vec<Diagnostic>,
+}
+
+impl Repaired {
+    /// Whether a stretch of the document touches text that was replaced.
+    pub fn is_poisoned(&self, range: &Range<usize>) -> bool {
+        let from = self.poison.partition_point(|poison| poison.end <= range.start);
+        self.poison.get(from).is_some_and(|poison| poison.start < range.end)
+    }
+}
+
+/// Parses `text`, whose `tokens` passed [`super::guard`].
+pub fn repair(file: FileId, text: &str, tokens: Vec<Token>) -> Repaired {
+    let view = View { file, text, tokens: &tokens };
+    let Walk { mut findings, mut mended, mut poison, lost, .. } = Walk::over(view);
+    let mut document = None;
+    let hopeless = lost || findings.len() > MAX_FINDINGS;
+    for _ in 0..if hopeless { 0 } else { MAX_ROUNDS } {
+        match KdlDocument::parse_v2(&mended.text) {
+            Ok(parsed) => {
+                document = Some(parsed);
+                break;
+            }
+            Err(error) => {
+                if !mend_refused(file, &error.diagnostics, &mut mended, &mut poison, &mut findings) {
+                    break;
+                }
+            }
+        }
+    }
+    poison.sort_by_key(|range| range.start);
+    let tokens = if mended.changed { lexer::lex(&mended.text) } else { tokens };
+    Repaired { document, text: mended.text, tokens, poison, findings }
+}
+
+/// Mends what the parser refused; false when there is nothing that could be mended.
+fn mend_refused(
+    file: FileId,
+    refused: &[KdlDiagnostic],
+    copy: &mut Copy,
+    poison: &mut Vec<Range<usize>>,
+    findings: &mut Vec<Diagnostic>,
+) -> bool {
+    let tokens = lexer::lex(&copy.text);
+    let mut last: Option<usize> = None;
+    let mut mended = false;
+    for diagnostic in refused {
+        let (start, len) = (diagnostic.span.offset(), diagnostic.span.len());
+        let message = diagnostic.message.as_deref().unwrap_or("KDL cannot be read here");
+        // The span of a bad property value begins at the first byte of the file; its end stands in the bad token.
+        let at = if message == "Expected property value" { start + len } else { start };
+        let Some(index) = lexer::at(&tokens, at.min(copy.text.len())) else { break };
+        let index = (index..tokens.len()).find(|&index| is_mendable(copy, tokens[index])).unwrap_or(index);
+        if last.replace(index) == Some(index) {
+            continue;
+        }
+        let token = tokens[index];
+        let first_line = copy.text[token.range()].split(lexer::is_newline).next().map_or(0, str::len);
+        let span = Span::new(file, token.start..token.start + first_line.max(1));
+        let known = poison.iter().any(|range| range.start < token.end && token.start < range.end);
+        if !known {
+            findings.push(refusal(span, message, diagnostic, &copy.text[token.range()]));
+        }
+        if is_mendable(copy, token) {
+            let with = if token.kind.is_value() { With::Word } else { With::Blank };
+            copy.mend(token.range(), with);
+            poison.push(token.range());
+            mended = true;
+        }
+    }
+    mended
+}
+
+/// Whether replacing the token can help: braces stay, and so does what was replaced before.
+fn is_mendable(copy: &Copy, token: Token) -> bool {
+    let text = &copy.text[token.range()];
+    match token.kind {
+        Kind::Open | Kind::Close | Kind::Newline | Kind::Space | Kind::Semicolon | Kind::Bom => false,
+        Kind::Continuation => false,
+        Kind::LineComment | Kind::BlockComment { .. } => text.contains(hints::is_forbidden),
+        _ => !text.bytes().all(|byte| byte == b'_'),
+    }
+}
+
+fn refusal(span: Span, message: &str, diagnostic: &KdlDiagnostic, text: &str) -> Diagnostic {
+    if let Some((at, c)) = text.char_indices().find(|(_, c)| hints::is_forbidden(*c)) {
+        let at = span.start as usize + at;
+        return hints::forbidden(c, Span::new(span.file, at..at + c.len_utf8()));
+    }
+    let message = message.trim_end_matches('.');
+    let lower = message.chars().next().map(|c| c.to_lowercase().to_string()).unwrap_or_default();
+    let rest = message.char_indices().nth(1).map_or("", |(at, _)| &message[at..]);
+    let finding = Diagnostic::error("KDL000", span, format!("{lower}{rest}")).label("not understood");
+    match &diagnostic.help {
+        Some(help) => finding.help(help.clone()),
+        None => finding,
+    }
+}
+
+/// The copy that is mended.
+#[derive(Debug)]
+pub(super) struct Copy {
+    pub(super) text: String,
+    changed: bool,
+}
+
+impl Copy {
+    pub(super) fn of(text: &str) -> Self {
+        Self { text: text.to_owned(), changed: false }
+    }
+
+    /// Writes over `range`, byte for byte.
+    pub(super) fn mend(&mut self, range: Range<usize>, with: With) {
+        let byte = match with {
+            With::Blank => b' ',
+            With::Word => b'_',
+            With::Char(byte) => byte,
+        };
+        let filled = String::from_utf8(vec![byte; range.len()]).expect("every filler is ASCII");
+        self.text.replace_range(range, &filled);
+        self.changed = true;
+    }
+}
+
+#[cfg(test)]
+mod tests;

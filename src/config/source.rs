@@ -42,7 +42,7 @@ impl Loader for FsLoader {
             glob::glob(pattern).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.msg))?;
         let mut found = Vec::new();
         for path in matches {
-            let path = path.map_err(glob::GlobError::into_error)?;
+            let path = path.map_err(io::Error::from)?;
             if !is_left_by_an_editor(&path) && !path.is_dir() {
                 found.push(path);
             }
@@ -137,6 +137,12 @@ impl File {
     pub fn text(&self) -> &str {
         &self.text
     }
+
+    /// The number, from 1, and the first byte of the line that holds byte `at`.
+    pub fn line(&self, at: usize) -> (usize, usize) {
+        let line = self.lines.partition_point(|&start| start as usize <= at).max(1);
+        (line, self.lines[line - 1] as usize)
+    }
 }
 
 /// Every file read for one configuration, and everything else that it was made of.
@@ -170,8 +176,7 @@ impl Sources {
     pub fn line_column(&self, span: Span) -> (u32, u32) {
         let Some(file) = self.file(span.file) else { return (1, 1) };
         let at = floor_char_boundary(&file.text, span.start as usize);
-        let line = file.lines.partition_point(|&start| start as usize <= at).max(1);
-        let start = file.lines[line - 1] as usize;
+        let (line, start) = file.line(at);
         (line as u32, file.text[start..at].chars().count() as u32 + 1)
     }
 

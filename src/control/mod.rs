@@ -17,7 +17,7 @@ mod socket;
 mod view;
 pub mod world;
 
-pub use role::{Grants, Role};
+pub use role::{Grants, Role, has_group};
 pub use server::serve;
 pub use socket::{Access, BindError, Bound, SocketSettings, bind};
 pub use world::World;

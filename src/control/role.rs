@@ -66,6 +66,11 @@ pub(super) fn user_of(uid: u32) -> Option<String> {
     find_user(&text, uid).map(str::to_owned)
 }
 
+/// Whether this machine has a group of that name.
+pub fn has_group(name: &str) -> bool {
+    group_of(name).is_some()
+}
+
 /// The number of a group in the local group file.
 pub(super) fn group_of(name: &str) -> Option<u32> {
     let text = std::fs::read_to_string(Path::new("/etc/group")).ok()?;

@@ -39,6 +39,8 @@ pub struct SocketSettings {
     pub group: Option<String>,
     /// What it lets in.
     pub access: Access,
+    /// Whether a socket that answers there is our own, to be replaced.
+    pub replace: bool,
 }
 
 /// A socket that exists. Its file goes when this is dropped, unless another has taken its place.
@@ -81,7 +83,9 @@ pub fn bind(settings: &SocketSettings) -> Result<Bound, BindError> {
     if newborn.as_os_str().as_bytes().len() > LONGEST {
         return Err(BindError::TooLong(path.clone()));
     }
-    look_for_another(path)?;
+    if !settings.replace {
+        look_for_another(path)?;
+    }
     remove_leftover(&newborn)?;
     let made = make(settings, &newborn);
     if made.is_err() {

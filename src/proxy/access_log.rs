@@ -93,6 +93,11 @@ impl AccessLogWriter {
         let _ = self.sender.send(Chunk::Reopen);
     }
 
+    /// Opens the target anew: a log rotation moved the file.
+    pub fn reopen(&self) {
+        let _ = self.sender.send(Chunk::Reopen);
+    }
+
     /// Chunks that were dropped because the writer was too slow.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)

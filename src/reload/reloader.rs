@@ -21,6 +21,7 @@ use super::watch::Watcher;
 use super::{Files, Load, Options, ReloadHandle, World};
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::model::{Model, Reload};
+use crate::config::render;
 use crate::observe::Events;
 use crate::tls::{Stage, Store};
 
@@ -446,11 +447,11 @@ fn headline(findings: &super::Findings, reason: Reason, main: &Path) -> String {
             _ => format!("{} cannot be used", main.display()),
         };
     };
-    let place = first.span.map(|span| format!("{}: ", findings.sources.place(span))).unwrap_or_default();
+    let first = render::line(first, &findings.sources);
     let more = match errors.count() {
         0 => String::new(),
         1 => ", and one more error".into(),
         count => format!(", and {count} more errors"),
     };
-    format!("{place}{} ({}){more}", first.message, first.code)
+    first + &more
 }

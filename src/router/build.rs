@@ -5,13 +5,13 @@
 //! disjoint, or it is a tie. The order within such a run depends on the texts alone, never on the order
 //! in which the routes were written.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::pattern::Segment;
 use super::table::{Table, short};
 use super::tree::{Leaf, Node, Span, Start};
-use super::{PathOptions, PathRouter, Pattern, PatternKind, RouteEntry, Tie};
+use super::{Conditions, PathOptions, PathRouter, Pattern, PatternKind, RouteEntry, Tie};
 
 pub(super) struct Builder<T> {
     entries: Vec<RouteEntry<T>>,
@@ -130,7 +130,7 @@ impl<T> Builder<T> {
     /// Puts a group in order behind those that are already settled, and notes its ties.
     fn settle(&mut self, mut group: Vec<Leaf>, leaves: &mut Vec<Leaf>) -> Span {
         if group.len() > 1 {
-            group.sort_by(|a, b| self.rank(*a).cmp(&self.rank(*b)).then_with(|| self.text_order(*a, *b)));
+            group.sort_by_cached_key(|leaf| (self.rank(*leaf), self.texts(*leaf)));
             let ties: Vec<_> = group
                 .chunk_by(|a, b| self.rank(*a) == self.rank(*b))
                 .flat_map(|run| (1..run.len()).filter_map(|at| self.tie(&run[..at], run[at])))
@@ -147,15 +147,12 @@ impl<T> Builder<T> {
         (Reverse(entry.conditions()), Reverse(entry.priority))
     }
 
-    /// An order of equals that does not know in which order they were written.
-    fn text_order(&self, a: Leaf, b: Leaf) -> Ordering {
-        let text = |leaf: Leaf| {
-            let entry = &self.entries[leaf.entry as usize];
-            let mut conditions: Vec<_> = entry.matches.iter().map(|one| one.canonical()).collect();
-            conditions.sort();
-            (conditions, self.pattern(leaf).as_str(), entry.ignore_case)
-        };
-        text(a).cmp(&text(b))
+    /// Orders equals, and does not know in which order they were written.
+    fn texts(&self, leaf: Leaf) -> (Vec<String>, &str, bool) {
+        let entry = &self.entries[leaf.entry as usize];
+        let mut conditions: Vec<_> = entry.matches.iter().map(Conditions::canonical).collect();
+        conditions.sort();
+        (conditions, self.pattern(leaf).as_str(), entry.ignore_case)
     }
 
     /// The first of its equals that a leaf ties with. One is enough: it has to be resolved anyway.

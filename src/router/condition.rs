@@ -202,6 +202,17 @@ impl Condition<'_> {
     }
 }
 
+/// In words, as one reads a `match` node: `method PUT POST, header x-canary = 1`.
+impl fmt::Display for Conditions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, condition) in self.each().enumerate() {
+            f.write_str(if at == 0 { "" } else { ", " })?;
+            write!(f, "{condition}")?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Condition<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, name, value) = match self {

@@ -46,6 +46,11 @@ impl<S> HostRouter<S> {
         found.or(self.default.as_ref())
     }
 
+    /// Every site, the default one last.
+    pub fn iter(&self) -> impl Iterator<Item = &S> {
+        self.sites.iter().chain(&self.default)
+    }
+
     fn site(&self, name: &[u8]) -> Option<&S> {
         let exact = self.table.get(EXACT, name);
         let number = exact.or_else(|| {

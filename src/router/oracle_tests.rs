@@ -25,6 +25,9 @@ enum Want {
     Rest,
 }
 
+/// Greater goes first: segments, exactness, conditions, priority.
+type Rank = (Vec<(u8, usize)>, bool, usize, i32);
+
 /// Regexes by hand: text, literal segments, and the same said with segments.
 type Matches = fn(&[&str]) -> bool;
 const REGEXES: [(&str, &[&str], Matches); 4] = [
@@ -97,7 +100,7 @@ impl Spec {
 }
 
 impl Route {
-    fn rank(&self, spec: &Spec) -> (Vec<(u8, usize)>, bool, usize, i32) {
+    fn rank(&self, spec: &Spec) -> Rank {
         let (segments, exact) = spec.rank();
         let conditions = self.matches.iter().map(Conditions::count).min().unwrap_or(0);
         (segments, exact, conditions, self.priority)
@@ -109,11 +112,7 @@ impl Route {
 }
 
 /// Every route that matches, with its best rank, best first.
-fn oracle(
-    routes: &[Route],
-    path: &[&str],
-    asked: &Asked,
-) -> Vec<(usize, (Vec<(u8, usize)>, bool, usize, i32))> {
+fn oracle(routes: &[Route], path: &[&str], asked: &Asked) -> Vec<(usize, Rank)> {
     let best = |(at, route): (usize, &Route)| {
         let ranks = route.specs.iter().filter(|spec| spec.matches(path, route.ignore_case));
         let rank = ranks.map(|spec| route.rank(spec)).max()?;
@@ -202,14 +201,36 @@ fn route() -> impl Strategy<Value = Route> {
     })
 }
 
-fn request() -> impl Strategy<Value = (Vec<&'static str>, Asked)> {
+/// Ways to write a path that all mean the same.
+#[derive(Debug, Clone, Copy)]
+enum Disguise {
+    None,
+    Encoded,
+    Parameters,
+    Dots,
+}
+
+impl Disguise {
+    fn apply(self, segments: &[&str]) -> String {
+        let segment = |text: &&str| match self {
+            Disguise::Encoded => text.bytes().map(|byte| format!("%{byte:02x}")).collect(),
+            Disguise::Parameters => format!("{text};v=%41"),
+            Disguise::Dots => format!("./x/%2E./{text}"),
+            Disguise::None => (*text).to_owned(),
+        };
+        format!("/{}", segments.iter().map(segment).collect::<Vec<_>>().join("/"))
+    }
+}
+
+fn request() -> impl Strategy<Value = (Vec<&'static str>, Asked, Disguise)> {
     let segments = prop::collection::vec(select(vec!["a", "A", "b", "B", "ab", "abc", "aB", "x", ""]), 1..5);
     let headers = select(vec![vec![], vec![("x", "1")], vec![("x", "2")], vec![("x", "1"), ("y", "2")]]);
     let query = select(vec![None, Some("x=1"), Some("x=2&y=1"), Some("y")]);
-    (segments, headers, query, any::<bool>(), any::<bool>()).prop_map(
-        |(path, headers, query, get, websocket)| {
-            let method = if get { "GET" } else { "POST" };
-            (path, Asked { method, headers, query, websocket, ..Asked::default() })
+    let method = select(vec!["GET", "POST"]);
+    let disguise = select(vec![Disguise::None, Disguise::Encoded, Disguise::Parameters, Disguise::Dots]);
+    (segments, disguise, headers, query, method, any::<bool>()).prop_map(
+        |(path, disguise, headers, query, method, websocket)| {
+            (path, Asked { method, headers, query, websocket, ..Asked::default() }, disguise)
         },
     )
 }
@@ -224,14 +245,20 @@ proptest! {
             (Just(routes), order)
         }),
         requests in prop::collection::vec(request(), 1..12),
+        merge_slashes: bool,
     ) {
-        let options = PathOptions::default();
+        let options = PathOptions { merge_slashes, ..PathOptions::default() };
         let written: Vec<_> = (0..routes.len()).collect();
         let router = build(&routes, &written, options).unwrap();
         let shuffled = build(&routes, &order, options).unwrap();
-        for (segments, asked) in requests {
-            let text = format!("/{}", segments.join("/"));
+        for (mut segments, asked, disguise) in requests {
+            let text = disguise.apply(&segments);
             let path = NormalPath::parse(text.as_bytes(), options).unwrap();
+            if merge_slashes {
+                let last = segments.pop();
+                segments.retain(|segment| !segment.is_empty());
+                segments.extend(last);
+            }
             let all = oracle(&routes, &segments, &asked);
             if let [first, second, ..] = &all[..] {
                 prop_assert!(first.1 > second.1, "an undetected tie of {} and {} for {}", first.0, second.0, text);

@@ -124,27 +124,26 @@ pub(super) fn encode(compared: &[u8]) -> Cow<'_, str> {
 /// Appends one segment in the compared reading. Its percent-encodings have been checked.
 pub(super) fn push_compared(out: &mut Vec<u8>, segment: &[u8]) {
     let mut rest = segment;
-    while let Some((&byte, after)) = rest.split_first() {
-        match (byte, encoded(rest)) {
-            (b'%', Some(value)) => {
-                if matches!(value, b'/' | b'%' | ..0x20 | 0x7f) {
-                    push_encoded(value, |digit| out.push(digit));
-                } else {
-                    out.push(value);
-                }
-                rest = &rest[3..];
-            }
-            _ => {
-                out.push(byte);
-                rest = after;
-            }
+    while let Some(at) = memchr::memchr(b'%', rest) {
+        out.extend_from_slice(&rest[..at]);
+        match encoded(&rest[at..]) {
+            Some(value @ (b'/' | b'%' | ..0x20 | 0x7f)) => push_encoded(value, |digit| out.push(digit)),
+            Some(value) => out.push(value),
+            None => break,
         }
+        rest = &rest[at + 3..];
     }
+    out.extend_from_slice(rest);
 }
 
 /// The value of the `%XX` that a text begins with.
 pub(super) fn encoded(text: &[u8]) -> Option<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    };
     match text {
         [b'%', high, low, ..] => Some(digit(*high)? << 4 | digit(*low)?),
         _ => None,
@@ -191,9 +190,12 @@ const CLASSES: [Class; 256] = {
 /// Whether both readings are the path as received.
 fn is_plain(path: &[u8], merge_slashes: bool) -> Result<bool, PathError> {
     let mut plain = true;
-    let mut after_slash = false;
     for (at, byte) in path.iter().enumerate() {
         let class = CLASSES[usize::from(*byte)];
+        if class == Class::Plain {
+            continue;
+        }
+        let after_slash = at > 0 && path[at - 1] == b'/';
         match class {
             Class::Plain => {}
             Class::Slash => plain &= !(merge_slashes && after_slash),
@@ -202,7 +204,6 @@ fn is_plain(path: &[u8], merge_slashes: bool) -> Result<bool, PathError> {
             Class::Backslash => return Err(PathError::EncodedBackslash),
             Class::Refused => return Err(PathError::ControlByte),
         }
-        after_slash = class == Class::Slash;
     }
     Ok(plain)
 }
@@ -214,12 +215,9 @@ fn begins_with_dot_segment(rest: &[u8]) -> bool {
 fn decode_unreserved(path: &[u8], reject_slash: bool) -> Result<Vec<u8>, PathError> {
     let mut out = Vec::with_capacity(path.len());
     let mut rest = path;
-    while let Some((&byte, after)) = rest.split_first() {
-        if byte != b'%' {
-            out.push(byte);
-            rest = after;
-            continue;
-        }
+    while let Some(at) = memchr::memchr(b'%', rest) {
+        out.extend_from_slice(&rest[..at]);
+        rest = &rest[at..];
         match encoded(rest).ok_or(PathError::BadPercent)? {
             0 => return Err(PathError::NulByte),
             b'\\' => return Err(PathError::EncodedBackslash),
@@ -229,6 +227,7 @@ fn decode_unreserved(path: &[u8], reject_slash: bool) -> Result<Vec<u8>, PathErr
         }
         rest = &rest[3..];
     }
+    out.extend_from_slice(rest);
     Ok(out)
 }
 
@@ -265,6 +264,9 @@ enum Dots {
 /// Reads a segment as the most lenient server would: `%2F` as a slash, `;` and `%3B` as the begin of
 /// parameters. Only a dot segment that is one for every server is resolved.
 fn dot_segment(segment: &[u8]) -> Result<Option<Dots>, PathError> {
+    if memchr::memchr(b'.', segment).is_none() {
+        return Ok(None);
+    }
     let mut rest = segment;
     loop {
         let end = find_encoded(rest, b'/').unwrap_or(rest.len());

@@ -116,6 +116,11 @@ impl<T> PathRouter<T> {
         found
     }
 
+    /// All routes, in the order in which they were given.
+    pub fn entries(&self) -> &[RouteEntry<T>] {
+        &self.entries
+    }
+
     pub(super) fn leaf(&self, leaf: Leaf) -> (&RouteEntry<T>, &Pattern) {
         let entry = &self.entries[leaf.entry as usize];
         (entry, &entry.patterns[leaf.pattern as usize])

@@ -119,20 +119,21 @@ fn compile_site(
     if routes.is_empty() {
         return None;
     }
+    let list: Vec<Arc<RouteSnap>> =
+        routes.iter().filter_map(|route| compile_route(route, pools).map(Arc::new)).collect();
     let entries = routes
         .iter()
-        .filter_map(|route| {
-            Some(RouteEntry {
-                patterns: route.patterns.clone(),
-                matches: route.matches.clone(),
-                priority: route.priority,
-                ignore_case: route.ignore_case,
-                value: Arc::new(compile_route(route, pools)?),
-            })
+        .zip(&list)
+        .map(|(route, snap)| RouteEntry {
+            patterns: route.patterns.clone(),
+            matches: route.matches.clone(),
+            priority: route.priority,
+            ignore_case: route.ignore_case,
+            value: Arc::clone(snap),
         })
         .collect();
     match PathRouter::build(entries, site.paths) {
-        Ok(router) => Some(SiteSnap { hosts: site.hosts.clone(), paths: site.paths, routes: router }),
+        Ok(router) => Some(SiteSnap { hosts: site.hosts.clone(), paths: site.paths, routes: router, list }),
         Err(ties) => {
             for tie in ties {
                 let (a, b) = (&routes[tie.a], &routes[tie.b]);
@@ -161,6 +162,9 @@ fn compile_route(route: &Route, pools: &BTreeMap<Arc<str>, Arc<PoolSnap>>) -> Op
     Some(RouteSnap {
         name: Arc::clone(&route.name),
         place: route.place.to_string().into(),
+        patterns: route.patterns.clone(),
+        matches: route.matches.clone(),
+        keep: fields_read(route, &action),
         action,
         request_headers: route.request_headers.clone(),
         response_headers: route.response_headers.clone(),
@@ -172,6 +176,18 @@ fn compile_route(route: &Route, pools: &BTreeMap<Arc<str>, Arc<PoolSnap>>) -> Op
         timeout: route.timeout,
         retry: route.retry.clone(),
     })
+}
+
+/// The request fields that conditions and the balance key read.
+fn fields_read(route: &Route, action: &ActionSnap) -> Vec<Arc<str>> {
+    let conditions = route.matches.iter().flat_map(|conditions| &conditions.headers);
+    let mut names: BTreeSet<Arc<str>> = conditions.map(|(name, _)| Arc::from(name.as_str())).collect();
+    if let ActionSnap::Pool(pool) = action
+        && let BalanceKind::Hash(HashKey::Header(name)) = pool.pool.balance.kind()
+    {
+        names.insert(Arc::clone(name));
+    }
+    names.into_iter().collect()
 }
 
 fn replaced(edits: &[HeaderEdit]) -> Vec<Arc<str>> {
@@ -220,7 +236,7 @@ fn compile_pool(pool: &model::Pool, context: &Context<'_>, report: &mut Report) 
         _ => Arc::new(connect),
     };
     Some(PoolSnap {
-        pool: Pool::new(settings, before.map(|before| &before.pool), context.workers),
+        pool: Arc::new(Pool::new(settings, before.map(|before| &*before.pool), context.workers)),
         connect,
         retries: before
             .map_or_else(|| Arc::new(RetryBudget::default()), |before| Arc::clone(&before.retries)),

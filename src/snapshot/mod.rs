@@ -24,7 +24,7 @@ use crate::config::model::{
     Timeouts,
 };
 use crate::pool::{Pool, TlsToServer};
-use crate::router::{HostRouter, PathOptions, PathRouter};
+use crate::router::{Conditions, HostRouter, PathOptions, PathRouter, Pattern};
 
 /// One generation.
 #[derive(Debug)]
@@ -163,8 +163,10 @@ pub struct SiteSnap {
     pub hosts: Vec<Arc<str>>,
     /// How paths are compared.
     pub paths: PathOptions,
-    /// Its routes on this listener.
+    /// Its routes on this listener, to be found.
     pub routes: PathRouter<Arc<RouteSnap>>,
+    /// The same, to be listed.
+    pub list: Vec<Arc<RouteSnap>>,
 }
 
 /// A route, compiled.
@@ -174,12 +176,18 @@ pub struct RouteSnap {
     pub name: Arc<str>,
     /// Where it was written, `lbd.kdl:14`.
     pub place: Arc<str>,
+    /// Its patterns.
+    pub patterns: Vec<Pattern>,
+    /// Its conditions.
+    pub matches: Vec<Conditions>,
     /// What is done.
     pub action: ActionSnap,
     /// Edits of the request head.
     pub request_headers: Vec<HeaderEdit>,
     /// Edits of the response head.
     pub response_headers: Vec<HeaderEdit>,
+    /// Request fields that rules read, lower-case: a client cannot strip them by naming them in `Connection`.
+    pub keep: Vec<Arc<str>>,
     /// Names that the edits set or remove in requests.
     pub request_drop: Vec<Arc<str>>,
     /// Names that the edits set or remove in responses.
@@ -231,7 +239,7 @@ pub enum ActionSnap {
 #[derive(Debug)]
 pub struct PoolSnap {
     /// The pool.
-    pub pool: Pool,
+    pub pool: Arc<Pool>,
     /// How connections to its servers are made and kept.
     pub connect: Arc<ConnectSpec>,
     /// Which share of its requests may be retries.

@@ -75,7 +75,12 @@ fn identity(
             old
         }
         (Ok(new), _) => {
-            check_dates(certificate, new.not_after, now, stage, subject, report);
+            let dates = check_dates(certificate, new.not_after, now, stage, subject);
+            let refused = dates.as_ref().is_some_and(|finding| finding.severity == Severity::Error);
+            report.findings.extend(dates);
+            if refused {
+                return None;
+            }
             new
         }
         (Err(problem), Some(old)) => {
@@ -97,26 +102,24 @@ fn check_dates(
     now: i64,
     stage: Stage,
     subject: &str,
-    report: &mut Report,
-) {
+) -> Option<Diagnostic> {
     let days = (not_after - now).div_euclid(DAY);
     if not_after < now {
         let severity = if stage == Stage::Start { Severity::Error } else { Severity::Warning };
-        report.push(finding(expired(certificate, not_after), severity, certificate, subject));
-    } else if days < WARN_DAYS {
-        let when = match days {
-            0 => "today".into(),
-            1 => "tomorrow".into(),
-            days => format!("in {days} days"),
-        };
-        let file = certificate.chain.display();
-        let problem = Problem {
-            code: "LB603",
-            message: format!("certificate `{file}` expires {when} ({})", date(not_after)),
-            help: "renew it; lbd takes the new file as soon as it is written".into(),
-        };
-        report.push(finding(problem, Severity::Warning, certificate, subject));
+        return Some(finding(expired(certificate, not_after), severity, certificate, subject));
     }
+    let when = match days {
+        0 => "today".into(),
+        1 => "tomorrow".into(),
+        days => format!("in {days} days"),
+    };
+    let file = certificate.chain.display();
+    let problem = Problem {
+        code: "LB603",
+        message: format!("certificate `{file}` expires {when} ({})", date(not_after)),
+        help: "renew it; lbd takes the new file as soon as it is written".into(),
+    };
+    (days < WARN_DAYS).then(|| finding(problem, Severity::Warning, certificate, subject))
 }
 
 fn expired(certificate: &Certificate, not_after: i64) -> Problem {

@@ -81,7 +81,7 @@ fn has_encrypted_key(bytes: &[u8]) -> bool {
 fn explain(error: &pem::Error) -> String {
     match error {
         pem::Error::MissingSectionEnd { end_marker } => {
-            format!("the line `{}` is missing", String::from_utf8_lossy(end_marker).trim())
+            format!("the line `-----END {}-----` is missing", String::from_utf8_lossy(end_marker).trim())
         }
         pem::Error::IllegalSectionStart { line } => {
             format!("`{}` does not begin a section", String::from_utf8_lossy(line).trim())

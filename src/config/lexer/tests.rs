@@ -12,6 +12,7 @@ fn show(text: &str) -> String {
             Kind::Space => return "_".to_owned(),
             Kind::Newline => return "nl".to_owned(),
             Kind::LineComment => "line",
+            Kind::HashComment => "hash",
             Kind::BlockComment { closed: true, .. } => "block",
             Kind::BlockComment { closed: false, .. } => "block!",
             Kind::Slashdash | Kind::Semicolon | Kind::Open | Kind::Close | Kind::TypeOpen => "",
@@ -59,12 +60,15 @@ fn a_mistake_is_one_whole_token() {
     check("10.0.0.0/8 b", "w:10.0.0.0/8 _ w:b");
     check("/api/x;b", "w:/api/x ; w:b");
     check("C:\\new dir", "w:C:\\new _ w:dir");
-    check("http://x", "w:http: line://x");
+    check("http://x }", "w:http://x _ }");
     check("${HOST}:80", "w:$ { w:HOST } w::80");
     check("[a, b]", "[ w:a, _ w:b ]");
     check("r\"a\"", "w:r q:\"a\"");
     check("r#\"a\"#", "w:r r:#\"a\"#");
-    check("# note", "w:# _ w:note");
+    check("# don't {\na", "hash:# don't { nl w:a");
+    check("  ## a\n#b", "_ hash:## a nl hash:#b");
+    check("a b # c", "w:a _ w:b _ hash:# c");
+    check("a \\\n #true", "w:a _ cont _ w:#true");
     check("\"abc\ndef", "q!:\"abc nl w:def");
     check("#\"abc\ndef", "r!:#\"abc nl w:def");
     check("a /* b", "w:a _ block!:/* b");

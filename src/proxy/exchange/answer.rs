@@ -81,7 +81,7 @@ pub(super) async fn redirect_to_https(
         location.push(b':');
         location.extend_from_slice(itoa::Buffer::new().format(redirect.port).as_bytes());
     }
-    location.extend_from_slice(if request.target() == b"*" { b"/" } else { request.path() });
+    location.extend_from_slice(if request.path() == b"*" { b"/" } else { request.path() });
     if let Some(query) = request.query() {
         location.push(b'?');
         location.extend_from_slice(query);

@@ -87,7 +87,7 @@ fn write_head(forward: &mut Forward<'_>) {
         None => connection.local.to_string(),
     };
     to_server.clear();
-    let star = request.target() == b"*";
+    let star = request.path() == b"*";
     write_request(
         request,
         &RequestPlan {
@@ -96,7 +96,7 @@ fn write_head(forward: &mut Forward<'_>) {
             host: (!local.is_empty()).then_some(local.as_bytes()),
             drop_known: client.replaced(request),
             drop: Names::Shared(&route.request_drop),
-            keep: Names::default(),
+            keep: Names::Shared(&route.keep),
             strip_cookies: Names::Shared(&connection.listener.sticky_cookies),
             framing: FramingLine::from(request.framing()),
             connection: if upgrading { ConnectionLine::Upgrade } else { ConnectionLine::None },

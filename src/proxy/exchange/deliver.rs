@@ -40,7 +40,7 @@ pub(super) async fn run(
         (true, Version::Http10) => ConnectionLine::KeepAlive,
         (true, Version::Http11) => ConnectionLine::None,
     };
-    write_head(scratch, story, route, &delivery, line, set_cookie);
+    write_head(scratch, story, route, &delivery, line, set_cookie, worker.date());
     let first_byte = story.began.elapsed();
     story.first_byte = Some(first_byte);
     story.status = scratch.response.status();
@@ -86,11 +86,18 @@ fn write_head(
     delivery: &Delivery,
     line: ConnectionLine,
     set_cookie: Option<SetCookie>,
+    date: [u8; 29],
 ) {
     let Scratch { response, to_client, response_lines, .. } = scratch;
     if let Some(cookie) = set_cookie {
         response_lines.extend_from_slice(b"Set-Cookie: ");
         cookie.write(story.client.https, response_lines);
+        response_lines.extend_from_slice(b"\r\n");
+    }
+    if response.get_known(Known::Date).is_none() {
+        // RFC 9110, section 6.6.1: who has a clock adds what the server left out.
+        response_lines.extend_from_slice(b"Date: ");
+        response_lines.extend_from_slice(&date);
         response_lines.extend_from_slice(b"\r\n");
     }
     append_list_value("Via", response.all_known(Known::Via), b"1.1 lbd", response_lines);

@@ -32,7 +32,7 @@ pub(super) fn find(
     let Scratch { request, request_lines, response_lines, .. } = scratch;
     let facts = RequestFacts { head: request, client_ip: story.client.ip };
     let site = connection.listener.sites.find(request.host().unwrap_or_default()).ok_or(Failure::NoRoute)?;
-    if request.target() == b"*" {
+    if request.path() == b"*" {
         // OPTIONS * is about the server as a whole: the site's root stands for it.
         let root = NormalPath::parse(b"/", site.paths).map_err(Failure::BadPath)?;
         let found = site.routes.find(&root, &facts).ok_or(Failure::NoRoute)?;

@@ -1,0 +1,22 @@
+//! What was written, section by section: each file reads one kind of block.
+//!
+//! What needs nothing from elsewhere becomes its part of the model at once; what names other parts
+//! (routes, sites, pools) stays as written, with places, until [`super::resolve`] ties it together.
+
+pub(crate) mod control;
+pub(crate) mod headers;
+pub(crate) mod health;
+pub(crate) mod lint;
+pub(crate) mod listen;
+pub(crate) mod log;
+pub(crate) mod matches;
+pub(crate) mod policy;
+pub(crate) mod pool;
+pub(crate) mod reload;
+pub(crate) mod route;
+pub(crate) mod server;
+pub(crate) mod site;
+pub(crate) mod status;
+pub(crate) mod sticky;
+pub(crate) mod timeout;
+pub(crate) mod upstream_tls;

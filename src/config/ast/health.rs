@@ -1,0 +1,85 @@
+//! `health`: the active check of a pool's servers.
+
+use std::time::Duration;
+
+use super::super::diagnostic::Diagnostic;
+use super::super::model::{Health, Probe, TextMatch};
+use super::super::reader::Reader;
+use super::super::values::show_duration;
+use super::super::values::typed::Typed;
+use super::matches::bad_regex;
+use crate::router::ValueMatch;
+
+/// What only an http check has.
+const HTTP_ONLY: &[&str] = &["method", "host", "status", "body", "drain-status"];
+
+/// A `health`; `traffic_tls` is whether the pool speaks TLS to its servers.
+pub(crate) fn read(r: Reader<'_>, traffic_tls: bool) -> Option<Health> {
+    let interval: Duration = r.value("interval", Typed::time);
+    let health = Health {
+        interval,
+        down_interval: r.get("down-interval", Typed::time).unwrap_or(interval),
+        timeout: r.value("timeout", Typed::time),
+        rise: r.value("rise", Typed::int),
+        fall: r.value("fall", Typed::int),
+        port: r.get("port", Typed::int),
+        tls: r.get("tls", Typed::bool).unwrap_or(traffic_tls),
+        jitter_percent: r.value("jitter", Typed::percent),
+        initial_up: r.value("initial", Typed::word) == "up",
+        probe: probe(r)?,
+    };
+    checks_overlap(r, &health);
+    Some(health)
+}
+
+fn probe(r: Reader<'_>) -> Option<Probe> {
+    let asked = r.arg(0, Typed::text)?;
+    if asked.value == "tcp" {
+        r.refuse(HTTP_ONLY, "`health tcp`");
+        for header in r.block().all("header") {
+            let error = Diagnostic::error("LB101", header.span(), "`header` means nothing with `health tcp`");
+            r.cx.push(error.label("has no effect").help("remove it"));
+        }
+        return Some(Probe::Tcp);
+    }
+    let headers = r.block().all("header").into_iter().filter_map(|header| {
+        let value = header.arg(1, Typed::text);
+        Some((header.arg(0, Typed::text)?.value.into(), value?.value.into()))
+    });
+    let body = r.get("body", Typed::text_match);
+    if let (Some(TextMatch::Regex(regex)), Some(span)) = (&body, r.written("body"))
+        && let Err(why) = ValueMatch::regex(regex)
+    {
+        r.cx.push(bad_regex(&why, span));
+    }
+    let method = r.value("method", Typed::word);
+    if let ("HEAD", Some(span)) = (method, r.written("body")) {
+        let error = Diagnostic::error("LB102", span, "an answer to HEAD has no body to look at");
+        r.cx.push(error.label("can never match").help("use `method=GET`"));
+    }
+    Some(Probe::Http {
+        path: asked.value.into(),
+        method: method.into(),
+        host: r.get("host", Typed::text).map(Into::into),
+        headers: headers.collect(),
+        status: r.value("status", Typed::statuses),
+        body,
+        drain_status: r.get("drain-status", Typed::statuses),
+    })
+}
+
+/// LB302: a check that may take longer than the time to the next one.
+fn checks_overlap(r: Reader<'_>, health: &Health) {
+    let shortest = [("interval", health.interval), ("down-interval", health.down_interval)];
+    let Some((key, interval)) = shortest.into_iter().find(|(_, interval)| health.timeout > *interval) else {
+        return;
+    };
+    let at = r.written("timeout").or(r.written(key)).unwrap_or(r.span());
+    let message = format!("`timeout` is longer than `{key}`: checks would overlap");
+    let label = format!("{} > {}", show_duration(health.timeout), show_duration(interval));
+    r.cx.push(
+        Diagnostic::error("LB302", at, message)
+            .label(label)
+            .help(format!("raise `{key}` or lower `timeout`")),
+    );
+}

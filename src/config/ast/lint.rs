@@ -1,0 +1,49 @@
+//! `lint`: which rules speak, and what they need to know.
+
+use std::time::Duration;
+
+use super::super::diagnostic::{Diagnostic, Severity};
+use super::super::model::LintSettings;
+use super::super::reader::Block;
+use super::super::values::typed::Typed;
+
+/// What `lint` says.
+pub(crate) struct Lint {
+    /// What also rules outside of this stage need.
+    pub(crate) settings: LintSettings,
+    /// How often clients of WebSockets are known to ping.
+    pub(crate) websocket_ping: Option<Duration>,
+    /// How long a failed server may get requests.
+    pub(crate) error_tolerance: Option<Duration>,
+}
+
+/// What it says, or the defaults.
+pub(crate) fn read(root: Block<'_>) -> Lint {
+    let r = root.one_or_defaults("lint");
+    let allowed = r.block().all("allow").into_iter().flat_map(|node| {
+        // The reason is for people; asking for it keeps its type checked.
+        node.get("because", Typed::text);
+        node.plain_args(Typed::text)
+    });
+    let denied = r.block().all("deny").into_iter().flat_map(|node| node.plain_args(Typed::text));
+    Lint {
+        settings: LintSettings {
+            cert_expiry: r.value("cert-expiry", Typed::time),
+            allow: allowed.map(Into::into).collect(),
+            deny: denied.map(Into::into).collect(),
+        },
+        websocket_ping: r.value("websocket-ping", Typed::time_off),
+        error_tolerance: r.value("error-tolerance", Typed::time_off),
+    }
+}
+
+impl Lint {
+    /// Applies `allow` and `deny` to warnings and hints; errors cannot be silenced.
+    pub(crate) fn apply(&self, findings: &mut Vec<Diagnostic>) {
+        let has = |list: &[super::super::model::Name], code: &str| list.iter().any(|c| c.as_ref() == code);
+        findings.retain(|f| f.severity == Severity::Error || !has(&self.settings.allow, f.code));
+        for finding in findings.iter_mut().filter(|f| has(&self.settings.deny, f.code)) {
+            finding.severity = Severity::Error;
+        }
+    }
+}

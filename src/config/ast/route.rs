@@ -1,0 +1,178 @@
+//! `route`: patterns, conditions, and exactly one action.
+
+use super::super::diagnostic::{Diagnostic, Span, Spanned};
+use super::super::model::{Action, Name, Retry, RetryOn};
+use super::super::reader::{Block, Reader};
+use super::super::values::typed::Typed;
+use super::headers::{check_holes, parts, value_of};
+use super::listen::status;
+use super::matches::{self, bad_regex};
+use super::policy::{self, Policy};
+use super::timeout::{self, Clocks};
+use crate::router::{Conditions, Pattern, PatternError, PatternKind};
+
+/// A `route` as written.
+pub(crate) struct Route<'n> {
+    /// The node.
+    pub(crate) reader: Reader<'n>,
+    /// `name=`, when it is written.
+    pub(crate) name: Option<Spanned<Name>>,
+    /// Its good patterns.
+    pub(crate) patterns: Vec<Spanned<Pattern>>,
+    /// Alternatives of conditions.
+    pub(crate) matches: Vec<Conditions>,
+    /// The last tie-breaker.
+    pub(crate) priority: i32,
+    /// Any case, when it is written.
+    pub(crate) ignore_case: Option<bool>,
+    /// Listeners by name.
+    pub(crate) on: Option<Vec<Spanned<String>>>,
+    /// What is done; `None` when that is not exactly one thing.
+    pub(crate) action: Option<Spanned<Action>>,
+    /// Edits, networks, body limit.
+    pub(crate) policy: Policy,
+    /// Clocks.
+    pub(crate) clocks: Clocks,
+    /// When another server is tried.
+    pub(crate) retry: Retry,
+}
+
+/// Every `route` of a block.
+pub(crate) fn read(block: Block<'_>) -> Vec<Route<'_>> {
+    block.all("route").into_iter().map(route).collect()
+}
+
+fn route(reader: Reader<'_>) -> Route<'_> {
+    let block = reader.block();
+    let patterns = patterns(reader);
+    let policy = policy::read(block);
+    let action = action(reader);
+    let params: Vec<Vec<&str>> = patterns.iter().map(|p| p.value.params().collect()).collect();
+    if !params.is_empty() {
+        let edits = policy.request_headers.iter().chain(&policy.response_headers);
+        for edit in edits {
+            reader.cx.extend(check_holes(value_of(&edit.value), &params, edit.span));
+        }
+        if let Some(Spanned { value: Action::Redirect { location, .. }, span }) = &action {
+            let at = block.one("redirect").and_then(|r| r.arg(0, Typed::text)).map_or(*span, |arg| arg.span);
+            reader.cx.extend(check_holes(location, &params, at));
+        }
+    }
+    Route {
+        reader,
+        name: reader
+            .get("name", Typed::text)
+            .zip(reader.written("name"))
+            .map(|(name, span)| Spanned::new(name.into(), span)),
+        matches: matches::read(block),
+        priority: reader.value("priority", Typed::int),
+        ignore_case: reader.get("ignore-case", Typed::bool),
+        on: block.one("on").map(|r| r.args(Typed::text)),
+        action,
+        policy,
+        clocks: timeout::read(block),
+        retry: retry(block),
+        patterns,
+    }
+}
+
+fn patterns(reader: Reader<'_>) -> Vec<Spanned<Pattern>> {
+    let mut patterns = Vec::new();
+    for index in 0..reader.arg_count() {
+        let kind = match reader.annotation(index) {
+            Some("exact") => PatternKind::Exact,
+            Some("regex") => PatternKind::Regex,
+            Some("starts-with") => PatternKind::StartsWith,
+            _ => PatternKind::Prefix,
+        };
+        let Some(text) = reader.arg(index, Typed::text) else { continue };
+        match Pattern::parse(kind, &text.value) {
+            Ok(pattern) => patterns.push(Spanned::new(pattern, text.span)),
+            Err(error) => reader.cx.push(bad_pattern(&error, &text.value, text.span)),
+        }
+    }
+    patterns
+}
+
+fn bad_pattern(error: &PatternError, text: &str, span: Span) -> Diagnostic {
+    let message = format!("`{}` is no usable path pattern", text.escape_debug());
+    match error {
+        PatternError::Regex { problem, .. } => bad_regex(problem, span),
+        PatternError::NotAbsolute => Diagnostic::error("LB205", span, message)
+            .label(error.to_string())
+            .help(format!("write \"/{text}\"")),
+        PatternError::NeverMatches { .. } => {
+            Diagnostic::error("LB208", span, message).label(error.to_string())
+        }
+        _ => Diagnostic::error("LB205", span, message).label(error.to_string()),
+    }
+}
+
+/// The one action. None and several are errors: LB203.
+fn action(reader: Reader<'_>) -> Option<Spanned<Action>> {
+    let block = reader.block();
+    let pool = reader.written("pool").map(|span| {
+        let name = reader.get("pool", Typed::text);
+        (span, name.map(|name| Action::Pool(name.into())))
+    });
+    let redirect = block.one("redirect").map(|r| (r.span(), redirect(r)));
+    let respond = block.one("respond").map(|r| (r.span(), respond(r)));
+    let mut actions = [pool, redirect, respond].into_iter().flatten();
+    // `split` is refused by name already; it still counts as what the route was meant to do.
+    let Some((span, action)) = actions.next() else {
+        if !reader.holds("split") {
+            let error = Diagnostic::error("LB203", reader.span(), "this route does nothing");
+            reader.cx.push(error.label("no action").help("give it `pool=`, `redirect` or `respond`"));
+        }
+        return None;
+    };
+    if let Some((other, _)) = actions.next() {
+        let error =
+            Diagnostic::error("LB203", other, "a route does exactly one thing").label("the second action");
+        reader.cx.push(error.also(span, "the first action").help("keep one of them"));
+        return None;
+    }
+    action.map(|action| Spanned::new(action, span))
+}
+
+fn redirect(r: Reader<'_>) -> Option<Action> {
+    let status = status(r.value("status", Typed::word));
+    let location = r.arg(0, Typed::text)?;
+    if location.value.is_empty() {
+        r.cx.push(Diagnostic::error("LB102", location.span, "a redirect goes somewhere").label("empty"));
+        return None;
+    }
+    Some(Action::Redirect { location: parts(&location.value), status })
+}
+
+fn respond(r: Reader<'_>) -> Option<Action> {
+    let body = r.get("body", Typed::text).unwrap_or_default();
+    let content_type = r.value("content-type", Typed::text);
+    let status: u16 = r.arg(0, Typed::int)?.value;
+    if let (204 | 205 | 304, Some(span)) = (status, r.written("body")) {
+        let error = Diagnostic::error("LB102", span, format!("an answer with status {status} has no body"));
+        r.cx.push(error.label("never sent").help("remove the body, or answer 200"));
+    }
+    Some(Action::Respond { status, body: body.into_bytes().into(), content_type: content_type.into() })
+}
+
+fn retry(block: Block<'_>) -> Retry {
+    let r = block.one_or_defaults("retry");
+    let mut on = RetryOn::default();
+    for cause in r.plain_args(Typed::word) {
+        match cause {
+            "connect" => on.connect = true,
+            "reset" => on.reset = true,
+            "timeout" => on.timeout = true,
+            "502" => on.status_502 = true,
+            "503" => on.status_503 = true,
+            _ => on.status_504 = true,
+        }
+    }
+    Retry {
+        on,
+        attempts: r.value("attempts", Typed::int),
+        budget_percent: r.value("budget", Typed::percent),
+        all_methods: r.value("all", Typed::bool),
+    }
+}

@@ -1,0 +1,101 @@
+//! Pools and their checks: LB301 (no check), LB305 (flapping), LB306 (too slow to notice), LB608 (TLS
+//! that trusts anybody).
+
+use super::super::ast::pool::Pool;
+use super::super::diagnostic::{Diagnostic, Span};
+use super::super::model::{Health, Verify};
+use super::super::reader::Reader;
+use super::super::values::show_duration;
+use super::Subject;
+
+pub(super) fn run(s: &Subject<'_>) {
+    for pool in &s.written.pools {
+        let node = pool.reader.block().one("health");
+        match (&pool.pool.health, node) {
+            (Some(health), Some(node)) => {
+                flapping(s, pool, node);
+                tolerance(s, pool, health, node);
+            }
+            (None, None) if pool.pool.servers.len() >= 2 => {
+                let message =
+                    format!("pool `{}` has {} servers and no check", pool.pool.name, pool.pool.servers.len());
+                let label = "a dead server keeps getting requests";
+                warn(
+                    s,
+                    pool,
+                    "LB301",
+                    pool.reader.span(),
+                    &message,
+                    label,
+                    "add `health \"/ready\"` or `health tcp`",
+                );
+            }
+            _ => {}
+        }
+        verify(s, pool);
+    }
+}
+
+fn flapping(s: &Subject<'_>, pool: &Pool<'_>, node: Reader<'_>) {
+    let health = pool.pool.health.as_ref();
+    let keys = [("rise", health.map(|h| h.rise)), ("fall", health.map(|h| h.fall))];
+    for (key, count) in keys {
+        if let (Some(1), Some(at)) = (count, node.written(key)) {
+            let message = format!("`{key}=1`: one answer decides");
+            warn(s, pool, "LB305", at, &message, "a server may flap", "2 or more is calmer");
+        }
+    }
+}
+
+fn tolerance(s: &Subject<'_>, pool: &Pool<'_>, health: &Health, node: Reader<'_>) {
+    let Some(tolerance) = s.written.lint.error_tolerance else { return };
+    let notice = health.interval.saturating_mul(health.fall) + health.timeout;
+    if notice <= tolerance {
+        return;
+    }
+    let message = format!("a failed server can get requests for {}", show_duration(notice));
+    let label = format!("`lint error-tolerance` is {}", show_duration(tolerance));
+    let fits =
+        tolerance.checked_sub(health.timeout).map(|rest| rest / health.fall).filter(|i| *i >= health.timeout);
+    let help = match fits {
+        Some(interval) => {
+            format!("interval × fall + timeout decides: interval=\"{}\" would do", show_duration(interval))
+        }
+        None => "interval × fall + timeout decides: lower all three".to_owned(),
+    };
+    let at = node.written("interval").unwrap_or(node.span());
+    warn(s, pool, "LB306", at, &message, &label, &help);
+}
+
+fn verify(s: &Subject<'_>, pool: &Pool<'_>) {
+    let (Some(tls), Some(node)) = (&pool.pool.tls, pool.reader.block().one("tls")) else { return };
+    let label = match tls.verify {
+        Verify::Full => return,
+        Verify::Chain => "any server with a certificate of this authority is believed",
+        Verify::None => "anyone on the path can read and change everything",
+    };
+    let at = node.written("verify").unwrap_or(node.span());
+    let message = format!("the servers of `{}` are not verified in full", pool.pool.name);
+    warn(
+        s,
+        pool,
+        "LB608",
+        at,
+        &message,
+        label,
+        "name the authority: `tls ca=\"…\"`, and `server-name=` where names differ",
+    );
+}
+
+fn warn(
+    s: &Subject<'_>,
+    pool: &Pool<'_>,
+    code: &'static str,
+    at: Span,
+    message: &str,
+    label: &str,
+    help: &str,
+) {
+    let finding = Diagnostic::warning(code, at, message).label(label).help(help);
+    s.push(finding.subject(format!("pool/{}", pool.pool.name)));
+}

@@ -1,0 +1,81 @@
+//! Routes: LB104 (a pool that none uses), LB204 (a site without `/`), LB501 (tunnels that die between pings).
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::super::diagnostic::Diagnostic;
+use super::super::model::Action;
+use super::super::values::show_duration;
+use super::Subject;
+use crate::router::PatternKind;
+
+/// A ping may be late by this much.
+const SLACK: Duration = Duration::from_secs(5);
+
+pub(super) fn run(s: &Subject<'_>) {
+    // What was refused, or names a pool wrongly, may be what uses it.
+    if s.complete && !s.cx.has_errors() {
+        unused_pools(s);
+    }
+    no_root(s);
+    tunnels(s);
+}
+
+fn unused_pools(s: &Subject<'_>) {
+    let routes = s.model.sites.iter().flat_map(|site| &site.routes);
+    let used: BTreeSet<_> = routes
+        .filter_map(|route| match &route.action {
+            Action::Pool(name) => Some(name),
+            _ => None,
+        })
+        .collect();
+    for pool in s.model.pools.values().filter(|pool| !used.contains(&pool.name)) {
+        let finding = Diagnostic::warning("LB104", pool.span, format!("pool `{}` is not used", pool.name));
+        s.push(
+            finding
+                .label("no route leads here")
+                .help("add a `route`, remove the pool, or turn it off with `/-` in front")
+                .subject(format!("pool/{}", pool.name)),
+        );
+    }
+}
+
+fn no_root(s: &Subject<'_>) {
+    for site in s.written.sites.iter().filter(|site| !site.routes.is_empty()) {
+        let takes_all = |kind, text: &str| match kind {
+            PatternKind::Prefix => text == "/" || text.starts_with("/{*"),
+            PatternKind::StartsWith => text == "/",
+            PatternKind::Regex => [".*", "^.*", "/.*", "^/.*", "^/", "/"].contains(&text),
+            PatternKind::Exact => false,
+        };
+        let mut patterns = site.routes.iter().flat_map(|route| &route.patterns);
+        if patterns.any(|p| takes_all(p.value.kind(), p.value.as_str())) {
+            continue;
+        }
+        let name = site.hosts.first().map_or("the default site".into(), |host| format!("`{}`", host.value));
+        let finding = Diagnostic::warning("LB204", site.span, format!("{name} has no route for `/`"));
+        s.push(
+            finding
+                .label("other paths get 404")
+                .help("add `route \"/\" pool=…`, or say so: `route \"/\" { respond 404; }`"),
+        );
+    }
+}
+
+fn tunnels(s: &Subject<'_>) {
+    let Some(ping) = s.written.lint.websocket_ping else { return };
+    for route in s.model.sites.iter().flat_map(|site| &site.routes) {
+        let (Action::Pool(_), Some(idle)) = (&route.action, route.timeout.tunnel_idle) else { continue };
+        if idle > ping + SLACK {
+            continue;
+        }
+        let message = format!("an idle WebSocket is closed after {}", show_duration(idle));
+        let finding = Diagnostic::warning("LB501", route.span, message);
+        s.push(
+            finding
+                .label(format!("clients ping every {}", show_duration(ping)))
+                .help(format!("set `timeout tunnel-idle=\"{}\"` or more", show_duration(ping + 3 * SLACK)))
+                .subject(format!("route/{}", route.name)),
+        );
+    }
+}

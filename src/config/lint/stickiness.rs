@@ -1,0 +1,45 @@
+//! Stickiness: LB402 (a cookie in clear), LB404 (a cookie that scripts read), LB405 (many clients, one server).
+
+use super::super::diagnostic::Diagnostic;
+use super::super::model::{Secure, Sticky};
+use super::Subject;
+
+pub(super) fn run(s: &Subject<'_>) {
+    let tls = s.model.listeners.iter().any(|listener| listener.tls.is_some());
+    for pool in &s.written.pools {
+        let nodes = pool.reader.block().strongest("sticky");
+        for (sticky, node) in pool.pool.sticky.iter().zip(nodes) {
+            let warn = |code, key: &str, message: String, label: &str, help: &str| {
+                let at = node.written(key).unwrap_or(node.span());
+                let finding = Diagnostic::warning(code, at, message).label(label).help(help);
+                s.push(finding.subject(format!("pool/{}/sticky", pool.pool.name)));
+            };
+            match sticky {
+                Sticky::Cookie(cookie) => {
+                    if cookie.secure == Secure::Never && tls {
+                        let message =
+                            format!("the cookie `{}` of https clients is also sent in clear", cookie.name);
+                        warn("LB402", "secure", message, "`Secure` is never set", "use `secure=auto`");
+                    }
+                    if !cookie.http_only {
+                        let message = format!("scripts can read the cookie `{}`", cookie.name);
+                        warn(
+                            "LB404",
+                            "http-only",
+                            message,
+                            "`HttpOnly` is not set",
+                            "remove `http-only=#false`",
+                        );
+                    }
+                }
+                Sticky::SourceIp(source) if source.mask_v4 < 32 => {
+                    let message =
+                        format!("all clients of one /{} network land on one server", source.mask_v4);
+                    let help = "put `sticky cookie` first, or keep all 32 bits";
+                    warn("LB405", "mask-v4", message, "their addresses count as one", help);
+                }
+                Sticky::SourceIp(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Each rule: what sets it off, and what does not.
+
+use super::super::testing::warnings;
+
+const ROUTE: &str = "\nroute \"/b\" pool=b";
+
+#[track_caller]
+fn pool(body: &str, expected: &[&str]) {
+    warnings(&format!("pool b {{ server \"10.0.0.2:1\"; {body} }}{ROUTE}"), expected);
+}
+
+#[test]
+fn a_pool_that_no_route_uses() {
+    warnings("pool b { server \"10.0.0.2:1\"; }", &["LB104 4"]);
+    pool("", &[]);
+}
+
+#[test]
+fn a_site_without_a_route_for_everything() {
+    warnings("site \"a.b\" { route \"/x\" pool=app; }", &["LB204 4"]);
+    warnings("site \"a.b\" { route (exact)\"/\" pool=app; }", &["LB204 4"]);
+    warnings("site \"a.b\" { route \"/x\" \"/\" pool=app; }", &[]);
+    warnings("site \"a.b\"", &["LB204 4"]);
+}
+
+#[test]
+fn checks_that_are_missing_nervous_or_slow() {
+    pool("server \"10.0.0.3:1\";", &["LB301 4"]);
+    pool("server \"10.0.0.3:1\"; health tcp;", &[]);
+    pool("health tcp fall=1 rise=1;", &["LB305 4", "LB305 4"]);
+    let tolerance = |seconds: u32| {
+        format!(
+            "pool b {{ server \"10.0.0.2:1\"; health tcp; }}{ROUTE}\nlint error-tolerance=\"{seconds}s\" {{ allow LB000; }}"
+        )
+    };
+    // 5 s x 3 + 2 s, in the pool of the base as well
+    warnings(&tolerance(17), &[]);
+    warnings(&tolerance(16), &["LB306 2", "LB306 4"]);
+}
+
+#[test]
+fn servers_that_are_not_verified() {
+    pool("tls verify=none;", &["LB608 4"]);
+    pool("tls verify=chain;", &["LB608 4"]);
+    pool("tls;", &[]);
+}
+
+#[test]
+fn cookies_in_clear_or_open_to_scripts_and_networks_that_count_as_one_client() {
+    let tls = "\nlisten \":443\" { tls { certificate \"a.pem\"; }; }";
+    pool("sticky cookie secure=never;", &[]);
+    warnings(
+        &format!("pool b {{ server \"10.0.0.2:1\"; sticky cookie secure=never; }}{ROUTE}{tls}"),
+        &["LB402 4"],
+    );
+    pool("sticky cookie http-only=#false;", &["LB404 4"]);
+    pool("sticky source-ip mask-v4=24;", &["LB405 4"]);
+    pool("sticky source-ip;", &[]);
+}
+
+#[test]
+fn tunnels_that_end_between_two_pings() {
+    let idle = |idle: &str| {
+        format!("route \"/w\" pool=app {{ timeout tunnel-idle={idle}; }}\nlint websocket-ping=\"55s\"")
+    };
+    warnings(&idle("\"60s\""), &["LB501 4"]);
+    warnings(&idle("\"61s\""), &[]);
+    warnings(&idle("off"), &[]);
+}
+
+#[test]
+fn doors_that_are_open_to_everyone() {
+    warnings("status \":81\"", &["LB702 4"]);
+    warnings("status \"127.0.0.1:81\"", &[]);
+    warnings("status \":81\" { allow-from \"10.0.0.0/8\"; }", &[]);
+    warnings("control mode=\"0666\"", &["LB703 4"]);
+    warnings("control socket=\"/tmp/lbd.sock\"", &["LB703 4"]);
+    warnings("control mode=\"0660\" socket=\"/run/lbd/control.sock\"", &[]);
+    warnings("trust-forwarded \"0.0.0.0/0\"", &["LB704 4"]);
+    warnings("trust-forwarded \"10.0.0.0/8\"", &[]);
+}
+
+#[test]
+fn a_server_that_is_lbd_itself() {
+    warnings(&format!("pool b {{ server \"127.0.0.1:80\"; }}{ROUTE}"), &["LB714 4"]);
+    warnings(&format!("pool b {{ server \"localhost:80\"; }}{ROUTE}"), &["LB714 4"]);
+    warnings(&format!("pool b {{ server \"127.0.0.1:81\"; }}{ROUTE}"), &[]);
+}

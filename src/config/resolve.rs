@@ -1,0 +1,133 @@
+//! From what was written to what is meant: names become references, defaults are filled in, and
+//! everything that contradicts something else is found, all of it and not only the first.
+
+mod listeners;
+mod pools;
+mod sites;
+mod ties;
+
+use super::ast::{self, lint::Lint, listen::Listen, pool::Pool, site::Site};
+use super::diagnostic::{Diagnostic, Place, Report, Severity, Span};
+use super::model::{Action, Control, Log, Model, Reload, Status};
+use super::node::Node;
+use super::reader::{Block, Cx};
+use super::source::Sources;
+use super::{lint, schema};
+
+#[cfg(test)]
+mod tests;
+
+/// Turns a span into a place for people. Implemented by the set of sources, and by tests.
+pub trait Places {
+    /// The file, as the user named it, and the line where `span` starts.
+    fn place(&self, span: Span) -> Place;
+}
+
+impl Places for Sources {
+    fn place(&self, span: Span) -> Place {
+        Sources::place(self, span)
+    }
+}
+
+/// Everything that was read, before it is tied together.
+pub(crate) struct Written<'n> {
+    /// `listen`
+    pub(crate) listens: Vec<Listen<'n>>,
+    /// `site`, and the default site
+    pub(crate) sites: Vec<Site<'n>>,
+    /// `pool`
+    pub(crate) pools: Vec<Pool<'n>>,
+    /// `status`
+    pub(crate) status: Option<Status>,
+    /// Where `status` stands.
+    pub(crate) status_span: Option<Span>,
+    /// `control`
+    pub(crate) control: Control,
+    /// `log`
+    pub(crate) log: Log,
+    /// `reload`
+    pub(crate) reload: Reload,
+    /// `lint`
+    pub(crate) lint: Lint,
+}
+
+/// The meaning of `nodes` (top level; no include, let, template, use or defaults left). `None` exactly
+/// when `report` holds an error at the end, including those that were there before.
+///
+/// Call [`schema::check`] first: shape errors are reported there, only there, and readers stay silent
+/// about what it refused.
+pub fn model(nodes: &[Node], places: &dyn Places, report: &mut Report) -> Option<Model> {
+    let cx = Cx::new(places, report);
+    let root = Block::root(&cx, nodes);
+    let written = Written::read(root);
+    nothing_to_do(root, &written);
+    let model = assemble(&cx, &written);
+    // A node that is refused may have used what now looks unused.
+    let complete = !report.findings.iter().any(|f| f.severity == Severity::Error);
+    lint::run(&cx, root, &written, &model, complete);
+    let settings = written.lint;
+    report.findings.extend(cx.into_findings());
+    settings.apply(&mut report.findings);
+    (!report.has_errors()).then_some(model)
+}
+
+/// Checks `nodes` and gives their meaning: [`schema::check`], then [`model`].
+pub fn check_and_resolve(nodes: &[Node], places: &dyn Places, report: &mut Report) -> Option<Model> {
+    schema::check(nodes, report);
+    model(nodes, places, report)
+}
+
+impl<'n> Written<'n> {
+    /// Reads every section.
+    pub(crate) fn read(root: Block<'n>) -> Self {
+        Self {
+            listens: ast::listen::read(root),
+            sites: ast::site::read(root),
+            pools: ast::pool::read(root),
+            status: ast::status::read(root),
+            status_span: root.one("status").map(|r| r.span()),
+            control: ast::control::read(root),
+            log: ast::log::read(root),
+            reload: ast::reload::read(root),
+            lint: ast::lint::read(root),
+        }
+    }
+}
+
+fn assemble(cx: &Cx<'_>, written: &Written<'_>) -> Model {
+    let listeners = listeners::resolve(cx, written);
+    let pools = pools::resolve(cx, written);
+    let sites = sites::resolve(cx, written, &listeners, &pools);
+    Model {
+        listeners,
+        sites,
+        pools,
+        status: written.status.clone(),
+        control: written.control.clone(),
+        log: written.log.clone(),
+        reload: written.reload,
+        lint: written.lint.settings.clone(),
+    }
+}
+
+/// LB801: an empty or half-written file is not a configuration.
+fn nothing_to_do(root: Block<'_>, written: &Written<'_>) {
+    let error = |message: &str, help: &str| {
+        let finding = Diagnostic::new("LB801", Severity::Error, None, message);
+        root.push(finding.help(help));
+    };
+    if !root.holds("listen") {
+        error("there is nothing to listen on", "add `listen \":80\"`; an empty file is never applied");
+    }
+    let answers = |route: &ast::route::Route<'_>| {
+        matches!(
+            route.action.as_ref().map(|a| &a.value),
+            Some(Action::Redirect { .. } | Action::Respond { .. })
+        )
+    };
+    let redirects = written.listens.iter().any(|l| l.listener.redirect_to_https.is_some());
+    if !root.holds("pool") && !redirects && !written.sites.iter().flat_map(|s| &s.routes).any(answers) {
+        let help = "add `pool app { server \"10.0.0.1:8080\"; }` and `route \"/\" pool=app`";
+        error("there is no pool, and no route that answers by itself", help);
+    }
+}

@@ -1,0 +1,242 @@
+//! What the control socket sees of the running daemon: [`control::World`](crate::control::World) over the
+//! snapshot, the reloader and the checks.
+
+use std::cell::RefCell;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::{Shared, explain};
+use crate::config::diagnostic::{Report, Severity};
+use crate::config::render;
+use crate::config::source::Sources;
+use crate::control::World;
+use crate::control::world::{
+    ConfigFacts, ConfigFile, ExplainAsk, Explained, FindingFacts, GenerationFacts, ListenerFacts, LocalFuture,
+    ProbeFacts, Reloaded, ReportFacts, RouteFacts,
+};
+use crate::health::{ProbeReport, check_once};
+use crate::pool::{CheckSpec, Outcome, Pool, ProbeKind};
+use crate::proxy::listeners::Listeners;
+use crate::reload::{Cause, Findings, GenerationInfo, ReloadHandle};
+use crate::snapshot::Current;
+
+/// The seam's implementation.
+pub(super) struct ControlFace {
+    current: Current,
+    reload: ReloadHandle,
+    main: PathBuf,
+    bound: Shared<Listeners>,
+    workers: usize,
+    stop: Rc<watch::Sender<Option<Duration>>>,
+    /// The texts of the running generation.
+    running: RefCell<Arc<Sources>>,
+}
+
+impl ControlFace {
+    pub(super) fn new(
+        current: Current,
+        reload: ReloadHandle,
+        main: PathBuf,
+        bound: Shared<Listeners>,
+        workers: usize,
+        stop: Rc<watch::Sender<Option<Duration>>>,
+    ) -> Rc<Self> {
+        Rc::new(Self { current, reload, main, bound, workers, stop, running: RefCell::default() })
+    }
+
+    /// Keeps the texts of whatever generation runs. Ends with the reloader.
+    pub(super) async fn keep_texts(self: Rc<Self>, reload: ReloadHandle) {
+        let mut changes = reload.subscribe();
+        loop {
+            let state = changes.borrow_and_update().clone();
+            if state.rejected.is_none() {
+                self.running.replace(Arc::clone(&state.findings.sources));
+            }
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl World for ControlFace {
+    fn generation(&self) -> u64 {
+        self.current.load().generation
+    }
+
+    fn pools(&self) -> Vec<Arc<Pool>> {
+        self.current.load().pools.values().map(|snap| Arc::clone(&snap.pool)).collect()
+    }
+
+    fn listeners(&self) -> Vec<ListenerFacts> {
+        let bound = self.bound.borrow();
+        let facts = |listener: &Arc<crate::snapshot::ListenerSnap>| {
+            let any = SocketAddr::new(
+                listener.address.ip.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+                listener.address.port,
+            );
+            ListenerFacts {
+                name: Arc::clone(&listener.name),
+                address: bound.bound(listener.address).unwrap_or(any),
+                tls: listener.tls.is_some(),
+                redirect: listener.redirect_to_https.is_some(),
+                connections: listener.live.open().into(),
+                accepted: listener.live.accepted.load(Ordering::Relaxed),
+            }
+        };
+        self.current.load().listeners.iter().map(facts).collect()
+    }
+
+    fn routes(&self) -> Vec<RouteFacts> {
+        explain::routes(&self.current.load())
+    }
+
+    fn explain(&self, ask: &ExplainAsk) -> Result<Explained, String> {
+        explain::explain(&self.current.load(), ask)
+    }
+
+    fn config(&self) -> ConfigFacts {
+        let state = self.reload.state();
+        let running = state.history.last().map_or_else(
+            || GenerationFacts {
+                number: state.generation,
+                since: state.since,
+                cause: state.cause.to_string(),
+                actor: None,
+                summary: String::new(),
+                digest: state.digest.clone(),
+            },
+            generation,
+        );
+        let rejected = state.rejected.as_ref().map(|rejected| {
+            let count: u64 = state.rejected_total.values().sum();
+            (rejected.since, u32::try_from(count).unwrap_or(u32::MAX))
+        });
+        ConfigFacts {
+            main: self.main.clone(),
+            running,
+            report: match &state.rejected {
+                Some(rejected) => report_or(&rejected.findings, &rejected.message),
+                None => report(&state.findings),
+            },
+            rejected,
+            history: state.history.iter().map(generation).collect(),
+        }
+    }
+
+    fn config_text(&self) -> Vec<ConfigFile> {
+        let sources = self.running.borrow();
+        sources
+            .files()
+            .map(|(_, file)| ConfigFile { path: file.path().to_path_buf(), text: file.text().to_owned() })
+            .collect()
+    }
+
+    fn reload(&self, actor: String) -> LocalFuture<Result<Reloaded, ReportFacts>> {
+        let handle = self.reload.clone();
+        Box::pin(async move {
+            match handle.reload(Cause::Api { actor }).await {
+                Ok(applied) => Ok(Reloaded {
+                    generation: applied.generation,
+                    changed: applied.changed,
+                    summary: applied.summary,
+                    report: report(&applied.findings),
+                }),
+                Err(rejected) => Err(report_or(&rejected.findings, &rejected.message)),
+            }
+        })
+    }
+
+    fn check(&self, pool: &Pool, server: &str) -> LocalFuture<Option<ProbeFacts>> {
+        let found = pool.member(server).map(|member| (Arc::clone(&member.server), member.health_port));
+        let (Some(spec), Some((server, port))) = (pool.check.clone(), found) else {
+            return Box::pin(std::future::ready(None));
+        };
+        Box::pin(async move {
+            let report = check_once(&server, &spec, port).await;
+            Some(probe_facts(&spec, report))
+        })
+    }
+
+    fn shutdown(&self, drain: Duration) {
+        self.stop.send_replace(Some(drain));
+    }
+
+    fn workers(&self) -> usize {
+        self.workers
+    }
+}
+
+fn generation(info: &GenerationInfo) -> GenerationFacts {
+    GenerationFacts {
+        number: info.number,
+        since: info.time,
+        cause: info.cause.clone(),
+        actor: info.actor.clone(),
+        summary: info.summary.clone(),
+        digest: info.digest.clone(),
+    }
+}
+
+fn report(findings: &Findings) -> ReportFacts {
+    let Findings { report: Report { findings: all }, sources } = findings;
+    let mut facts: Vec<FindingFacts> = all
+        .iter()
+        .map(|finding| FindingFacts {
+            code: finding.code.to_owned(),
+            error: finding.severity == Severity::Error,
+            message: finding.message.clone(),
+            place: finding.span.map(|span| {
+                let (line, column) = sources.line_column(span);
+                format!("{}:{line}:{column}", sources.place(span).file.display())
+            }),
+            help: finding.help.clone(),
+        })
+        .collect();
+    facts.sort_by_key(|finding| !finding.error);
+    ReportFacts { findings: facts, rendered: render::human(&findings.report, sources, false) }
+}
+
+/// A refusal that has no finding of its own still has a message.
+fn report_or(findings: &Findings, message: &str) -> ReportFacts {
+    let mut facts = report(findings);
+    if !facts.findings.iter().any(|finding| finding.error) {
+        facts.findings.insert(
+            0,
+            FindingFacts { code: "LB800".into(), error: true, message: message.to_owned(), ..FindingFacts::default() },
+        );
+        facts.rendered = format!("error: {message}\n{}", facts.rendered);
+    }
+    facts
+}
+
+fn probe_facts(spec: &CheckSpec, report: ProbeReport) -> ProbeFacts {
+    let at = report.endpoint.map_or_else(|| "an unresolved name".to_owned(), |endpoint| endpoint.to_string());
+    let asked = match &spec.probe {
+        ProbeKind::Tcp => format!("connect to {at}"),
+        ProbeKind::Http(http) => format!("{} {} on {at}", http.method, http.path),
+    };
+    let took = report.outcome.took();
+    let passed = !matches!(report.outcome, Outcome::CheckFailed { .. });
+    let verdict = match (report.outcome.reason(), report.status) {
+        (Some(reason), _) => reason.to_owned(),
+        (None, Some(status)) => format!("{status} in {} ms", took.as_millis()),
+        (None, None) => format!("connected in {} ms", took.as_millis()),
+    };
+    ProbeFacts {
+        passed,
+        asked,
+        verdict,
+        status: report.status,
+        took,
+        tls: report.tls_version,
+        headers: report.headers,
+    }
+}
+

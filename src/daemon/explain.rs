@@ -1,0 +1,174 @@
+//! Where a request would go, told over a snapshot: the same routers, asked for every candidate.
+
+use std::net::IpAddr;
+
+use crate::control::world::{CandidateFacts, ExplainAsk, Explained, RouteFacts};
+use crate::router::{Conditions, Facts, NormalPath};
+use crate::snapshot::{ActionSnap, ListenerSnap, RouteSnap, SiteSnap, Snapshot};
+
+/// Every route once, though it may be on several listeners.
+pub(super) fn routes(snapshot: &Snapshot) -> Vec<RouteFacts> {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut routes = Vec::new();
+    for listener in &snapshot.listeners {
+        for site in listener.sites.iter() {
+            for route in &site.list {
+                if seen.insert((site.hosts.clone(), route.place.clone(), route.name.clone())) {
+                    routes.push(facts(site, route));
+                }
+            }
+        }
+    }
+    routes.sort_by(|a, b| place_key(&a.place).cmp(&place_key(&b.place)));
+    routes
+}
+
+/// `lbd.kdl:9` before `lbd.kdl:10`.
+fn place_key(place: &str) -> (String, u64) {
+    match place.rsplit_once(':') {
+        Some((file, line)) => (file.to_owned(), line.parse().unwrap_or(0)),
+        None => (place.to_owned(), 0),
+    }
+}
+
+fn facts(site: &SiteSnap, route: &RouteSnap) -> RouteFacts {
+    RouteFacts {
+        name: route.name.to_string(),
+        hosts: site.hosts.iter().map(ToString::to_string).collect(),
+        patterns: route.patterns.iter().map(ToString::to_string).collect(),
+        conditions: route.matches.iter().map(Conditions::to_string).collect(),
+        action: match &route.action {
+            ActionSnap::Pool(pool) => format!("pool {}", pool.pool.name),
+            ActionSnap::Redirect { status, .. } => format!("redirect {status}"),
+            ActionSnap::Respond { status, .. } => format!("respond {status}"),
+        },
+        pool: match &route.action {
+            ActionSnap::Pool(pool) => Some(pool.pool.name.clone()),
+            _ => None,
+        },
+        place: route.place.to_string(),
+    }
+}
+
+/// Where the request would go, and why.
+pub(super) fn explain(snapshot: &Snapshot, ask: &ExplainAsk) -> Result<Explained, String> {
+    let question = Question::read(ask)?;
+    let listener = pick_listener(snapshot, ask, &question)?;
+    let mut told = Explained { listener: Some(listener.name.to_string()), ..Explained::default() };
+    let Some(site) = listener.sites.find(question.host.as_bytes()) else { return Ok(told) };
+    told.site = Some(site.hosts.first().map_or_else(|| "default".to_owned(), ToString::to_string));
+    let path = NormalPath::parse(question.path.as_bytes(), site.paths)
+        .map_err(|error| format!("the path would be answered with 400: {error}"))?;
+    told.path = String::from_utf8_lossy(path.compared()).into_owned();
+    for candidate in site.routes.candidates(&path, &question) {
+        let wins = candidate.verdict == crate::router::Verdict::Chosen;
+        if wins {
+            told.route = Some(facts(site, candidate.value));
+            told.pattern = Some(candidate.pattern.to_string());
+        }
+        told.candidates.push(CandidateFacts {
+            route: candidate.value.name.to_string(),
+            pattern: candidate.pattern.to_string(),
+            wins,
+            why: candidate.verdict.to_string(),
+            place: candidate.value.place.to_string(),
+        });
+    }
+    if let Some(found) = site.routes.find(&path, &question) {
+        told.params = found
+            .pattern
+            .params()
+            .filter_map(|name| Some((name.to_owned(), found.param(name, &path)?.into_owned())))
+            .collect();
+    }
+    Ok(told)
+}
+
+fn pick_listener<'s>(
+    snapshot: &'s Snapshot,
+    ask: &ExplainAsk,
+    question: &Question,
+) -> Result<&'s ListenerSnap, String> {
+    let serving = || snapshot.listeners.iter().filter(|listener| listener.redirect_to_https.is_none());
+    let found = match &ask.listener {
+        Some(name) => snapshot.listeners.iter().find(|listener| *listener.name == **name),
+        None => serving().find(|l| l.tls.is_some() == question.https).or_else(|| serving().next()),
+    };
+    found.map(|listener| &**listener).ok_or_else(|| match &ask.listener {
+        Some(name) => format!("no listener is named `{name}`"),
+        None => "no listener serves routes".to_owned(),
+    })
+}
+
+/// A request that nobody sent.
+struct Question {
+    method: String,
+    host: String,
+    path: String,
+    query: Option<String>,
+    https: bool,
+    headers: Vec<(String, String)>,
+    client_ip: IpAddr,
+}
+
+impl Question {
+    fn read(ask: &ExplainAsk) -> Result<Self, String> {
+        let headers: Vec<(String, String)> =
+            ask.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
+        let named = headers.iter().find(|(name, _)| name == "host").map(|(_, value)| value.clone());
+        let (https, host, target) = match ask.url.split_once("://") {
+            Some((scheme, rest)) => {
+                let at = rest.find(['/', '?']).unwrap_or(rest.len());
+                let https = matches!(scheme, "https" | "wss");
+                (https, named.unwrap_or_else(|| rest[..at].to_owned()), rest[at..].to_owned())
+            }
+            None if ask.url.starts_with('/') => (false, named.unwrap_or_default(), ask.url.clone()),
+            None => return Err(format!("`{}` is neither a URL nor a path that begins with /", ask.url)),
+        };
+        let target = target.split('#').next().unwrap_or_default();
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query.to_owned())),
+            None => (target, None),
+        };
+        Ok(Self {
+            method: ask.method.clone(),
+            host,
+            path: if path.is_empty() { "/".to_owned() } else { path.to_owned() },
+            query,
+            https,
+            headers,
+            client_ip: ask.client_ip,
+        })
+    }
+
+    fn values(&self, wanted: &str) -> impl Iterator<Item = &str> {
+        self.headers.iter().filter(move |(name, _)| name == wanted).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Facts for Question {
+    fn method(&self) -> &str {
+        &self.method
+    }
+
+    fn any_header(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        self.values(name).any(|value| test(value.as_bytes()))
+    }
+
+    fn any_cookie(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        let pairs = self.values("cookie").flat_map(|value| value.split(';'));
+        pairs.filter_map(|pair| pair.trim().split_once('=')).any(|(key, value)| key == name && test(value.as_bytes()))
+    }
+
+    fn query(&self) -> Option<&[u8]> {
+        self.query.as_deref().map(str::as_bytes)
+    }
+
+    fn client_ip(&self) -> IpAddr {
+        self.client_ip
+    }
+
+    fn is_websocket(&self) -> bool {
+        self.values("upgrade").any(|value| value.eq_ignore_ascii_case("websocket"))
+    }
+}

@@ -1,0 +1,271 @@
+//! Owns every task and thread, and the order of start and stop. No logic of its own: it joins the rooms.
+//!
+//! Workers are threads; everything else (reloading, checks, drains, the control socket, the status endpoint,
+//! signals) lives on the steering thread, which is the thread that calls [`run`].
+
+mod control_face;
+mod explain;
+mod limits;
+mod log;
+mod sockets;
+mod steering;
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tracing::{error, info, warn};
+
+use crate::config::render;
+use crate::config::source::FsLoader;
+use crate::drain::Drains;
+use crate::observe::Events;
+use crate::pool::KeyRing;
+use crate::proxy::listeners::Listeners;
+use crate::proxy::worker::{self, Order};
+use crate::proxy::AccessLogWriter;
+use crate::reload::{BootError, Cause, Rejected, ReloadHandle, Reloader, Timing};
+use crate::snapshot::Current;
+
+use control_face::ControlFace;
+use sockets::Sockets;
+use steering::Steering;
+
+/// What `lbd run` was told.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The main file.
+    pub config: PathBuf,
+    /// Worker threads; one for each core when not said.
+    pub workers: Option<usize>,
+    /// Where keys, generations and wishes are kept.
+    pub state_dir: Option<PathBuf>,
+    /// Bad files at start end the process, even if a last good generation is stored.
+    pub strict: bool,
+}
+
+/// Why the daemon did not start, or how it ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// In order, as it was told to.
+    Stopped,
+    /// The files were bad at start.
+    BadConfig,
+    /// The main file is missing.
+    MissingConfig,
+    /// Something of the machine is missing.
+    Failed,
+}
+
+/// How long streams may go on after a stop was asked for, unless the caller says otherwise.
+const STOP_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Runs until a signal, or the control socket, ends it.
+pub fn run(options: Options) -> Ended {
+    log::start();
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => tokio::task::LocalSet::new().block_on(&runtime, steer(options)),
+        Err(error) => {
+            error!(%error, "cannot start the steering thread");
+            Ended::Failed
+        }
+    }
+}
+
+/// The threads of the data path.
+struct Workers {
+    orders: Vec<mpsc::UnboundedSender<Order>>,
+    threads: Vec<std::thread::JoinHandle<()>>,
+}
+
+impl Workers {
+    fn start(count: usize, current: &Current, log: &AccessLogWriter) -> std::io::Result<Self> {
+        let mut workers = Self { orders: Vec::new(), threads: Vec::new() };
+        for index in 0..count {
+            let (sender, orders) = mpsc::unbounded_channel();
+            let (current, log) = (current.clone(), log.worker());
+            let thread = std::thread::Builder::new().name(format!("worker-{index}"));
+            workers.threads.push(thread.spawn(move || worker::run(index, &current, log, orders))?);
+            workers.orders.push(sender);
+        }
+        Ok(workers)
+    }
+
+    fn tell(&self, order: fn() -> Order) {
+        self.orders.iter().for_each(|worker| drop(worker.send(order())));
+    }
+
+    fn are_done(&self) -> bool {
+        self.threads.iter().all(std::thread::JoinHandle::is_finished)
+    }
+}
+
+async fn steer(options: Options) -> Ended {
+    let count = options.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let files = limits::raise_open_files();
+    let keys = match keys(options.state_dir.as_deref()) {
+        Ok(keys) => keys,
+        Err(ended) => return ended,
+    };
+    let (current, events) = (Current::new(), Events::new());
+    let workers = AccessLogWriter::start().and_then(|log| Ok((Workers::start(count, &current, &log)?, log)));
+    let (workers, log) = match workers {
+        Ok(started) => started,
+        Err(error) => {
+            error!(%error, "cannot start the workers");
+            return Ended::Failed;
+        }
+    };
+    let drains = Drains::new(Arc::clone(&events));
+    let sockets = Sockets::new(Arc::clone(&events), current.clone());
+    let steering = Steering::new(
+        current.clone(),
+        keys,
+        Listeners::new(workers.orders.clone()),
+        Rc::clone(&sockets),
+        Arc::clone(&events),
+        log.clone(),
+        count,
+        files,
+    );
+    let bound = steering.bound();
+    let reload_options = crate::reload::Options {
+        main: options.config.clone(),
+        state_dir: options.state_dir.clone(),
+        strict: options.strict,
+        timing: Timing::default(),
+    };
+    let load: crate::reload::Load = Arc::new(crate::config::load);
+    let (mut reloader, handle) =
+        Reloader::new(reload_options, load, Arc::new(FsLoader), steering, Arc::clone(&events));
+    let (stop, stopping) = watch::channel(None);
+    let stop = Rc::new(stop);
+    let face = ControlFace::new(current.clone(), handle.clone(), options.config.clone(), bound, count, Rc::clone(&stop));
+    sockets.attach(Rc::clone(&face), Arc::clone(&drains), handle.clone());
+    match reloader.boot().await {
+        Ok(applied) => info!(generation = applied.generation, workers = count, "lbd {} serves", env!("CARGO_PKG_VERSION")),
+        Err(refused) => return report(&refused, &options),
+    }
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    tokio::task::spawn_local(Arc::clone(&drains).run());
+    tokio::task::spawn_local(reloader.run());
+    tokio::task::spawn_local(ControlFace::keep_texts(face, handle.clone()));
+    let deadline = obey_signals(&handle, &log, stopping).await;
+    let ended = stop_in_order(&workers, &sockets, deadline).await;
+    drop(log);
+    ended
+}
+
+
+fn keys(state_dir: Option<&std::path::Path>) -> Result<Arc<KeyRing>, Ended> {
+    let made = match state_dir {
+        Some(dir) => std::fs::create_dir_all(dir).and_then(|()| KeyRing::load_or_create(dir)),
+        None => {
+            warn!("no state directory: sticky cookies are signed with a key that ends with this process (--state-dir DIR keeps it)");
+            KeyRing::ephemeral()
+        }
+    };
+    made.map_err(|error| {
+        let dir = state_dir.map(|dir| dir.display().to_string()).unwrap_or_default();
+        error!(dir, %error, "cannot keep keys in the state directory: name one that can be written, with --state-dir or LBD_STATE_DIR");
+        Ended::Failed
+    })
+}
+
+/// Says on stderr why the daemon did not start.
+fn report(refused: &BootError, options: &Options) -> Ended {
+    let (rejected, ended): (&Rejected, Ended) = match refused {
+        BootError::Missing(rejected) => (rejected, Ended::MissingConfig),
+        BootError::Rejected(rejected) => (rejected, Ended::BadConfig),
+    };
+    let findings = &rejected.findings;
+    if findings.report.findings.is_empty() {
+        eprintln!("lbd: {}: {}", options.config.display(), rejected.message);
+    } else {
+        let color = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
+        eprint!("{}", render::human(&findings.report, &findings.sources, color));
+    }
+    ended
+}
+
+fn listen_for(kind: SignalKind) -> Option<Signal> {
+    signal(kind).map_err(|error| error!(%error, "cannot listen for signals")).ok()
+}
+
+async fn next(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Obeys signals until one, or the control socket, asks for the end; says how long streams may go on.
+async fn obey_signals(
+    handle: &ReloadHandle,
+    log: &AccessLogWriter,
+    mut stopping: watch::Receiver<Option<Duration>>,
+) -> Duration {
+    let mut hangup = listen_for(SignalKind::hangup());
+    let mut terminate = listen_for(SignalKind::terminate());
+    let mut interrupt = listen_for(SignalKind::interrupt());
+    loop {
+        tokio::select! {
+            () = next(&mut hangup) => {
+                log.reopen();
+                let handle = handle.clone();
+                // Not awaited: a second signal must not wait for a slow disk.
+                tokio::task::spawn_local(async move { drop(handle.reload(Cause::Signal).await) });
+            }
+            () = next(&mut terminate) => return STOP_DEADLINE,
+            () = next(&mut interrupt) => return STOP_DEADLINE,
+            asked = stopping.wait_for(Option::is_some) => {
+                if let Ok(deadline) = asked {
+                    return deadline.unwrap_or(STOP_DEADLINE);
+                }
+            }
+        }
+    }
+}
+
+/// Not ready first, then no new connections, then the end of what is left; a second signal hurries.
+async fn stop_in_order(workers: &Workers, sockets: &Rc<Sockets>, deadline: Duration) -> Ended {
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    let delay = sockets.not_ready();
+    info!(?delay, ?deadline, "stopping: not ready");
+    let mut terminate = listen_for(SignalKind::terminate());
+    let mut interrupt = listen_for(SignalKind::interrupt());
+    let orderly = async {
+        tokio::time::sleep(delay).await;
+        workers.tell(|| Order::Drain);
+        let drained = async {
+            while !workers.are_done() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(deadline, drained).await.is_err() {
+            warn!("deadline reached: what is left is cut");
+        }
+    };
+    tokio::select! {
+        () = orderly => {}
+        () = next(&mut terminate) => warn!("second signal: what is left is cut"),
+        () = next(&mut interrupt) => warn!("second signal: what is left is cut"),
+    }
+    workers.tell(|| Order::Cut);
+    for _ in 0..100 {
+        if workers.are_done() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    sockets.close().await;
+    info!("stopped");
+    Ended::Stopped
+}
+
+/// A cell on the steering thread.
+type Shared<T> = Rc<RefCell<T>>;

@@ -1,0 +1,239 @@
+//! The daemon's own sockets: the control sockets and the status endpoint, which follow the configuration as
+//! the listeners do: new ones are bound before a generation is published, old ones close after.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+use super::control_face::ControlFace;
+use crate::admin::{self, StatusSource};
+use crate::config::model::{self, ListenAddress, Model};
+use crate::control::{self, Access, Bound, ControlContext, Grants, SocketSettings};
+use crate::drain::Drains;
+use crate::observe::Events;
+use crate::reload::ReloadHandle;
+use crate::snapshot::Current;
+
+/// Where the control socket is when the file does not say.
+const DEFAULT_SOCKET: &str = "/run/lbd/control.sock";
+
+/// What the model says of the daemon's own sockets; equal means: leave them alone.
+#[derive(Debug, Clone, PartialEq)]
+struct Wanted<T>(T);
+
+/// A served socket; dropping it stops accepting.
+struct Served {
+    stop: watch::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+/// All of them.
+pub(super) struct Sockets {
+    events: Arc<Events>,
+    current: Current,
+    context: OnceCell<Rc<ControlContext>>,
+    reload: OnceCell<ReloadHandle>,
+    control: RefCell<Option<(Wanted<model::Control>, Vec<Served>)>>,
+    status: RefCell<Option<(Wanted<model::Status>, Served)>>,
+    ready: Rc<Cell<bool>>,
+    delay: Cell<Duration>,
+}
+
+/// Sockets bound for a generation that is not published yet.
+pub(super) struct Prepared {
+    control: Option<(model::Control, Vec<Bound>)>,
+    status: Option<Option<(model::Status, tokio::net::TcpListener)>>,
+    delay: Duration,
+}
+
+impl Sockets {
+    pub(super) fn new(events: Arc<Events>, current: Current) -> Rc<Self> {
+        Rc::new(Self {
+            events,
+            current,
+            context: OnceCell::new(),
+            reload: OnceCell::new(),
+            control: RefCell::default(),
+            status: RefCell::default(),
+            ready: Rc::new(Cell::new(true)),
+            delay: Cell::new(Duration::ZERO),
+        })
+    }
+
+    /// Says who answers on them. Before this, nothing is served.
+    pub(super) fn attach(&self, face: Rc<ControlFace>, drains: Arc<Drains>, reload: ReloadHandle) {
+        let context = ControlContext::new(face, Arc::clone(&self.events), drains);
+        // Attached once, at start.
+        let _ = self.context.set(context);
+        let _ = self.reload.set(reload);
+    }
+
+    /// Binds what is new in `model`; the error is a sentence.
+    pub(super) fn prepare(&self, model: &Model) -> Result<Prepared, String> {
+        let same = self.control.borrow().as_ref().is_some_and(|(wanted, _)| wanted.0 == model.control);
+        let control = if same { None } else { Some((model.control.clone(), self.bind_control(&model.control)?)) };
+        let known = self.status.borrow().as_ref().map(|(wanted, _)| wanted.0.clone()) == model.status;
+        let status = match &model.status {
+            _ if known => None,
+            None => Some(None),
+            // The port is shared while the old one still answers there with its old paths.
+            Some(status) => Some(Some((status.clone(), bind_status(status.address)?))),
+        };
+        let delay = model.status.as_ref().map_or(Duration::ZERO, |status| status.drain_delay);
+        Ok(Prepared { control, status, delay })
+    }
+
+    fn bind_control(&self, wanted: &model::Control) -> Result<Vec<Bound>, String> {
+        let mut bound = Vec::new();
+        let said = wanted.socket.is_some();
+        let path = wanted.socket.clone().unwrap_or_else(default_socket);
+        let ours = |path: &Path| {
+            self.control.borrow().as_ref().is_some_and(|(before, _)| {
+                before.0.socket.clone().unwrap_or_else(default_socket) == path
+                    || before.0.read_socket.as_deref() == Some(path)
+            })
+        };
+        match bind(&path, wanted.mode, wanted.group.as_deref(), Access::ByRole, ours(&path)) {
+            Ok(socket) => bound.push(socket),
+            Err(error) if said || matches!(error, control::BindError::AnotherRuns(_)) => return Err(error.to_string()),
+            Err(error) => {
+                warn!(%error, "no control socket: lbctl cannot reach this daemon (control socket=\"PATH\" names another)");
+            }
+        }
+        if let Some(path) = &wanted.read_socket {
+            let socket = bind(path, wanted.read_mode, wanted.group.as_deref(), Access::ReadOnly, ours(path));
+            bound.push(socket.map_err(|error| error.to_string())?);
+        }
+        Ok(bound)
+    }
+
+    /// Serves what was prepared and stops serving what it replaces.
+    pub(super) fn commit(&self, prepared: Prepared) {
+        self.delay.set(prepared.delay);
+        if let (Some((wanted, bound)), Some(context)) = (prepared.control, self.context.get()) {
+            let served = bound
+                .into_iter()
+                .map(|bound| {
+                    info!(socket = %bound.path().display(), "control socket");
+                    let grants = Grants(wanted.grants.iter().map(|(user, role)| (user.to_string(), role_of(*role))).collect());
+                    Served::start(|stop| control::serve(Rc::clone(context), bound, grants, stop))
+                })
+                .collect();
+            if let Some((_, old)) = self.control.replace(Some((Wanted(wanted), served))) {
+                old.into_iter().for_each(Served::stop);
+            }
+        }
+        if let (Some(status), Some(reload)) = (prepared.status, self.reload.get()) {
+            let next = status.map(|(wanted, listener)| {
+                if let Ok(address) = listener.local_addr() {
+                    info!(%address, "status endpoint");
+                }
+                let source = StatusSource {
+                    settings: wanted.clone(),
+                    current: self.current.clone(),
+                    reload: reload.clone(),
+                    ready: Rc::clone(&self.ready),
+                };
+                (Wanted(wanted), Served::start(|stop| admin::serve(listener, source, stop)))
+            });
+            if let Some((_, old)) = self.status.replace(next) {
+                old.stop();
+            }
+        }
+    }
+
+    /// The status endpoint answers "not ready" from now on; says how long to wait before the listeners close.
+    pub(super) fn not_ready(&self) -> Duration {
+        self.ready.set(false);
+        self.delay.get()
+    }
+
+    /// Ends all of them, with a moment for replies to leave.
+    pub(super) async fn close(&self) {
+        let control = self.control.take().map(|(_, served)| served).unwrap_or_default();
+        let status = self.status.take().map(|(_, served)| served);
+        for served in control.into_iter().chain(status) {
+            let Served { stop, task } = served;
+            drop(stop);
+            let _ = tokio::time::timeout(Duration::from_secs(2), task).await;
+        }
+    }
+}
+
+impl Served {
+    fn start<F: Future<Output = ()> + 'static>(
+        serve: impl FnOnce(std::pin::Pin<Box<dyn Future<Output = ()>>>) -> F,
+    ) -> Self {
+        let (stop, mut stopped) = watch::channel(());
+        let stopping = Box::pin(async move { while stopped.changed().await.is_ok() {} });
+        Self { stop, task: tokio::task::spawn_local(serve(stopping)) }
+    }
+
+    /// Stops accepting; replies under way are finished by the task itself.
+    fn stop(self) {
+        drop(self.stop);
+    }
+}
+
+fn role_of(role: model::Role) -> control::Role {
+    match role {
+        model::Role::Read => control::Role::Read,
+        model::Role::Operate => control::Role::Operate,
+        model::Role::Admin => control::Role::Admin,
+    }
+}
+
+fn bind(
+    path: &Path,
+    mode: u32,
+    group: Option<&str>,
+    access: Access,
+    replace: bool,
+) -> Result<Bound, control::BindError> {
+    if let Some(parent) = path.parent() {
+        // When this fails the bind says so, with the path.
+        let _ = std::fs::create_dir_all(parent);
+    }
+    let group = group.map(str::to_owned).or_else(|| control::has_group("lbd").then(|| "lbd".to_owned()));
+    control::bind(&SocketSettings { path: path.to_path_buf(), mode, group, access, replace })
+}
+
+/// `/run/lbd/control.sock`, or for a user who may not write there, the same below the user's own run directory.
+fn default_socket() -> PathBuf {
+    if rustix::process::geteuid().is_root() {
+        return PathBuf::from(DEFAULT_SOCKET);
+    }
+    match std::env::var_os("XDG_RUNTIME_DIR") {
+        Some(dir) if !Path::new("/run/lbd").is_dir() => PathBuf::from(dir).join("lbd/control.sock"),
+        _ => PathBuf::from(DEFAULT_SOCKET),
+    }
+}
+
+fn bind_status(address: ListenAddress) -> Result<tokio::net::TcpListener, String> {
+    let candidates: Vec<SocketAddr> = match address.ip {
+        Some(ip) => vec![SocketAddr::new(ip, address.port)],
+        None => vec![(Ipv6Addr::UNSPECIFIED, address.port).into(), (Ipv4Addr::UNSPECIFIED, address.port).into()],
+    };
+    let mut last = String::new();
+    for candidate in candidates {
+        let socket = if candidate.is_ipv6() { tokio::net::TcpSocket::new_v6() } else { tokio::net::TcpSocket::new_v4() };
+        let listener = socket.and_then(|socket| {
+            socket.set_reuseaddr(true)?;
+            socket.set_reuseport(true)?;
+            socket.bind(candidate)?;
+            socket.listen(64)
+        });
+        match listener {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = format!("cannot bind the status endpoint to {candidate}: {error}"),
+        }
+    }
+    Err(last)
+}
