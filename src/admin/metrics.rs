@@ -119,7 +119,11 @@ fn traffic(page: &mut Page, pools: &[(&Pool, Totals)]) {
             page.sample("lbd_pool_responses_total", &[("pool", &pool.name), ("class", class)], count);
         }
     }
-    page.family("lbd_pool_first_byte_seconds", "histogram", "From a request's head to its answer's first byte.");
+    page.family(
+        "lbd_pool_first_byte_seconds",
+        "histogram",
+        "From a request's head to its answer's first byte.",
+    );
     pools.iter().for_each(|(pool, totals)| histogram(page, &pool.name, totals));
 }
 
@@ -144,10 +148,14 @@ fn servers(page: &mut Page, pools: &[(&Pool, Totals)]) {
         ("lbd_server_up", "1 when the last checks passed, or when there is no check.", |m| {
             u64::from(!matches!(m.server.health().state, State::Down))
         }),
-        ("lbd_server_ready", "1 when it takes new clients.", |m| u64::from(m.eligibility() == Eligibility::Ready)),
+        ("lbd_server_ready", "1 when it takes new clients.", |m| {
+            u64::from(m.eligibility() == Eligibility::Ready)
+        }),
         ("lbd_server_requests", "Requests in flight.", |m| m.server.in_flight().into()),
         ("lbd_server_sessions", "Open WebSockets and tunnels.", |m| m.server.sessions.count() as u64),
-        ("lbd_server_idle_connections", "Unused connections kept open.", |m| m.server.idle_connections().into()),
+        ("lbd_server_idle_connections", "Unused connections kept open.", |m| {
+            m.server.idle_connections().into()
+        }),
     ];
     for (name, help, read) in GAUGES {
         page.family(name, "gauge", help);

@@ -80,7 +80,8 @@ async fn client(stream: TcpStream, peer: IpAddr, source: Rc<StatusSource>) {
 
 impl StatusSource {
     fn answer(&self, method: &Method, path: &str, peer: IpAddr) -> Response<Full<Bytes>> {
-        let admitted = self.settings.allow_from.is_empty() || self.settings.allow_from.iter().any(|net| net.contains(&peer));
+        let admitted = self.settings.allow_from.is_empty()
+            || self.settings.allow_from.iter().any(|net| net.contains(&peer));
         let text = "text/plain; charset=utf-8";
         let (status, kind, body) = if !admitted {
             (StatusCode::FORBIDDEN, text, "forbidden\n".to_owned())

@@ -40,7 +40,7 @@ impl Lint {
         let loaded = config::load(path, &FsLoader);
         let mut report = loaded.report;
         if let Some(model) = loaded.model.filter(|_| self.files == "yes") {
-            tls::prepare(&mut tls::Store::default(), &model, tls::Stage::Boot, &mut report);
+            tls::prepare(&mut tls::Store::default(), &model, tls::Stage::Start, &mut report);
             report.sort();
         }
         let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();

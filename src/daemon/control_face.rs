@@ -17,8 +17,8 @@ use crate::config::render;
 use crate::config::source::Sources;
 use crate::control::World;
 use crate::control::world::{
-    ConfigFacts, ConfigFile, ExplainAsk, Explained, FindingFacts, GenerationFacts, ListenerFacts, LocalFuture,
-    ProbeFacts, Reloaded, ReportFacts, RouteFacts,
+    ConfigFacts, ConfigFile, ExplainAsk, Explained, FindingFacts, GenerationFacts, ListenerFacts,
+    LocalFuture, ProbeFacts, Reloaded, ReportFacts, RouteFacts,
 };
 use crate::health::{ProbeReport, check_once};
 use crate::pool::{CheckSpec, Outcome, Pool, ProbeKind};
@@ -209,7 +209,12 @@ fn report_or(findings: &Findings, message: &str) -> ReportFacts {
     if !facts.findings.iter().any(|finding| finding.error) {
         facts.findings.insert(
             0,
-            FindingFacts { code: "LB800".into(), error: true, message: message.to_owned(), ..FindingFacts::default() },
+            FindingFacts {
+                code: "LB800".into(),
+                error: true,
+                message: message.to_owned(),
+                ..FindingFacts::default()
+            },
         );
         facts.rendered = format!("error: {message}\n{}", facts.rendered);
     }
@@ -239,4 +244,3 @@ fn probe_facts(spec: &CheckSpec, report: ProbeReport) -> ProbeFacts {
         headers: report.headers,
     }
 }
-

@@ -157,7 +157,9 @@ impl Facts for Question {
 
     fn any_cookie(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
         let pairs = self.values("cookie").flat_map(|value| value.split(';'));
-        pairs.filter_map(|pair| pair.trim().split_once('=')).any(|(key, value)| key == name && test(value.as_bytes()))
+        pairs
+            .filter_map(|pair| pair.trim().split_once('='))
+            .any(|(key, value)| key == name && test(value.as_bytes()))
     }
 
     fn query(&self) -> Option<&[u8]> {

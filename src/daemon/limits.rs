@@ -25,7 +25,8 @@ pub(super) fn raise_open_files() -> Option<u64> {
 /// Each proxied connection needs two descriptors, and the process some of its own.
 pub(super) fn check_open_files(limit: Option<u64>, snapshot: &Snapshot) {
     let Some(limit) = limit else { return };
-    let promised: u64 = snapshot.listeners.iter().map(|l| u64::from(l.limits.max_connections)).max().unwrap_or(0);
+    let promised: u64 =
+        snapshot.listeners.iter().map(|l| u64::from(l.limits.max_connections)).max().unwrap_or(0);
     let needed = promised * 2 + 100;
     if needed > limit {
         warn!(

@@ -25,9 +25,9 @@ use crate::config::source::FsLoader;
 use crate::drain::Drains;
 use crate::observe::Events;
 use crate::pool::KeyRing;
+use crate::proxy::AccessLogWriter;
 use crate::proxy::listeners::Listeners;
 use crate::proxy::worker::{self, Order};
-use crate::proxy::AccessLogWriter;
 use crate::reload::{BootError, Cause, Rejected, ReloadHandle, Reloader, Timing};
 use crate::snapshot::Current;
 
@@ -105,7 +105,8 @@ impl Workers {
 }
 
 async fn steer(options: Options) -> Ended {
-    let count = options.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let count =
+        options.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let files = limits::raise_open_files();
     let keys = match keys(options.state_dir.as_deref()) {
         Ok(keys) => keys,
@@ -144,10 +145,22 @@ async fn steer(options: Options) -> Ended {
         Reloader::new(reload_options, load, Arc::new(FsLoader), steering, Arc::clone(&events));
     let (stop, stopping) = watch::channel(None);
     let stop = Rc::new(stop);
-    let face = ControlFace::new(current.clone(), handle.clone(), options.config.clone(), bound, count, Rc::clone(&stop));
+    let face = ControlFace::new(
+        current.clone(),
+        handle.clone(),
+        options.config.clone(),
+        bound,
+        count,
+        Rc::clone(&stop),
+    );
     sockets.attach(Rc::clone(&face), Arc::clone(&drains), handle.clone());
     match reloader.boot().await {
-        Ok(applied) => info!(generation = applied.generation, workers = count, "lbd {} serves", env!("CARGO_PKG_VERSION")),
+        Ok(applied) => info!(
+            generation = applied.generation,
+            workers = count,
+            "lbd {} serves",
+            env!("CARGO_PKG_VERSION")
+        ),
         Err(refused) => return report(&refused, &options),
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
@@ -160,12 +173,13 @@ async fn steer(options: Options) -> Ended {
     ended
 }
 
-
 fn keys(state_dir: Option<&std::path::Path>) -> Result<Arc<KeyRing>, Ended> {
     let made = match state_dir {
         Some(dir) => std::fs::create_dir_all(dir).and_then(|()| KeyRing::load_or_create(dir)),
         None => {
-            warn!("no state directory: sticky cookies are signed with a key that ends with this process (--state-dir DIR keeps it)");
+            warn!(
+                "no state directory: sticky cookies are signed with a key that ends with this process (--state-dir DIR keeps it)"
+            );
             KeyRing::ephemeral()
         }
     };
@@ -186,7 +200,8 @@ fn report(refused: &BootError, options: &Options) -> Ended {
     if findings.report.findings.is_empty() {
         eprintln!("lbd: {}: {}", options.config.display(), rejected.message);
     } else {
-        let color = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
+        let color =
+            std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
         eprint!("{}", render::human(&findings.report, &findings.sources, color));
     }
     ended

@@ -78,7 +78,8 @@ impl Sockets {
     /// Binds what is new in `model`; the error is a sentence.
     pub(super) fn prepare(&self, model: &Model) -> Result<Prepared, String> {
         let same = self.control.borrow().as_ref().is_some_and(|(wanted, _)| wanted.0 == model.control);
-        let control = if same { None } else { Some((model.control.clone(), self.bind_control(&model.control)?)) };
+        let control =
+            if same { None } else { Some((model.control.clone(), self.bind_control(&model.control)?)) };
         let known = self.status.borrow().as_ref().map(|(wanted, _)| wanted.0.clone()) == model.status;
         let status = match &model.status {
             _ if known => None,
@@ -102,7 +103,9 @@ impl Sockets {
         };
         match bind(&path, wanted.mode, wanted.group.as_deref(), Access::ByRole, ours(&path)) {
             Ok(socket) => bound.push(socket),
-            Err(error) if said || matches!(error, control::BindError::AnotherRuns(_)) => return Err(error.to_string()),
+            Err(error) if said || matches!(error, control::BindError::AnotherRuns(_)) => {
+                return Err(error.to_string());
+            }
             Err(error) => {
                 warn!(%error, "no control socket: lbctl cannot reach this daemon (control socket=\"PATH\" names another)");
             }
@@ -122,7 +125,9 @@ impl Sockets {
                 .into_iter()
                 .map(|bound| {
                     info!(socket = %bound.path().display(), "control socket");
-                    let grants = Grants(wanted.grants.iter().map(|(user, role)| (user.to_string(), role_of(*role))).collect());
+                    let grants = Grants(
+                        wanted.grants.iter().map(|(user, role)| (user.to_string(), role_of(*role))).collect(),
+                    );
                     Served::start(|stop| control::serve(Rc::clone(context), bound, grants, stop))
                 })
                 .collect();
@@ -219,11 +224,17 @@ fn default_socket() -> PathBuf {
 fn bind_status(address: ListenAddress) -> Result<tokio::net::TcpListener, String> {
     let candidates: Vec<SocketAddr> = match address.ip {
         Some(ip) => vec![SocketAddr::new(ip, address.port)],
-        None => vec![(Ipv6Addr::UNSPECIFIED, address.port).into(), (Ipv4Addr::UNSPECIFIED, address.port).into()],
+        None => {
+            vec![(Ipv6Addr::UNSPECIFIED, address.port).into(), (Ipv4Addr::UNSPECIFIED, address.port).into()]
+        }
     };
     let mut last = String::new();
     for candidate in candidates {
-        let socket = if candidate.is_ipv6() { tokio::net::TcpSocket::new_v6() } else { tokio::net::TcpSocket::new_v4() };
+        let socket = if candidate.is_ipv6() {
+            tokio::net::TcpSocket::new_v6()
+        } else {
+            tokio::net::TcpSocket::new_v4()
+        };
         let listener = socket.and_then(|socket| {
             socket.set_reuseaddr(true)?;
             socket.set_reuseport(true)?;

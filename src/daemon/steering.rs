@@ -65,21 +65,20 @@ impl Steering {
 impl World for Steering {
     fn apply(&mut self, model: Model, tls: TlsConfigs, generation: u64) -> Result<(), Report> {
         let previous = self.current.load();
-        let context = Context {
-            tls: &tls,
-            previous: &previous,
-            generation,
-            keys: &self.keys,
-            workers: self.workers,
-        };
+        let context =
+            Context { tls: &tls, previous: &previous, generation, keys: &self.keys, workers: self.workers };
         let next = Arc::new(compile(&model, &context)?);
         let prepared = self.listeners.borrow().prepare(&next).map_err(|failed| {
             let message = format!("cannot listen on {}: {}", failed.listener, failed.error);
-            refused(message, "free the port, or give the listener another; ports below 1024 need CAP_NET_BIND_SERVICE")
+            refused(
+                message,
+                "free the port, or give the listener another; ports below 1024 need CAP_NET_BIND_SERVICE",
+            )
         })?;
-        let sockets = self.sockets.prepare(&model).map_err(|message| {
-            refused(message, "free the address, or name another")
-        })?;
+        let sockets = self
+            .sockets
+            .prepare(&model)
+            .map_err(|message| refused(message, "free the address, or name another"))?;
         // From here on nothing fails.
         limits::check_open_files(self.open_files, &next);
         log::apply(&model.log);
