@@ -111,14 +111,16 @@ fn a_drain_ends_when_the_last_websocket_has_closed() {
     let (mut socket, _) = websocket::open(daemon.address(), "/ws", &format!("Cookie: {cookie}\r\n"));
     websocket::round_trip(&mut socket, "hello");
     assert!(origins[0].requests().iter().any(|request| request.target() == "/ws"));
-    let (_, operation) = set_admin(&daemon, "s0", &json!({"state": "drain"}));
-    let path = format!("/v1/operations/{}", operation["id"].as_str().expect("a drain is an operation"));
+    let (_, changed) = set_admin(&daemon, "s0", &json!({"state": "drain"}));
+    let path =
+        format!("/v1/operations/{}", changed["operation"]["id"].as_str().expect("a drain is an operation"));
     let running = daemon.control("GET", &path).1;
     assert_ne!(running["phase"], "drained", "{running}");
     assert_eq!(running["left"]["sessions"], 1, "{running}");
     websocket::round_trip(&mut socket, "the drain cuts nothing");
     socket.close(None).unwrap();
     while socket.read().is_ok() {}
+    drop(socket);
     eventually("the drain is done", || (daemon.control("GET", &path).1["phase"] == "drained").then_some(()));
 }
 

@@ -52,7 +52,8 @@ fn output(json: bool) -> Output {
     if json {
         return output.json().flatten_event(true).boxed();
     }
-    let color = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
+    let color =
+        std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
     output.with_ansi(color).boxed()
 }
 

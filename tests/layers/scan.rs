@@ -42,6 +42,25 @@ impl Source {
         Self { name, text, tokens }
     }
 
+    /// Files that it declares as modules under `#[cfg(test)]`.
+    pub(super) fn test_modules(&self) -> Vec<String> {
+        let folder = match self.name.strip_suffix("/mod.rs") {
+            Some(folder) => folder,
+            None => self.name.strip_suffix(".rs").unwrap_or(&self.name),
+        };
+        let after = self.text.split("#[cfg(test)]\n").skip(1);
+        let declared = after.filter_map(|rest| rest.lines().next()?.strip_suffix(';')?.rsplit_once("mod "));
+        declared.map(|(_, module)| format!("{folder}/{module}.rs")).collect()
+    }
+
+    /// Without code that counts, when it is one of these test modules.
+    pub(super) fn exempt_if(mut self, tests: &[String]) -> Self {
+        if tests.contains(&self.name) {
+            self.tokens.clear();
+        }
+        self
+    }
+
     /// The top-level module that it belongs to.
     pub(super) fn module(&self) -> &str {
         let below = self.name.strip_prefix("src/").unwrap_or(&self.name);
@@ -329,6 +348,14 @@ mod tests {
         for (name, text) in ways {
             assert_eq!(violations(name, text), Vec::<String>::new(), "{name}: {text}");
         }
+    }
+
+    #[test]
+    fn a_module_that_is_declared_for_tests_is_known_by_its_file() {
+        let text = "#[cfg(test)]\npub(crate) mod testing;\n#[cfg(test)]\nmod tests {}\nmod real;\n";
+        let declared = |name: &str| Source::new(name.to_owned(), text.to_owned()).test_modules();
+        assert_eq!(declared("src/pool/mod.rs"), ["src/pool/testing.rs"]);
+        assert_eq!(declared("src/pool/server.rs"), ["src/pool/server/testing.rs"]);
     }
 
     #[test]

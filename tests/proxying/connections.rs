@@ -1,7 +1,7 @@
 //! Connections on both sides: kept, pipelined, closed in order, and closed behind our back.
 
 use super::front;
-use crate::support::{After, Client, Origin, Tail, eventually};
+use crate::support::{After, Client, Origin, Tail};
 
 #[test]
 fn requests_on_one_connection_are_answered_and_share_a_server_connection() {
@@ -114,21 +114,4 @@ fn many_clients_at_once_each_get_their_own_answer() {
         }
     });
     assert_eq!(origin.requests().len(), 320);
-}
-
-#[test]
-fn a_client_that_goes_away_takes_its_request_with_it() {
-    let (gone, told) = std::sync::mpsc::channel();
-    let origin = Origin::scripted(move |_, wire| {
-        // Nothing is answered: what ends this read is lbd giving up.
-        let ended = crate::support::message::read_line(wire.reader());
-        let _ = gone.send(matches!(ended, Ok(None) | Err(_)));
-        Ok(After::Close)
-    });
-    let daemon = front(&[&origin]);
-    let mut client = Client::connect(daemon.address());
-    client.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n");
-    eventually("the server has the request", || (!origin.requests().is_empty()).then_some(()));
-    drop(client);
-    assert!(told.recv_timeout(crate::support::DEADLINE).expect("the server is told"));
 }
