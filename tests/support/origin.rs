@@ -24,6 +24,9 @@ pub(crate) enum After {
 #[derive(Debug)]
 pub(crate) struct Wire {
     stream: BufReader<TcpStream>,
+    seen: Arc<Seen>,
+    /// Where the request stands among those seen.
+    at: usize,
     /// Which connection of this origin it is, from 0.
     pub(crate) connection: usize,
     /// Which request of this connection it is, from 0.
@@ -44,7 +47,10 @@ impl Wire {
 
     /// Reads the body of `message`.
     pub(crate) fn read_body(&mut self, message: &mut Message) -> io::Result<()> {
-        message.read_body(&mut self.stream, Tail::AsSaid)
+        message.read_body(&mut self.stream, Tail::AsSaid)?;
+        // Before the answer goes out: whoever has the answer may ask what was seen.
+        self.seen.requests.lock().unwrap()[self.at] = message.clone();
+        Ok(())
     }
 
     /// The reader, for what is not HTTP.
@@ -115,7 +121,7 @@ impl Origin {
         self.seen.ready.store(ready, Ordering::SeqCst);
     }
 
-    /// Every request so far, checks aside; a body is there when the script read it.
+    /// Every request so far, checks aside; a body is there when the script read it by `Wire::read_body`.
     pub(crate) fn requests(&self) -> Vec<Message> {
         self.seen.requests.lock().unwrap().clone()
     }
@@ -144,13 +150,14 @@ impl Drop for Origin {
     }
 }
 
-fn converse(stream: TcpStream, script: &Script, seen: &Seen) {
+fn converse(stream: TcpStream, script: &Script, seen: &Arc<Seen>) {
     let _ = stream.set_read_timeout(Some(DEADLINE));
     let _ = stream.set_nodelay(true);
     if let Ok(copy) = stream.try_clone() {
         seen.streams.lock().unwrap().push(copy);
     }
-    let mut wire = Wire { stream: BufReader::new(stream), connection: usize::MAX, request: 0 };
+    let (stream, seen_by_wire) = (BufReader::new(stream), Arc::clone(seen));
+    let mut wire = Wire { stream, seen: seen_by_wire, at: 0, connection: usize::MAX, request: 0 };
     // An error is a peer that went away, which is often what the test wants.
     let after = converse_on(&mut wire, script, seen).unwrap_or(After::Close);
     let stream = wire.stream.into_inner();
@@ -173,13 +180,12 @@ fn converse_on(wire: &mut Wire, script: &Script, seen: &Seen) -> io::Result<Afte
         if wire.request == 0 {
             wire.connection = seen.connections.fetch_add(1, Ordering::SeqCst);
         }
-        let at = {
+        wire.at = {
             let mut requests = seen.requests.lock().unwrap();
             requests.push(message.clone());
             requests.len() - 1
         };
         let after = script(&mut message, wire);
-        seen.requests.lock().unwrap()[at] = message;
         match after? {
             After::Keep => wire.request += 1,
             after => return Ok(after),
