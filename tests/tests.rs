@@ -1,1 +1,13 @@
-//! Every integration test, in one binary.
+//! Every integration test, in one binary: one link, and the support code is compiled once.
+//!
+//! Each module is a subject; each test's name is a sentence that it proves.
+#![allow(clippy::unwrap_used, reason = "in a test a panic with its place is the report")]
+
+mod control;
+mod docs;
+mod hostile;
+mod layers;
+mod proxying;
+mod reloading;
+mod saving;
+mod support;

@@ -1,5 +1,6 @@
 //! The `lbd` command: what works on files, and the daemon itself. What talks to a running daemon is `lbctl`.
 
+pub mod demo;
 mod lint;
 
 use std::path::PathBuf;
@@ -21,6 +22,8 @@ struct Args {
 enum Command {
     /// Serve what a configuration says, and follow the file while it is edited
     Run(Run),
+    /// Try it: two small stateful servers, a configuration with comments, and the daemon in front of them
+    Demo(demo::Options),
     /// Say what is wrong with a configuration; needs no daemon
     Lint(lint::Lint),
 }
@@ -46,6 +49,7 @@ struct Run {
 pub fn main() -> ExitCode {
     match Args::parse().command {
         Command::Run(run) => run.execute(),
+        Command::Demo(demo) => demo.execute(),
         Command::Lint(lint) => lint.execute(),
     }
 }

@@ -1,0 +1,163 @@
+//! The control socket of a running daemon: what an operator does is seen in the traffic.
+
+use serde_json::{Value, json};
+
+use crate::proxying::config;
+use crate::support::{Client, Daemon, Message, Origin, eventually, websocket};
+
+const STICKY: &str = "sticky cookie name=NODE\nhealth \"/ready\" interval=\"200ms\" timeout=\"200ms\"";
+
+/// Two servers that say their name, both taking new clients.
+fn two() -> ([Origin; 2], Daemon) {
+    let origins = [
+        Origin::scripted(|message, wire| serve("s0", message, wire)),
+        Origin::scripted(|message, wire| serve("s1", message, wire)),
+    ];
+    let daemon = Daemon::run(&config(&origins.each_ref(), STICKY, ""));
+    eventually("both take new clients", || {
+        let answered = Client::fetch(daemon.address(), "/").status() == 200;
+        (answered && origins.iter().all(|origin| !origin.requests().is_empty())).then_some(())
+    });
+    (origins, daemon)
+}
+
+fn serve(
+    name: &str,
+    message: &mut Message,
+    wire: &mut crate::support::Wire,
+) -> std::io::Result<crate::support::After> {
+    match message.target() {
+        "/ws" => websocket::echo(message, wire),
+        _ => wire.ok(name),
+    }
+}
+
+/// A new client's server, and the cookie that it got.
+fn newcomer(daemon: &Daemon) -> (String, String) {
+    let answer = Client::fetch(daemon.address(), "/");
+    assert_eq!(answer.status(), 200);
+    let cookie = answer.field("set-cookie").and_then(|c| c.split(';').next()).expect("a cookie").to_owned();
+    (answer.text().to_owned(), cookie)
+}
+
+fn newcomer_on(daemon: &Daemon, server: &str) -> String {
+    eventually("a new client lands there", || {
+        let (landed, cookie) = newcomer(daemon);
+        (landed == server).then_some(cookie)
+    })
+}
+
+fn visit(daemon: &Daemon, cookie: &str) -> String {
+    let answer = Client::connect(daemon.address()).request("GET", "/", &format!("Cookie: {cookie}\r\n"), b"");
+    assert_eq!(answer.status(), 200);
+    answer.text().to_owned()
+}
+
+fn set_admin(daemon: &Daemon, server: &str, wish: &Value) -> (u16, Value) {
+    daemon.control_with("PUT", &format!("/v1/pools/app/servers/{server}/admin"), wish)
+}
+
+#[test]
+fn a_drained_server_keeps_its_clients_and_gets_no_new_ones() {
+    let (_origins, daemon) = two();
+    let settled = newcomer_on(&daemon, "s0");
+    let (status, operation) = set_admin(&daemon, "s0", &json!({"state": "drain", "reason": "test"}));
+    assert!(matches!(status, 200 | 202), "{status} {operation}");
+    for _ in 0..10 {
+        assert_eq!(newcomer(&daemon).0, "s1");
+        assert_eq!(visit(&daemon, &settled), "s0");
+    }
+    let (status, answer) = set_admin(&daemon, "s0", &json!({"state": "ready"}));
+    assert!(matches!(status, 200 | 202), "{status} {answer}");
+    newcomer_on(&daemon, "s0");
+}
+
+#[test]
+fn a_drain_that_moves_takes_the_clients_elsewhere() {
+    let (_origins, daemon) = two();
+    let settled = newcomer_on(&daemon, "s0");
+    let (status, answer) = set_admin(&daemon, "s0", &json!({"state": "drain", "sticky": "move"}));
+    assert!(matches!(status, 200 | 202), "{status} {answer}");
+    assert_eq!(visit(&daemon, &settled), "s1");
+}
+
+#[test]
+fn maintenance_takes_a_server_out_for_everyone() {
+    let (_origins, daemon) = two();
+    let settled = newcomer_on(&daemon, "s1");
+    let (status, answer) = set_admin(&daemon, "s1", &json!({"state": "maint"}));
+    assert!(matches!(status, 200 | 202), "{status} {answer}");
+    assert_eq!(visit(&daemon, &settled), "s0");
+    assert_eq!(newcomer(&daemon).0, "s0");
+}
+
+#[test]
+fn the_last_server_is_not_drained_unless_it_is_meant() {
+    let (_origins, daemon) = two();
+    assert!(set_admin(&daemon, "s0", &json!({"state": "drain"})).0 < 300);
+    let (status, problem) = set_admin(&daemon, "s1", &json!({"state": "drain"}));
+    assert_eq!(status, 409, "{problem}");
+    assert!(problem["type"].as_str().is_some_and(|kind| kind.ends_with("last-server")), "{problem}");
+    assert_eq!(newcomer(&daemon).0, "s1");
+    let (status, answer) = set_admin(&daemon, "s1", &json!({"state": "drain", "force": true}));
+    assert!(status < 300, "{answer}");
+    assert_eq!(Client::fetch(daemon.address(), "/").status(), 503);
+}
+
+#[test]
+fn a_drain_ends_when_the_last_websocket_has_closed() {
+    let (origins, daemon) = two();
+    let cookie = newcomer_on(&daemon, "s0");
+    let (mut socket, _) = websocket::open(daemon.address(), "/ws", &format!("Cookie: {cookie}\r\n"));
+    websocket::round_trip(&mut socket, "hello");
+    assert!(origins[0].requests().iter().any(|request| request.target() == "/ws"));
+    let (_, changed) = set_admin(&daemon, "s0", &json!({"state": "drain"}));
+    let path =
+        format!("/v1/operations/{}", changed["operation"]["id"].as_str().expect("a drain is an operation"));
+    let running = daemon.control("GET", &path).1;
+    assert_ne!(running["phase"], "drained", "{running}");
+    assert_eq!(running["left"]["sessions"], 1, "{running}");
+    websocket::round_trip(&mut socket, "the drain cuts nothing");
+    socket.close(None).unwrap();
+    while socket.read().is_ok() {}
+    drop(socket);
+    eventually("the drain is done", || (daemon.control("GET", &path).1["phase"] == "drained").then_some(()));
+}
+
+#[test]
+fn the_status_tells_what_an_operator_needs() {
+    let (_origins, daemon) = two();
+    let (status, view) = daemon.control("GET", "/v1/status");
+    assert_eq!(status, 200, "{view}");
+    let text = view.to_string();
+    for wanted in ["\"app\"", "front", "NODE"] {
+        assert!(text.contains(wanted), "{wanted} is not in {text}");
+    }
+    let (status, servers) = daemon.control("GET", "/v1/pools/app");
+    assert_eq!(status, 200);
+    assert!(servers.to_string().contains("\"s0\"") && servers.to_string().contains("\"s1\""), "{servers}");
+}
+
+#[test]
+fn an_explanation_names_the_route_and_asks_no_server() {
+    let (origins, daemon) = two();
+    let before = origins.iter().map(|origin| origin.requests().len()).sum::<usize>();
+    let (status, explained) =
+        daemon.control_with("POST", "/v1/routes/explain", &json!({"url": "http://app.test/some/where"}));
+    assert_eq!(status, 200, "{explained}");
+    assert_eq!(explained["route"]["pool"], "app", "{explained}");
+    assert_eq!(explained["pattern"], "/", "{explained}");
+    assert_eq!(origins.iter().map(|origin| origin.requests().len()).sum::<usize>(), before);
+}
+
+#[test]
+fn what_does_not_exist_is_a_problem_that_says_so() {
+    let (_origins, daemon) = two();
+    for path in ["/v1/pools/nobody", "/v1/pools/app/servers/nobody", "/v1/nothing"] {
+        let (status, problem) = daemon.control("GET", path);
+        assert_eq!((status, &problem["status"]), (404, &json!(404)), "{path}: {problem}");
+        assert!(problem["title"].is_string() && problem["type"].is_string(), "{problem}");
+    }
+    let (status, problem) = set_admin(&daemon, "s0", &json!({"state": "asleep"}));
+    assert_eq!(status / 100, 4, "{problem}");
+}

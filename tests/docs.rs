@@ -1,0 +1,151 @@
+//! What the repository shows is exercised: the examples and each KDL block of the README are loaded, and the
+//! finding that the README shows is the one that a reader would get.
+
+use std::path::{Path, PathBuf};
+
+use lbd::config::source::FsLoader;
+use lbd::config::{self, render};
+
+/// The workspace.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Loads a file; the rendered report when there is anything to report.
+fn load(path: &Path) -> Result<config::model::Model, String> {
+    let loaded = config::load(path, &FsLoader);
+    let report = render::human(&loaded.report, &loaded.sources, false);
+    loaded.model.filter(|_| loaded.report.findings.is_empty()).ok_or(report)
+}
+
+/// Files directly in `examples`, and the main file of each folder there.
+fn examples() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(root().join("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        let path = if path.is_dir() { path.join("lbd.kdl") } else { path };
+        assert!(path.exists(), "{} is no example", path.display());
+        found.push(path);
+    }
+    found.sort();
+    assert!(found.len() > 5, "{found:?}");
+    found
+}
+
+/// The blocks of a Markdown text that are fenced as `language`.
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    let rest = text.split(fence.as_str()).skip(1);
+    rest.map(|rest| rest.split("\n```").next().unwrap_or_default()).collect()
+}
+
+#[test]
+fn every_example_loads() {
+    for path in examples() {
+        if let Err(report) = load(&path) {
+            panic!("{}:\n{report}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_demonstration_loads_without_a_finding() {
+    // Not below /tmp: a socket there is worth a warning, and rightly so.
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let demo = runtime.block_on(lbd::cli::demo::start(dir.path(), 0)).unwrap();
+    if let Err(report) = load(&demo.config_path) {
+        panic!("{report}");
+    }
+}
+
+#[test]
+fn every_example_begins_with_what_it_shows() {
+    for path in examples() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let first = text.lines().find(|line| *line != "/- kdl-version 2").unwrap_or_default();
+        assert!(first.starts_with("// "), "{} begins with {first:?}", path.display());
+    }
+}
+
+#[test]
+fn the_readme_links_every_example() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    for path in examples() {
+        let name = path.strip_prefix(root()).unwrap().to_str().unwrap();
+        assert!(readme.contains(&format!("({name})")), "the README does not name {name}");
+    }
+}
+
+#[test]
+fn every_kdl_block_of_the_readme_loads() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let blocks = blocks(&readme, "kdl");
+    assert!(blocks.len() >= 2, "{blocks:?}");
+    for block in blocks {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lbd.kdl");
+        std::fs::write(&path, block).unwrap();
+        if let Err(report) = load(&path) {
+            panic!("{report}\nin\n{block}");
+        }
+    }
+}
+
+#[test]
+fn the_finding_that_the_readme_shows_is_the_real_one() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let shown = blocks(&readme, "text")[0];
+    let smallest = blocks(&readme, "kdl")[0];
+    let server = "server \"127.0.0.1:9001\"";
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lbd.kdl");
+    std::fs::write(&path, smallest.replace(server, &format!("{server} wieght=5"))).unwrap();
+    let report = load(&path).expect_err("a word that does not exist");
+    let report = report.replace(&format!("{}/", dir.path().display()), "");
+    for line in shown.lines() {
+        assert!(
+            report.lines().any(|real| real.trim_end() == line.trim_end()),
+            "{line:?} is not in\n{report}"
+        );
+    }
+}
+
+#[test]
+fn the_commands_of_the_readme_exist() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let checks = std::fs::read_to_string(root().join(".ci/run")).unwrap();
+    let commands = blocks(&readme, "sh");
+    assert_eq!(commands[..2], ["cargo run --release -- demo", "cargo test --workspace"]);
+    assert!(checks.contains(commands[1]), ".ci/run runs the README's test command");
+}
+
+#[test]
+fn the_thingworx_example_sends_each_path_where_the_product_wants_it() {
+    let model = load(&root().join("examples/thingworx.kdl")).unwrap_or_else(|report| panic!("{report}"));
+    let site = model.sites.last().expect("the default site");
+    let mut routed: Vec<(String, String)> = Vec::new();
+    for route in &site.routes {
+        let config::model::Action::Pool(pool) = &route.action else { panic!("{route:?}") };
+        let patterns = route.patterns.iter().map(|pattern| (pattern.to_string(), pool.to_string()));
+        routed.extend(patterns);
+    }
+    routed.sort();
+    let rows = [
+        ("/", "platform"),
+        ("/Thingworx/Composer/apps/flow", "flow"),
+        ("/Thingworx/Flow", "flow"),
+        ("/Thingworx/Lookups", "flow"),
+        ("/Thingworx/Oauths", "flow"),
+        ("/Thingworx/Subsystems/EventProcessingSubsystem/Subscriptions", "flow"),
+        ("/Thingworx/Triggers", "flow"),
+        ("/Thingworx/VWS", "connection-server"),
+        ("/Thingworx/WS", "connection-server"),
+        ("/Thingworx/WSTunnelClient", "connection-server"),
+        ("/Thingworx/WSTunnelServer", "connection-server"),
+        ("/enterprise/v1/fetchconfig", "flow"),
+    ];
+    let wanted: Vec<_> = rows.map(|(path, pool)| (path.to_owned(), pool.to_owned())).into();
+    assert_eq!(routed, wanted);
+    assert!(site.paths.ignore_case && site.paths.merge_slashes);
+}

@@ -1,0 +1,148 @@
+//! The real `lbd` in a directory of its own, on ports that nobody else has, killed when dropped.
+
+use std::io::{BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use socket2::{Domain, Socket, Type};
+use tempfile::TempDir;
+
+use super::{DEADLINE, Message, Tail, eventually};
+
+/// A running daemon.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    child: Child,
+    dir: TempDir,
+    address: SocketAddr,
+    log: Arc<Mutex<Vec<u8>>>,
+    /// Bound and never listening: it keeps the port ours while the daemon shares it.
+    _port: Socket,
+}
+
+impl Daemon {
+    /// Runs `kdl` on one worker, after a `listen` and a `control` node of its own, and waits for the listener.
+    pub(crate) fn run(kdl: &str) -> Self {
+        Self::run_with(1, kdl)
+    }
+
+    /// The same on more workers.
+    pub(crate) fn run_with(workers: usize, kdl: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (port, address) = reserve_port();
+        std::fs::write(dir.path().join("lbd.kdl"), preamble(dir.path(), address) + kdl).unwrap();
+        let mut child = Command::new(binary())
+            .arg("run")
+            .arg(dir.path().join("lbd.kdl"))
+            .args(["--workers", &workers.to_string(), "--state-dir"])
+            .arg(dir.path().join("state"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("lbd can be started");
+        let log = Arc::default();
+        keep(child.stdout.take().unwrap(), &log);
+        keep(child.stderr.take().unwrap(), &log);
+        let mut daemon = Self { child, dir, address, log, _port: port };
+        eventually("the daemon accepts connections", || {
+            if let Some(status) = daemon.child.try_wait().unwrap() {
+                panic!("lbd ended with {status}:\n{}", daemon.log());
+            }
+            TcpStream::connect(address).ok()
+        });
+        daemon
+    }
+
+    /// Its listener.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Saves another configuration as a careful editor does: a new file, renamed over the old one.
+    pub(crate) fn save(&self, kdl: &str) {
+        let new = self.dir.path().join(".lbd.kdl.new");
+        std::fs::write(&new, preamble(self.dir.path(), self.address) + kdl).unwrap();
+        std::fs::rename(new, self.config()).unwrap();
+    }
+
+    /// The file that it runs.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.dir.path().join("lbd.kdl")
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
+    }
+
+    /// Whether the process is still there.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Asks its control socket; the status and the JSON of the answer.
+    pub(crate) fn control(&self, method: &str, path: &str) -> (u16, Value) {
+        self.control_with(method, path, &Value::Null)
+    }
+
+    /// The same with a body, unless that is null.
+    pub(crate) fn control_with(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let mut stream = UnixStream::connect(self.dir.path().join("control.sock")).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: lbd\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut answer = Message::read_head(&mut reader).unwrap().expect("an answer of the control socket");
+        answer.read_body(&mut reader, Tail::AsSaid).unwrap();
+        (answer.status(), serde_json::from_slice(&answer.body).unwrap_or_default())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- what lbd said ---\n{}--- end ---", self.log());
+        }
+    }
+}
+
+/// The binary under test; `LBD_BIN` names another one, so that an installed lbd can be tried as well.
+fn binary() -> PathBuf {
+    std::env::var_os("LBD_BIN").map_or_else(|| env!("CARGO_BIN_EXE_lbd").into(), PathBuf::from)
+}
+
+fn preamble(dir: &Path, address: SocketAddr) -> String {
+    format!("listen \"{address}\" name=front\ncontrol socket=\"{}/control.sock\"\n", dir.display())
+}
+
+/// A loopback port that is ours from now on: whoever asks the kernel for a free one gets another.
+fn reserve_port() -> (Socket, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_reuse_port(true).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().expect("an IPv4 socket has an IPv4 address");
+    (socket, address)
+}
+
+fn keep(mut from: impl Read + Send + 'static, log: &Arc<Mutex<Vec<u8>>>) {
+    let log = Arc::clone(log);
+    std::thread::spawn(move || {
+        let mut block = [0; 4096];
+        while let Ok(length @ 1..) = from.read(&mut block) {
+            log.lock().unwrap().extend_from_slice(&block[..length]);
+        }
+    });
+}

@@ -1,0 +1,32 @@
+//! What the integration tests stand on: scripted origins, a daemon in a directory of its own, and clients
+//! that say exactly the bytes that a test means.
+//!
+//! Everything here blocks and has a deadline; nothing sleeps for luck.
+
+use std::time::{Duration, Instant};
+
+pub(crate) mod client;
+pub(crate) mod daemon;
+pub(crate) mod message;
+pub(crate) mod origin;
+pub(crate) mod websocket;
+
+pub(crate) use client::Client;
+pub(crate) use daemon::Daemon;
+pub(crate) use message::{Message, Tail};
+pub(crate) use origin::{After, Origin, Wire};
+
+/// Longer than anything here takes on a busy machine; only a failure waits for it.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Looks again and again until `look` gives something, and says `what` was waited for when it never does.
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(started.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
