@@ -72,9 +72,8 @@ async fn client(stream: TcpStream, peer: IpAddr, source: Rc<StatusSource>) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(stream), service_fn(answer));
-    match tokio::time::timeout(LIFE, connection).await {
-        Ok(Err(error)) => debug!(%peer, %error, "status client"),
-        Ok(Ok(())) | Err(_) => {}
+    if let Ok(Err(error)) = tokio::time::timeout(LIFE, connection).await {
+        debug!(%peer, %error, "status client");
     }
 }
 

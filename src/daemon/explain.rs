@@ -19,7 +19,7 @@ pub(super) fn routes(snapshot: &Snapshot) -> Vec<RouteFacts> {
             }
         }
     }
-    routes.sort_by(|a, b| place_key(&a.place).cmp(&place_key(&b.place)));
+    routes.sort_by_key(|route| place_key(&route.place));
     routes
 }
 

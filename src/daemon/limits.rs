@@ -22,9 +22,11 @@ pub(super) fn raise_open_files() -> Option<u64> {
     limit.current
 }
 
-/// Each proxied connection needs two descriptors, and the process some of its own.
-pub(super) fn check_open_files(limit: Option<u64>, snapshot: &Snapshot) {
-    let Some(limit) = limit else { return };
+/// Each proxied connection needs two descriptors, and the process some of its own. Says so once for each
+/// change of `limits`.
+pub(super) fn check_open_files(limit: Option<u64>, before: &Snapshot, snapshot: &Snapshot) {
+    let most = |snapshot: &Snapshot| snapshot.listeners.iter().map(|l| l.limits.max_connections).max();
+    let Some(limit) = limit.filter(|_| most(before) != most(snapshot)) else { return };
     let promised: u64 =
         snapshot.listeners.iter().map(|l| u64::from(l.limits.max_connections)).max().unwrap_or(0);
     let needed = promised * 2 + 100;

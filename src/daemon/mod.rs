@@ -14,7 +14,7 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -166,11 +166,26 @@ async fn steer(options: Options) -> Ended {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tokio::task::spawn_local(Arc::clone(&drains).run());
     tokio::task::spawn_local(reloader.run());
+    tokio::task::spawn_local(forget_the_idle(current));
     tokio::task::spawn_local(ControlFace::keep_texts(face, handle.clone()));
     let deadline = obey_signals(&handle, &log, stopping).await;
     let ended = stop_in_order(&workers, &sockets, deadline).await;
     drop(log);
     ended
+}
+
+/// Entries of sticky tables that nobody used for too long make room, also in tables that nobody asks.
+async fn forget_the_idle(current: Current) {
+    let mut every = tokio::time::interval(Duration::from_secs(30));
+    loop {
+        every.tick().await;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        for snap in current.load().pools.values() {
+            for table in snap.pool.sticky.iter().filter_map(crate::pool::Sticky::table) {
+                table.sweep(now);
+            }
+        }
+    }
 }
 
 fn keys(state_dir: Option<&std::path::Path>) -> Result<Arc<KeyRing>, Ended> {

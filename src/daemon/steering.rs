@@ -80,7 +80,7 @@ impl World for Steering {
             .prepare(&model)
             .map_err(|message| refused(message, "free the address, or name another"))?;
         // From here on nothing fails.
-        limits::check_open_files(self.open_files, &next);
+        limits::check_open_files(self.open_files, &previous, &next);
         log::apply(&model.log);
         let target = model.log.access.as_ref().map(|access| access.to.clone());
         if target != self.access_target {

@@ -131,6 +131,7 @@ fn model(nodes: &[Node]) -> Model {
             grants: std::collections::BTreeMap::new(),
         },
         log: Log { level: Level::Info, json: false, access: None },
+        lint: crate::config::model::LintSettings::default(),
         reload: Reload {
             watch: named("watch-not").next().is_none(),
             settle: Duration::from_millis(100),

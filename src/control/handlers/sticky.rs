@@ -139,17 +139,20 @@ fn lookup(pool: &Pool, key: &str) -> Result<StickyLookup, Box<Problem>> {
     Ok(answer("cookie", found, why))
 }
 
-fn tables(pool: &Pool) -> Result<impl Iterator<Item = &SourcePolicy>, Box<Problem>> {
-    let of = |sticky| match sticky {
-        &Sticky::Source(ref policy) => Some(policy),
+fn source(sticky: &Sticky) -> Option<&SourcePolicy> {
+    match sticky {
+        Sticky::Source(policy) => Some(policy),
         Sticky::Cookie(_) => None,
-    };
-    if !pool.sticky.iter().any(|sticky| of(sticky).is_some()) {
+    }
+}
+
+fn tables(pool: &Pool) -> Result<impl Iterator<Item = &SourcePolicy>, Box<Problem>> {
+    if !pool.sticky.iter().any(|sticky| source(sticky).is_some()) {
         let problem = Problem::new(Kind::NotFound, format!("{} has no table of sticky entries", pool.name));
         let help = "a sticky cookie is kept by the client; `sticky source-ip` makes a table";
         return Err(problem.about(&*pool.name).help(help).into());
     }
-    Ok(pool.sticky.iter().filter_map(of))
+    Ok(pool.sticky.iter().filter_map(source))
 }
 
 fn address(text: &str) -> Result<IpAddr, Box<Problem>> {

@@ -58,7 +58,7 @@ pub(super) async fn accept(
     answered: Answered,
     acquired: Acquired,
 ) -> Result<Next, Failure> {
-    let Forward { connection, scratch, story, route, upgrading, .. } = forward;
+    let Forward { connection, scratch, story, route, pool, upgrading, .. } = forward;
     let Acquired { lease, set_cookie, .. } = acquired;
     let Some(kind) = upgrading.filter(|kind| answers(*kind, &scratch.request, &scratch.response)) else {
         return Err(Failure::BadUpgrade);
@@ -78,7 +78,11 @@ pub(super) async fn accept(
     };
     write_response(response, &plan, to_client);
     story.status = 101;
-    story.first_byte = Some(story.began.elapsed());
+    let first_byte = story.began.elapsed();
+    story.first_byte = Some(first_byte);
+    for counters in [&pool.pool.counters, &lease.counters] {
+        counters.shard(connection.worker.index).response(101, first_byte.as_micros() as u64);
+    }
     let out = std::mem::take(&mut scratch.to_client);
     let written = connection.write_all(&out).await;
     scratch.to_client = out;
