@@ -139,7 +139,6 @@ fn model(nodes: &[Node]) -> Model {
             history: 3,
             max_removal_percent: named("max-removal").next().map(|node| argument(node).parse().unwrap()),
         },
-        lint: crate::config::model::LintSettings::default(),
     }
 }
 
