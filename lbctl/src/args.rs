@@ -98,6 +98,11 @@ pub(crate) enum Command {
     /// The daemon itself
     #[command(subcommand)]
     Daemon(DaemonCommand),
+    /// Print a completion script for a shell
+    Completion {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
     /// Raw access to the control protocol
     Api {
         /// GET, PUT, POST or DELETE
@@ -204,9 +209,9 @@ pub(crate) struct DrainArgs {
     /// After this what is left is cut; without it the pool's deadline counts
     #[arg(long, value_name = "TIME", value_parser = duration_text)]
     pub(crate) deadline: Option<String>,
-    /// What clients of this server do
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) sticky: StickyArg,
+    /// What clients of this server do; without it what the pool says
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(crate) sticky: Option<StickyArg>,
     #[command(flatten)]
     pub(crate) change: GuardArgs,
 }
@@ -247,10 +252,9 @@ pub(crate) struct ChangeArgs {
 }
 
 /// What existing clients of a draining server do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StickyArg {
     /// They stay
-    #[default]
     Keep,
     /// They go elsewhere with their next request
     Move,

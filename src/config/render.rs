@@ -3,12 +3,13 @@
 //! The only place where a finding becomes text. What is shown of a file is what was *written* there, so nothing
 //! that an expansion brought in can come to light here.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet, normalize_untrusted_str};
 
-use super::diagnostic::{Diagnostic, Edit, FileId, Report, Severity};
+use super::diagnostic::{Diagnostic, Edit, FileId, Report, Severity, Span};
 use super::source::{File, Sources};
 
 /// Findings drawn at most; nobody mends more in one go.
@@ -94,8 +95,9 @@ fn annotated<'a>(
     let here: Vec<_> = primary.chain(others).filter(|(span, ..)| span.file == id).collect();
     let file = sources.file(id)?;
     let window = Window::around(file, here.iter().map(|(span, ..)| span.range()))?;
-    let annotations =
-        here.into_iter().map(|(span, label, kind)| kind.span(window.inside(span.range())).label(label));
+    let annotated =
+        |(span, label, kind): (Span, _, AnnotationKind)| kind.span(window.inside(span.range())).label(label);
+    let annotations: Vec<_> = here.into_iter().map(annotated).collect();
     let snippet = Snippet::source(window.text).line_start(window.line).path(path(file));
     Some(snippet.annotations(annotations))
 }
@@ -103,15 +105,34 @@ fn annotated<'a>(
 /// A fix in each file that it changes.
 fn patched<'a>(edits: &'a [Edit], sources: &'a Sources) -> Vec<Snippet<'a, Patch<'a>>> {
     let mut files: Vec<FileId> = edits.iter().map(|edit| edit.span.file).collect();
+    files.sort_unstable();
     files.dedup();
     let snippet = |id: FileId| {
-        let here = || edits.iter().filter(move |edit| edit.span.file == id);
         let file = sources.file(id)?;
-        let window = Window::around(file, here().map(|edit| edit.span.range()))?;
-        let patches = here().map(|edit| Patch::new(window.inside(edit.span.range()), edit.text.as_str()));
-        Some(Snippet::source(window.text).line_start(window.line).path(path(file)).patches(patches))
+        let (range, text) = merged(edits.iter().filter(|edit| edit.span.file == id), file.text())?;
+        let window = Window::around(file, std::iter::once(range.clone()))?;
+        let patch = Patch::new(window.inside(range), text);
+        Some(Snippet::source(window.text).line_start(window.line).path(path(file)).patch(patch))
     };
     files.into_iter().filter_map(snippet).collect()
+}
+
+/// Several edits of one text as one. (Drawing several across lines trips over its own arithmetic.)
+fn merged<'a>(edits: impl Iterator<Item = &'a Edit>, text: &str) -> Option<(Range<usize>, String)> {
+    let mut edits: Vec<&Edit> = edits.collect();
+    edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
+    let start = edits.first()?.span.range().start;
+    let mut end = start;
+    let mut replacement = String::new();
+    for edit in edits {
+        let range = edit.span.range();
+        if range.start >= end {
+            replacement.push_str(text.get(end..range.start)?);
+            replacement.push_str(&edit.text);
+            end = range.end;
+        }
+    }
+    Some((start..end, replacement))
 }
 
 fn path(file: &File) -> String {
@@ -120,7 +141,7 @@ fn path(file: &File) -> String {
 
 /// The lines of a file that matter, so that drawing costs what is drawn and not what the file holds.
 struct Window<'a> {
-    text: &'a str,
+    text: Cow<'a, str>,
     /// The first line's number.
     line: usize,
     start: usize,
@@ -137,7 +158,13 @@ impl<'a> Window<'a> {
         let to = to.min(text.len());
         let end = memchr::memchr(b'\n', &text.as_bytes()[to..]).map_or(text.len(), |len| to + len);
         let (line, from) = file.line(from);
-        Some(Self { text: &text[from..end], line, start: from })
+        let lines = text[from..end].trim_end_matches('\r');
+        // A `\r` would be drawn as a letter; one byte for another keeps the spans.
+        let text = match lines.contains('\r') {
+            true => Cow::Owned(lines.replace("\r\n", " \n")),
+            false => Cow::Borrowed(lines),
+        };
+        Some(Self { text, line, start: from })
     }
 
     fn inside(&self, range: Range<usize>) -> Range<usize> {

@@ -47,6 +47,7 @@ impl Repaired {
 pub fn repair(file: FileId, text: &str, tokens: Vec<Token>) -> Repaired {
     let view = View { file, text, tokens: &tokens };
     let Walk { mut findings, mut mended, mut poison, lost, .. } = Walk::over(view);
+    findings.extend(other_version(&view));
     let mut document = None;
     let hopeless = lost || findings.len() > MAX_FINDINGS;
     for _ in 0..if hopeless { 0 } else { MAX_ROUNDS } {
@@ -65,6 +66,17 @@ pub fn repair(file: FileId, text: &str, tokens: Vec<Token>) -> Repaired {
     poison.sort_by_key(|range| range.start);
     let tokens = if mended.changed { lexer::lex(&mended.text) } else { tokens };
     Repaired { document, text: mended.text, tokens, poison, findings }
+}
+
+/// KDL000: a file that says `/- kdl-version 1`. KDL asks of a reader to believe that.
+fn other_version(view: &View<'_>) -> Option<Diagnostic> {
+    let mut tokens = view.tokens.iter().filter(|token| !token.kind.is_trivia());
+    let marked = tokens.next()?.kind == Kind::Slashdash && view.of(*tokens.next()?) == "kdl-version";
+    let version = *tokens.next().filter(|token| marked && token.kind == Kind::Word)?;
+    (view.of(version) != "2").then(|| {
+        let message = format!("this file says that it is KDL {}, and only KDL 2 is read", view.of(version));
+        Diagnostic::error("KDL000", view.span(version.range()), message).label("not 2")
+    })
 }
 
 /// Mends what the parser refused; false when there is nothing that could be mended.
@@ -89,8 +101,10 @@ fn mend_refused(
             continue;
         }
         let token = tokens[index];
-        let first_line = copy.text[token.range()].split(lexer::is_newline).next().map_or(0, str::len);
-        let span = Span::new(file, token.start..token.start + first_line.max(1));
+        let text = &copy.text[token.range()];
+        let first_line = text.split(lexer::is_newline).next().map_or(0, str::len);
+        let shown = if first_line == 0 { token.end - token.start } else { first_line };
+        let span = Span::new(file, token.start..token.start + shown);
         let known = poison.iter().any(|range| range.start < token.end && token.start < range.end);
         if !known {
             findings.push(refusal(span, message, diagnostic, &copy.text[token.range()]));

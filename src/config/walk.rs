@@ -42,8 +42,9 @@ pub(super) struct Walk<'a> {
     pub(super) findings: Vec<Diagnostic>,
     /// The structure of the text is unknown.
     pub(super) lost: bool,
-    /// The node at hand is commented out by `/-`.
+    /// The node at hand is commented out by `/-`; those that it stands in, outermost first.
     slashdashed: bool,
+    around: Vec<bool>,
 }
 
 impl<'a> Walk<'a> {
@@ -61,6 +62,7 @@ impl<'a> Walk<'a> {
             findings: Vec::new(),
             lost: false,
             slashdashed: false,
+            around: Vec::new(),
         };
         for (index, token) in view.tokens.iter().enumerate() {
             if token.start >= walk.done {
@@ -88,6 +90,7 @@ impl<'a> Walk<'a> {
                     self.take(Hint::mended(stray, token.range(), With::Blank));
                 } else {
                     self.at = At::AfterBlock;
+                    self.slashdashed = self.around.pop().unwrap_or_default();
                 }
             }
             Kind::TypeOpen => self.type_open(index, token),
@@ -361,6 +364,7 @@ impl<'a> Walk<'a> {
             _ => {}
         }
         self.braces.open(&self.view, token);
+        self.around.push(self.slashdashed);
         self.at = At::Name;
     }
 

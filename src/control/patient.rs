@@ -67,10 +67,10 @@ mod tests {
     use super::*;
     use tokio::io::AsyncWriteExt;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_reader_that_never_reads_is_given_up() {
         let (ours, _theirs) = UnixStream::pair().unwrap();
-        let mut patient = Patient::new(ours, Duration::from_secs(10));
+        let mut patient = Patient::new(ours, Duration::from_millis(20));
         let error = patient.write_all(&vec![0; 16 << 20]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }

@@ -8,4 +8,4 @@ mod machine;
 mod registry;
 
 pub use machine::{Act, Machine, Phase, Seen};
-pub use registry::{DrainAsk, Drains, Operation, Progress};
+pub use registry::{Cause, DrainAsk, Drains, Operation, Progress};

@@ -38,6 +38,15 @@ pub struct DrainAsk {
     pub reason: Option<String>,
 }
 
+/// Why a server is being emptied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// An operator wants it to drain; the wish in its admin cell says so.
+    Asked,
+    /// The file no longer names it: it has no place in its pool, only what is left on it.
+    Removed,
+}
+
 /// One drain.
 #[derive(Debug)]
 pub struct Operation {
@@ -45,6 +54,8 @@ pub struct Operation {
     pub id: u64,
     /// The server.
     pub server: Arc<Server>,
+    /// Why it is being emptied.
+    pub cause: Cause,
     /// When it began.
     pub started: SystemTime,
     cell: Mutex<Cell>,
@@ -95,24 +106,44 @@ impl Drains {
         Arc::new(Self { state: Mutex::default(), wake: Notify::new(), events })
     }
 
+    /// Begins to empty a server that the running configuration no longer names, unless that has begun. Its admin
+    /// cell is left alone: it belongs to the name, which may live on at another address.
+    pub fn let_go(&self, server: &Arc<Server>, deadline: Duration) -> Arc<Operation> {
+        let ask = DrainAsk {
+            deadline: Some(deadline),
+            reason: Some("the server was removed from the configuration".to_owned()),
+            ..DrainAsk::default()
+        };
+        self.enter(server, ask, Cause::Removed)
+    }
+
     /// Sets the server's wish to drain and begins to watch it; a drain of that server which goes on already takes
     /// the new parameters instead.
     pub fn begin(&self, server: &Arc<Server>, ask: DrainAsk) -> Arc<Operation> {
         let deadline = ask.deadline.and_then(|span| SystemTime::now().checked_add(span));
         let wish = Wish::Drain { sticky: ask.sticky, deadline };
         server.admin.set(wish, Stamp::now(ask.actor.clone(), ask.reason.clone()));
+        self.enter(server, ask, Cause::Asked)
+    }
+
+    fn enter(&self, server: &Arc<Server>, ask: DrainAsk, cause: Cause) -> Arc<Operation> {
+        let deadline = ask.deadline.and_then(|span| SystemTime::now().checked_add(span));
         let mut state = lock(&self.state);
         let running = state.operations.iter().find(|operation| {
-            Arc::ptr_eq(&operation.server, server) && !operation.progress.borrow().phase.is_final()
+            Arc::ptr_eq(&operation.server, server)
+                && operation.cause == cause
+                && !operation.progress.borrow().phase.is_final()
         });
         let operation = match running {
+            // It was let go by an earlier reload: its time runs since then.
+            Some(running) if cause == Cause::Removed => Arc::clone(running),
             Some(running) => {
                 running.change(ask, deadline);
                 Arc::clone(running)
             }
             None => {
                 state.last += 1;
-                let operation = Arc::new(Operation::new(state.last, server, ask, deadline));
+                let operation = Arc::new(Operation::new(state.last, server, cause, ask, deadline));
                 state.operations.push_back(Arc::clone(&operation));
                 operation
             }
@@ -128,9 +159,9 @@ impl Drains {
         operation
     }
 
-    /// Brings the server of a drain back. `None`: it has ended.
+    /// Brings the server of a drain back. `None`: it has ended, or the server has no place to come back to.
     pub fn cancel(&self, operation: &Operation, stamp: Stamp) -> Option<Progress> {
-        if operation.progress.borrow().phase.is_final() {
+        if operation.progress.borrow().phase.is_final() || operation.cause == Cause::Removed {
             return None;
         }
         operation.server.admin.set(Wish::Ready, stamp);
@@ -201,7 +232,7 @@ impl Drains {
 }
 
 impl Operation {
-    fn new(id: u64, server: &Arc<Server>, ask: DrainAsk, deadline: Option<SystemTime>) -> Self {
+    fn new(id: u64, server: &Arc<Server>, cause: Cause, ask: DrainAsk, deadline: Option<SystemTime>) -> Self {
         let sessions = server.sessions.count() as u64;
         let progress = Progress {
             seq: 1,
@@ -219,6 +250,7 @@ impl Operation {
         Self {
             id,
             server: Arc::clone(server),
+            cause,
             started: SystemTime::now(),
             cell: Mutex::new(Cell { machine, ask, deadline }),
             progress: watch::Sender::new(progress),
@@ -244,23 +276,28 @@ impl Operation {
         self.step(Instant::now());
     }
 
+    /// From the deadline on stickiness moves, whatever the drain began with.
+    fn let_nobody_in(&self) {
+        let mut state = self.server.admin.get();
+        if self.cause == Cause::Asked
+            && let Wish::Drain { sticky, .. } = &mut state.wish
+            && *sticky == DrainSticky::Keep
+        {
+            *sticky = DrainSticky::Move;
+            let stamp = state.stamp.unwrap_or_else(|| Stamp::now(None, None));
+            self.server.admin.set(state.wish, stamp);
+        }
+    }
+
     fn step(&self, now: Instant) -> Progress {
         let mut cell = lock(&self.cell);
         let seen = Seen {
             requests: u64::from(self.server.in_flight()),
             sessions: self.server.sessions.count() as u64,
-            wanted: self.server.admin.get().wish == Wish::Ready,
+            wanted: self.cause == Cause::Asked && self.server.admin.get().wish == Wish::Ready,
         };
         if cell.machine.on(seen, now) == Act::CloseSessions {
-            // From here on nobody new: stickiness moves, whatever the drain began with.
-            let mut state = self.server.admin.get();
-            if let Wish::Drain { sticky, .. } = &mut state.wish
-                && *sticky == DrainSticky::Keep
-            {
-                *sticky = DrainSticky::Move;
-                let stamp = state.stamp.unwrap_or_else(|| Stamp::now(None, None));
-                self.server.admin.set(state.wish, stamp);
-            }
+            self.let_nobody_in();
             let reason = cell.ask.reason.as_deref().unwrap_or("the server is being drained");
             let closing = Closing { code: CLOSE_CODE, reason: reason.into() };
             let asked = self.server.sessions.close_all(&closing);

@@ -1,6 +1,7 @@
 //! One reading of the files, from bytes to everything that a publish needs. Has no effect on what runs.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -29,8 +30,12 @@ pub(super) struct Attempt {
 /// Reads `main` and all that it names.
 pub(super) fn read(load: &Load, files: &Files, main: &Path, store: &Mutex<Store>, stage: Stage) -> Attempt {
     let capture = Capture::new(files.as_ref());
-    let loaded = load(main, &capture);
+    let loaded = catch_unwind(AssertUnwindSafe(|| load(main, &capture)));
     let (mut record, mut texts) = capture.finish();
+    let Ok(loaded) = loaded else {
+        // What was read up to there is known: the same bytes are not tried again and again.
+        return Attempt { record, texts, findings: Findings::default(), outcome: Err(Reason::Internal) };
+    };
     let mut report = loaded.report;
     let outcome = match loaded.model {
         _ if !record.has(main) => Err(Reason::Missing),

@@ -70,6 +70,11 @@ impl Gate {
         Some(written.map_or(quiet, |written| quiet.max(written)).min(latest))
     }
 
+    /// Whether somebody has written and not closed.
+    pub(super) fn is_written(&self) -> bool {
+        !self.writers.is_empty()
+    }
+
     /// The files are being read: what changes from now on counts anew.
     pub(super) fn open(&mut self) {
         self.since = None;
@@ -117,10 +122,12 @@ mod tests {
         let (mut gate, start) = (gate(), Instant::now());
         gate.on(written(), start);
         assert_eq!(gate.due(), Some(start + ms(2000)));
+        assert!(gate.is_written());
         gate.on(Change::Settled("other".into()), start + ms(10));
         assert_eq!(gate.due(), Some(start + ms(2000)));
         gate.on(closed(), start + ms(450));
         assert_eq!(gate.due(), Some(start + ms(550)));
+        assert!(!gate.is_written());
     }
 
     #[test]

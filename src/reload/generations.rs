@@ -18,6 +18,8 @@ use super::state::GenerationInfo;
 use crate::config::source::Loader;
 
 const MANIFEST: &str = "manifest.json";
+/// How a directory is called until it is complete.
+const UNFINISHED: &str = ".new-";
 
 /// The stored generations of one state directory.
 #[derive(Debug, Clone)]
@@ -64,6 +66,11 @@ impl Generations {
         self.manifests().into_iter().map(|manifest| manifest.info()).collect()
     }
 
+    /// The highest number ever stored here, readable or not; 0 for none.
+    pub(super) fn highest(&self) -> u64 {
+        self.numbers().last().copied().unwrap_or(0)
+    }
+
     /// The stored sets of the main file `main`, newest first, each as a loader that takes from `files`
     /// what is not stored.
     pub(super) fn candidates(&self, main: &Path, files: &Files) -> Vec<Stored> {
@@ -76,10 +83,8 @@ impl Generations {
     pub(super) fn save(&self, info: &GenerationInfo, texts: &Texts, keep: usize) -> io::Result<()> {
         let Some(directory) = &self.directory else { return Ok(()) };
         private_directory(directory)?;
-        let temporary = directory.join(format!(".new-{}", info.number));
-        if temporary.exists() {
-            fs::remove_dir_all(&temporary)?;
-        }
+        remove_unfinished(directory)?;
+        let temporary = directory.join(format!("{UNFINISHED}{}", info.number));
         private_directory(&temporary)?;
         let mut files = Vec::new();
         for (at, (path, bytes)) in texts.files.iter().enumerate() {
@@ -202,6 +207,17 @@ impl Loader for Stored {
 
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// What a process left that ended while it was storing.
+fn remove_unfinished(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn private_directory(path: &Path) -> io::Result<()> {

@@ -191,3 +191,112 @@ fn text(rejected: &Rejected) -> String {
     let text = render::human(&rejected.findings.report, &rejected.findings.sources, false);
     if text.trim().is_empty() { rejected.message.clone() } else { text.trim_end().to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::super::state::Reason;
+    use super::*;
+    use crate::config::diagnostic::{Diagnostic, Report};
+
+    /// Log lines, for a test to read.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl<'a> MakeWriter<'a> for Lines {
+        type Writer = Self;
+        fn make_writer(&'a self) -> Self {
+            self.clone()
+        }
+    }
+
+    impl Lines {
+        /// What was logged since the last call.
+        fn take(&self) -> String {
+            String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
+        }
+    }
+
+    fn refusal(cause: Cause, message: &str) -> Arc<Rejected> {
+        let mut report = Report::default();
+        report.push(Diagnostic::new("LB101", Severity::Error, None, message));
+        Arc::new(Rejected {
+            since: SystemTime::now(),
+            cause,
+            reason: Reason::Findings,
+            message: message.into(),
+            findings: Arc::new(Findings { report, sources: Arc::default() }),
+            digest: "00".into(),
+            generation: 7,
+        })
+    }
+
+    fn with_journal(test: impl FnOnce(&mut Journal, &Lines)) {
+        let lines = Lines::default();
+        let log = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::INFO)
+            .with_ansi(false)
+            .with_writer(lines.clone())
+            .finish();
+        tracing::subscriber::with_default(log, || {
+            let (mut journal, _state) =
+                Journal::new(Path::new("lbd.kdl"), Timing::default(), Events::new(), Vec::new());
+            test(&mut journal, &lines);
+        });
+    }
+
+    #[test]
+    fn a_refusal_by_watching_is_a_note_first_and_a_warning_when_it_lasts() {
+        with_journal(|journal, lines| {
+            journal.rejected(refusal(Cause::Watch, "unknown node"));
+            let note = lines.take();
+            assert!(
+                note.contains("INFO") && !note.contains("WARN") && note.contains("unknown node"),
+                "{note}"
+            );
+            assert!(journal.warn_at().is_some_and(|due| due > Instant::now()));
+            journal.insist();
+            let warning = lines.take();
+            assert!(warning.contains("WARN") && warning.contains("error[LB101]"), "{warning}");
+            assert_eq!(journal.warn_at(), None);
+            journal.rejected(refusal(Cause::Watch, "unknown node"));
+            assert_eq!((lines.take(), journal.warn_at()), (String::new(), None), "the same is said once");
+            journal.rejected(refusal(Cause::Watch, "another one"));
+            assert!(lines.take().contains("another one"));
+        });
+    }
+
+    #[test]
+    fn a_refusal_that_is_mended_in_time_is_never_a_warning() {
+        with_journal(|journal, lines| {
+            journal.rejected(refusal(Cause::Watch, "unknown node"));
+            journal.same();
+            assert_eq!(journal.warn_at(), None);
+            journal.insist();
+            assert!(!lines.take().contains("WARN"));
+        });
+    }
+
+    #[test]
+    fn who_asked_is_warned_at_once() {
+        with_journal(|journal, lines| {
+            journal.rejected(refusal(Cause::Signal, "unknown node"));
+            assert!(lines.take().contains("WARN"));
+            assert_eq!(journal.warn_at(), None);
+        });
+    }
+}

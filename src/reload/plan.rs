@@ -1,15 +1,18 @@
 //! What a new model adds, changes and takes away, in one line; and how much of the old one it removes.
+//!
+//! Where something was written is no part of what it means: a comment above a route changes no route.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::config::model::{Model, Route};
+use crate::config::diagnostic::{FileId, Place, Span};
+use crate::config::model::{Certificate, Listener, Model, Pool, Route, Site, Status};
 
 /// The difference between two models, counted.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Plan {
-    kinds: Vec<(&'static str, Counts)>,
-    /// Something else changed: limits, logs, the control socket.
+    kinds: [(&'static str, Counts); 5],
+    /// Something else changed: logs, the control socket, the status endpoint.
     settings: bool,
 }
 
@@ -24,33 +27,20 @@ struct Counts {
 impl Plan {
     /// From `old`, or from nothing, to `new`.
     pub(super) fn between(old: Option<&Model>, new: &Model) -> Self {
-        let listeners = compare(old, new, |model| {
-            model.listeners.iter().map(|listener| (listener.name.to_string(), listener)).collect()
-        });
-        let routes = compare(old, new, routes);
-        let pools = compare(old, new, |model| {
-            model.pools.iter().map(|(name, pool)| (name.to_string(), pool)).collect()
-        });
-        let servers = compare(old, new, |model| {
-            let of_pool = |(pool, settings): (&_, &'_ crate::config::model::Pool)| -> Vec<_> {
-                let named = settings.servers.iter().map(|server| {
-                    let key = (server.weight, server.backup, &server.host, server.port);
-                    (format!("{pool}/{}", server.name), key)
-                });
-                named.map(|(name, key)| (name, (key.0, key.1, key.2.to_string(), key.3))).collect()
-            };
-            model.pools.iter().flat_map(of_pool).collect()
-        });
+        let kinds = [
+            ("listener", compare(old, new, listeners)),
+            ("site", compare(old, new, sites)),
+            ("route", compare(old, new, routes)),
+            ("pool", compare(old, new, pools)),
+            ("server", compare(old, new, servers)),
+        ];
         let settings = old.is_some_and(|old| {
-            old.status != new.status
+            status(old) != status(new)
                 || old.control != new.control
                 || old.log != new.log
                 || old.reload != new.reload
         });
-        Self {
-            kinds: vec![("listener", listeners), ("route", routes), ("pool", pools), ("server", servers)],
-            settings,
-        }
+        Self { kinds, settings }
     }
 
     /// The largest share of routes or servers that goes away, in percent, with its kind.
@@ -85,10 +75,10 @@ impl fmt::Display for Plan {
     }
 }
 
-fn compare<'m, T: PartialEq>(
-    old: Option<&'m Model>,
-    new: &'m Model,
-    items: impl Fn(&'m Model) -> BTreeMap<String, T>,
+fn compare<T: PartialEq>(
+    old: Option<&Model>,
+    new: &Model,
+    items: impl Fn(&Model) -> BTreeMap<String, T>,
 ) -> Counts {
     let (old, new) = (old.map(&items).unwrap_or_default(), items(new));
     let changed = new.iter().filter(|(name, item)| old.get(*name).is_some_and(|before| before != *item));
@@ -100,7 +90,29 @@ fn compare<'m, T: PartialEq>(
     }
 }
 
-/// Routes by site and name; where one was written does not count.
+fn listeners(model: &Model) -> BTreeMap<String, Listener> {
+    let plain = |listener: &Listener| {
+        let mut plain = Listener { place: nowhere(), ..listener.clone() };
+        if let Some(tls) = &mut plain.tls {
+            tls.span = NO_SPAN;
+            tls.certificates.iter_mut().for_each(forget_span);
+        }
+        (listener.name.to_string(), plain)
+    };
+    model.listeners.iter().map(plain).collect()
+}
+
+/// Sites without their routes, which count for themselves; and not the default one, which is only routes.
+fn sites(model: &Model) -> BTreeMap<String, Site> {
+    let named = model.sites.iter().filter_map(|site| {
+        let mut plain = Site { place: nowhere(), routes: Vec::new(), ..site.clone() };
+        plain.certificates.iter_mut().for_each(forget_span);
+        Some((site.hosts.first()?.to_string(), plain))
+    });
+    named.collect()
+}
+
+/// Routes by site and name.
 fn routes(model: &Model) -> BTreeMap<String, Route> {
     let mut routes = BTreeMap::new();
     for site in &model.sites {
@@ -108,8 +120,70 @@ fn routes(model: &Model) -> BTreeMap<String, Route> {
         for (at, route) in site.routes.iter().enumerate() {
             let key = format!("{host} {}", route.name);
             let key = if routes.contains_key(&key) { format!("{key} {at}") } else { key };
-            routes.insert(key, route.clone());
+            routes.insert(key, Route { place: nowhere(), span: NO_SPAN, ..route.clone() });
         }
     }
     routes
+}
+
+fn pools(model: &Model) -> BTreeMap<String, Pool> {
+    let plain = |pool: &Pool| {
+        let mut plain = Pool { place: nowhere(), span: NO_SPAN, ..pool.clone() };
+        plain.servers.iter_mut().for_each(|server| server.place = nowhere());
+        if let Some(tls) = &mut plain.tls {
+            tls.span = NO_SPAN;
+        }
+        (pool.name.to_string(), plain)
+    };
+    model.pools.values().map(plain).collect()
+}
+
+fn servers(model: &Model) -> BTreeMap<String, crate::config::model::Server> {
+    let of_pool = |pool: Pool| {
+        let name = pool.name;
+        pool.servers.into_iter().map(move |server| (format!("{name}/{}", server.name), server))
+    };
+    pools(model).into_values().flat_map(of_pool).collect()
+}
+
+fn status(model: &Model) -> Option<Status> {
+    model.status.clone().map(|status| Status { place: nowhere(), ..status })
+}
+
+const NO_SPAN: Span = Span { file: FileId(0), start: 0, end: 0 };
+
+fn nowhere() -> Place {
+    Place { file: std::sync::Arc::default(), line: 0 }
+}
+
+fn forget_span(certificate: &mut Certificate) {
+    certificate.span = NO_SPAN;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::model_of;
+    use super::*;
+
+    fn plan(old: &str, new: &str) -> String {
+        Plan::between(Some(&model_of(old)), &model_of(new)).to_string()
+    }
+
+    #[test]
+    fn changes_are_counted_by_what_they_mean() {
+        assert_eq!(Plan::between(None, &model_of("server a")).to_string(), "+1 pool +1 server");
+        assert_eq!(plan("server a", "server a"), "no change of meaning");
+        assert_eq!(plan("server a", "// a comment moves lines\n\nserver a"), "no change of meaning");
+        assert_eq!(plan("server a", "server a\nserver b\nserver c"), "~1 pool +2 servers");
+        assert_eq!(plan("server a\nserver b", "server b"), "~1 pool -1 server");
+        assert_eq!(plan("server a", "server a\nwatch-not"), "~settings");
+    }
+
+    #[test]
+    fn the_share_removed_is_of_what_was_there() {
+        let removal = |old, new| Plan::between(Some(&model_of(old)), &model_of(new)).removal();
+        assert_eq!(removal("server a\nserver b", "server b\nserver c"), (50.0, "server"));
+        assert_eq!(removal("server a", "server a\nserver b").0, 0.0);
+        assert_eq!(removal("server a\nserver b", "").0, 100.0);
+    }
 }

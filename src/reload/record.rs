@@ -76,7 +76,8 @@ impl Record {
         &self.globs
     }
 
-    /// The directories that patterns look into: everything before the first wildcard.
+    /// The directories that patterns look into: everything before the first wildcard. A new file below a
+    /// directory that is itself matched by a wildcard is found by polling.
     pub(super) fn roots(&self) -> impl Iterator<Item = PathBuf> {
         self.globs.keys().map(|pattern| {
             let plain = |part: &Component<'_>| {

@@ -1,5 +1,6 @@
 //! The task that owns reloading: decides whether the files say something new, and publishes it.
 
+use std::fmt;
 use std::future::pending;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +17,7 @@ use super::handle::Command;
 use super::journal::Journal;
 use super::plan::Plan;
 use super::record::{Digest, Record, hex};
-use super::state::{Applied, Cause, GenerationInfo, Reason, Rejected};
+use super::state::{Applied, Cause, Findings, GenerationInfo, Reason, Rejected};
 use super::watch::Watcher;
 use super::{Files, Load, Options, ReloadHandle, World};
 use crate::config::diagnostic::{Diagnostic, Severity};
@@ -38,6 +39,16 @@ pub enum BootError {
     /// The files are bad, and there is no older generation to run, or it is not wanted.
     Rejected(Arc<Rejected>),
 }
+
+impl fmt::Display for BootError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(rejected) | Self::Rejected(rejected) => rejected.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for BootError {}
 
 /// Owns the files' way into the process. Runs on the steering thread.
 pub struct Reloader<W> {
@@ -105,7 +116,7 @@ impl<W: World> Reloader<W> {
 
     /// The first reload: the files, or the last good generation when they are bad.
     pub async fn boot(&mut self) -> Result<Applied, BootError> {
-        let rejected = match self.reload(&Cause::Boot).await {
+        let rejected = match self.reload(&Cause::Boot, &mut || false).await {
             Ok(applied) => return Ok(applied),
             Err(rejected) => rejected,
         };
@@ -134,6 +145,7 @@ impl<W: World> Reloader<W> {
         let timing = self.options.timing;
         let mut gate = Gate::new(self.settings().settle, timing.settle_max, timing.writer);
         self.look_around(&mut watcher, &mut gate);
+        let mut postponed = false;
         let mut next_poll = Instant::now() + self.settings().poll;
         loop {
             let polling = self.settings().watch.then_some(next_poll);
@@ -141,7 +153,7 @@ impl<W: World> Reloader<W> {
                 command = self.commands.recv() => {
                     let Some(command) = command else { return };
                     gate.open();
-                    let result = self.reload(&command.cause).await;
+                    let result = self.reload(&command.cause, &mut || false).await;
                     // Whoever asked may have gone; what came of it is in the state as well.
                     let _ = command.answer.send(result);
                 }
@@ -151,8 +163,17 @@ impl<W: World> Reloader<W> {
                 }
                 () = until(gate.due()) => {
                     gate.open();
-                    if let Err(rejected) = self.reload(&Cause::Watch).await
+                    let mut is_written = || {
+                        let now = Instant::now();
+                        watcher.pending().into_iter().for_each(|change| gate.on(change, now));
+                        // Once only: a file that is always being written must not hold us for ever.
+                        let wait = gate.is_written() && !postponed;
+                        postponed = wait;
+                        wait
+                    };
+                    if let Err(rejected) = self.reload(&Cause::Watch, &mut is_written).await
                         && rejected.reason == Reason::Unstable
+                        && gate.due().is_none()
                     {
                         gate.on(Change::Unknown, Instant::now());
                     }
@@ -170,8 +191,13 @@ impl<W: World> Reloader<W> {
         }
     }
 
-    /// Reads the files and publishes what they say, unless they say nothing new.
-    async fn reload(&mut self, cause: &Cause) -> Result<Applied, Arc<Rejected>> {
+    /// Reads the files and publishes what they say, unless they say nothing new, or `is_written` says at
+    /// the last moment that somebody has begun to write.
+    async fn reload(
+        &mut self,
+        cause: &Cause,
+        is_written: &mut dyn FnMut() -> bool,
+    ) -> Result<Applied, Arc<Rejected>> {
         match self.look().await {
             Look::Running => return Ok(self.same()),
             Look::Refused if *cause == Cause::Watch => return self.refused_still(),
@@ -192,6 +218,10 @@ impl<W: World> Reloader<W> {
             let digest = attempt.record.digest();
             if self.running.as_ref().is_some_and(|running| running.digest == digest) {
                 return Ok(self.same());
+            }
+            if is_written() {
+                let (message, nothing) = ("the files are being written".into(), Findings::default());
+                return Err(self.rejection(cause, Reason::Unstable, message, nothing, &digest));
             }
             return self.publish(cause, digest, attempt).await;
         }
@@ -309,7 +339,7 @@ impl<W: World> Reloader<W> {
 
     /// A failure that says nothing about the files; they are tried again at the next occasion.
     fn unreadable(&mut self, cause: &Cause, reason: Reason, message: &str) -> Arc<Rejected> {
-        let info = self.rejection(cause, reason, message.into(), super::Findings::default(), &[0; 32]);
+        let info = self.rejection(cause, reason, message.into(), Findings::default(), &[0; 32]);
         self.journal.rejected(info.clone());
         info
     }
@@ -319,7 +349,7 @@ impl<W: World> Reloader<W> {
         cause: &Cause,
         reason: Reason,
         message: String,
-        findings: super::Findings,
+        findings: Findings,
         digest: &Digest,
     ) -> Arc<Rejected> {
         let before = self.refused.as_ref().filter(|refused| refused.digest == *digest);
@@ -342,7 +372,7 @@ impl<W: World> Reloader<W> {
         let goes_on = newest.filter(|newest| *cause == Cause::Boot && newest.digest == hex(digest));
         match goes_on {
             Some(newest) => (newest.number, Some(newest.clone())),
-            None => (newest.map_or(0, |info| info.number).max(state.generation) + 1, None),
+            None => (self.generations.highest().max(state.generation) + 1, None),
         }
     }
 
@@ -373,7 +403,8 @@ impl<W: World> Reloader<W> {
         match saved {
             Some(Ok(())) => {}
             Some(Err(error)) => {
-                warn!(generation = number, %error, "this generation could not be stored; a start with bad files cannot fall back to it");
+                let effect = "a start with bad files cannot fall back to it";
+                warn!(generation = number, %error, effect, "this generation could not be stored");
             }
             None => warn!(generation = number, "storing this generation failed inside lbd"),
         }
@@ -431,7 +462,8 @@ fn removes_too_much(cause: &Cause, settings: Reload, plan: &Plan) -> Option<Diag
     let (share, kind) = plan.removal();
     (share > limit).then(|| {
         let message = format!(
-            "this change removes {share:.0}% of the {kind}s, and `reload max-removal` allows {limit}% without a person asking"
+            "this change removes {share:.0}% of the {kind}s, and `reload max-removal` allows {limit}% \
+             without a person asking"
         );
         Diagnostic::new("LB908", Severity::Error, None, message)
             .help("if it is meant, say so: `lbctl config reload`")
@@ -439,11 +471,12 @@ fn removes_too_much(cause: &Cause, settings: Reload, plan: &Plan) -> Option<Diag
 }
 
 /// The first error in one line, and how many more there are.
-fn headline(findings: &super::Findings, reason: Reason, main: &Path) -> String {
+fn headline(findings: &Findings, reason: Reason, main: &Path) -> String {
     let mut errors = findings.report.findings.iter().filter(|finding| finding.severity == Severity::Error);
     let Some(first) = errors.next() else {
         return match reason {
             Reason::Missing => format!("{} cannot be read", main.display()),
+            Reason::Internal => format!("reading {} failed inside lbd; please report it", main.display()),
             _ => format!("{} cannot be used", main.display()),
         };
     };

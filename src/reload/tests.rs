@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::config::diagnostic::{Diagnostic, Place, Severity};
+use crate::config::diagnostic::{Diagnostic, FileId, Place, Severity, Span};
 use crate::config::model::{
     Balance, Connections, Control, Drain, DrainSticky, Level, Log, Pool, Reload, Server, TlsVersion,
     UpstreamTls, Verify,
@@ -66,15 +66,22 @@ impl Loader for Counting {
     }
 }
 
-/// A small language over the real syntax: `server NAME`, `ca FILE`, `max-removal N`, `watch-not`, and
-/// `wrong` for a mistake.
+/// A small language over the real syntax: `server NAME`, `ca FILE`, `max-removal N`, `watch-not`,
+/// `wrong` for a mistake of the writer and `panic` for one of lbd.
 fn load(main: &Path, loader: &dyn Loader) -> Loaded {
     let (nodes, mut report, sources) = syntax::read(main, loader);
+    assert!(nodes.iter().all(|node| node.name.value != "panic"), "as the text asks");
     for node in nodes.iter().filter(|node| node.name.value == "wrong") {
         report.push(Diagnostic::error("LB101", node.span, "unknown node `wrong`"));
     }
     let model = (!report.has_errors()).then(|| model(&nodes));
     Loaded { model, report, sources }
+}
+
+/// The model of a text that stands alone.
+pub(super) fn model_of(text: &str) -> Model {
+    let loader = crate::config::source::MemLoader::new().file("lbd.kdl", text);
+    load(Path::new("lbd.kdl"), &loader).model.expect("a text without mistakes")
 }
 
 fn argument(node: &Node) -> String {
@@ -87,7 +94,7 @@ fn argument(node: &Node) -> String {
 
 fn model(nodes: &[Node]) -> Model {
     let named = |name: &'static str| nodes.iter().filter(move |node| node.name.value == name);
-    let place = Place { file: Arc::default(), line: 1 };
+    let place = Place { file: Arc::default(), line: nodes.first().map_or(0, |node| node.span.start) };
     let tls = named("ca").next().map(|node| UpstreamTls {
         ca: Some(argument(node).into()),
         server_name: None,
@@ -104,7 +111,7 @@ fn model(nodes: &[Node]) -> Model {
         health_port: None,
         place: place.clone(),
     };
-    let span = crate::config::diagnostic::Span::new(crate::config::diagnostic::FileId(0), 0..0);
+    let span = nodes.first().map_or(Span::new(FileId(0), 0..0), |node| node.span);
     let pool = Pool {
         name: "app".into(),
         servers: named("server").map(server).collect(),
@@ -256,8 +263,11 @@ impl Bench {
         self.handle.state().rejected.clone().unwrap()
     }
 
-    fn kinds(&self) -> Vec<&'static str> {
-        self.events.since(0).iter().map(|event| event.kind).collect()
+    /// Waits for as many events, which must be these.
+    fn wait_for_kinds(&self, kinds: &[&str]) {
+        self.wait("events", || self.events.since(0).len() >= kinds.len());
+        let emitted: Vec<_> = self.events.since(0).iter().map(|event| event.kind).collect();
+        assert_eq!(emitted, kinds);
     }
 }
 

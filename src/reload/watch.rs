@@ -93,7 +93,8 @@ impl Watcher {
                 }
                 Err(error) if !self.complained => {
                     self.complained = true;
-                    warn!(directory = %path.display(), %error, "cannot be watched; changes are found by polling");
+                    let directory = path.display();
+                    warn!(%directory, %error, "cannot be watched; changes are found by polling");
                 }
                 Err(_) => {}
             }
@@ -106,8 +107,18 @@ impl Watcher {
         let Some(first) = self.queue.recv().await else {
             return std::future::pending().await;
         };
+        self.drain(Some(first))
+    }
+
+    /// The changes that are known already.
+    pub(super) fn pending(&mut self) -> Vec<Change> {
+        let first = self.queue.try_recv().ok();
+        self.drain(first)
+    }
+
+    fn drain(&mut self, first: Option<notify::Event>) -> Vec<Change> {
         let mut changes = Vec::new();
-        let mut next = Some(first);
+        let mut next = first;
         while let Some(event) = next {
             self.forget_moved(&event);
             self.translate(&event, &mut changes);

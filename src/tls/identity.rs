@@ -50,7 +50,7 @@ impl Problem {
             ),
             std::io::ErrorKind::PermissionDenied => Self::unusable(
                 format!("{what} `{shown}` may not be read by this process"),
-                "give the user that lbd runs as read permission on the file and search permission on its directories",
+                "let the user that lbd runs as read the file and search its directories",
             ),
             _ => Self::unusable(
                 format!("{what} `{shown}` cannot be read: {error}"),

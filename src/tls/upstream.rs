@@ -105,7 +105,8 @@ fn read_bundle(store: &mut Store, path: &Path) -> Result<Arc<Authorities>, Probl
     if usable == 0 {
         return Err(Problem::unusable(
             format!("no usable certificate is in CA file `{}`", path.display()),
-            "`ca=` names a PEM file with the certificates of the authorities that signed the servers' certificates",
+            "`ca=` names a PEM file with certificates: of the authorities that signed the servers', \
+             or the servers' own",
         ));
     }
     Ok(Arc::new(Authorities { hash, roots, pinned }))

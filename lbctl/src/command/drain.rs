@@ -8,21 +8,22 @@ use crate::failure::Failure;
 use crate::screen::Screen;
 use http::Method;
 use lbctl::client::{Client, encode};
-use lbctl::protocol::units::format_duration;
+use lbctl::protocol::units::{format_count, format_duration};
 use lbctl::protocol::{AdminState, Changed, DrainSticky, Exit, Operation, Phase, SetAdmin};
 use lbctl::render;
+use std::time::Duration;
 
 pub(super) async fn run(args: DrainArgs, client: &Client, screen: &Screen) -> Result<Exit, Failure> {
     let mut operations = Vec::new();
     for server in chosen(&args.target, client).await? {
-        let sticky = match args.sticky {
+        let sticky = args.sticky.map(|sticky| match sticky {
             StickyArg::Keep => DrainSticky::Keep,
             StickyArg::Move => DrainSticky::Move,
-        };
+        });
         let wish = SetAdmin {
             state: AdminState::Drain,
             deadline: args.deadline.clone(),
-            sticky: Some(sticky),
+            sticky,
             reason: args.change.reason.clone(),
             force: args.change.force,
             dry_run: args.change.dry_run,
@@ -39,15 +40,15 @@ pub(super) async fn run(args: DrainArgs, client: &Client, screen: &Screen) -> Re
                 others => format!("new clients go to {}", others.join(", ")),
             };
             let line = format!(
-                "{verb} {name}: {} sessions, {} requests; {others}",
-                effect.sessions, effect.requests
+                "{verb} {name}: {}, {}; {others}",
+                format_count(effect.sessions, "session"),
+                format_count(effect.requests, "request")
             );
             if args.wait { screen.talk(&line) } else { screen.write(&(line + "\n")) }
         }
         talk_of_effect(&changed, screen);
         if !changed.effect.dry_run {
-            let deadline = changed.operation.as_ref().and_then(|operation| operation.deadline);
-            let deadline = deadline.map(|at| format!("cut at {at}; ")).unwrap_or_default();
+            let deadline = changed.operation.as_ref().and_then(deadline_text).unwrap_or_default();
             screen.talk(&format!("{deadline}undo: lbctl ready {name}"));
         }
         operations.extend(changed.operation);
@@ -77,6 +78,15 @@ pub(super) async fn run(args: DrainArgs, client: &Client, screen: &Screen) -> Re
             Ok(Exit::Interrupted)
         }
     }
+}
+
+/// `deadline 30m; `.
+fn deadline_text(operation: &Operation) -> Option<String> {
+    let left = operation.deadline?.duration_since(jiff::Timestamp::now());
+    let left = Duration::try_from(left).unwrap_or_default();
+    // Rounded, since the answer took a moment.
+    let left = Duration::from_secs((left.as_millis() as u64).div_ceil(1000));
+    Some(format!("deadline {}; ", format_duration(left)))
 }
 
 /// Guards that were overridden, or that would object.

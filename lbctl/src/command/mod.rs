@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod api;
+mod completion;
 mod config;
 mod daemon;
 mod drain;
@@ -35,6 +36,7 @@ pub(crate) async fn run(command: Command, client: &Client, screen: &Screen) -> R
         Command::Config(command) => config::run(command, client, screen).await,
         Command::Events { since, kind, follow } => events::run(since, &kind, follow, client, screen).await,
         Command::Daemon(command) => daemon::run(command, client, screen).await,
+        Command::Completion { shell } => Ok(completion::run(shell, screen)),
         Command::Api { method, path, data } => api::run(&method, &path, data, client, screen).await,
     }
 }

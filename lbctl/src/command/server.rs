@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::screen::Screen;
 use http::Method;
 use lbctl::client::{Client, encode};
+use lbctl::protocol::units::format_count;
 use lbctl::protocol::{AdminState, Changed, Exit, HealthState, Probe, Server, SetAdmin, SetWeight, Weight};
 use lbctl::render::{self, server_state};
 use lbctl::target::Target;
@@ -82,8 +83,9 @@ async fn maint(args: MaintArgs, client: &Client, screen: &Screen) -> Result<Exit
         screen.data(&changed, |_| {
             let verb =
                 if changed.effect.dry_run { "would take no more requests" } else { "takes no more requests" };
-            let (requests, sessions) = (changed.effect.requests, changed.effect.sessions);
-            format!("{name} {verb}; {requests} requests and {sessions} sessions go on to their end\n")
+            let requests = format_count(changed.effect.requests, "request");
+            let sessions = format_count(changed.effect.sessions, "session");
+            format!("{name} {verb}; {requests} and {sessions} go on to their end\n")
         });
         super::drain::talk_of_effect(&changed, screen);
         if !changed.effect.dry_run {
@@ -158,11 +160,11 @@ async fn wait(target: &Target, state: WaitFor, client: &Client, screen: &Screen)
             }
             for server in servers.iter().filter(|server| !reached(server, state)) {
                 screen.progress(&format!(
-                    "{}  {}  {} requests, {} sessions",
+                    "{}  {}  {}, {}",
                     name(server),
                     server_state(server).0,
-                    server.in_flight,
-                    server.sessions
+                    format_count(server.in_flight, "request"),
+                    format_count(server.sessions, "session")
                 ));
             }
             tokio::time::sleep(LOOK).await;

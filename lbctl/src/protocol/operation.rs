@@ -10,7 +10,7 @@ pub struct Operation {
     pub id: String,
     /// Grows with each change.
     pub seq: u64,
-    /// What is being done: `drain`.
+    /// What is being done: `drain`, or `remove` for a server that the file no longer names.
     pub verb: String,
     /// To what: `platform/tw1`.
     pub subject: String,

@@ -53,6 +53,25 @@ pub fn format_ms(millis: u64) -> String {
     format_duration(Duration::from_millis(millis))
 }
 
+/// `1 request`, `12 requests`, `9 120 sessions`.
+pub fn format_count(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", format_number(number))
+}
+
+/// `1 204`.
+pub fn format_number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,5 +101,16 @@ mod tests {
         check(60_000, "1m");
         check(7_800_000, "2h 10m");
         check(86_400_000 + 61_000, "1d");
+    }
+
+    #[test]
+    fn numbers_are_grouped_and_counted() {
+        let check = |number, text: &str| assert_eq!(format_number(number), text);
+        check(0, "0");
+        check(999, "999");
+        check(1_204, "1 204");
+        check(1_234_567, "1 234 567");
+        assert_eq!(format_count(1, "request"), "1 request");
+        assert_eq!(format_count(1_000, "request"), "1 000 requests");
     }
 }

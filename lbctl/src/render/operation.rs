@@ -1,8 +1,7 @@
 //! A drain while it goes on, and when it has ended.
 
-use super::status::thousands;
 use super::{Paint, Tone};
-use crate::protocol::units::format_duration;
+use crate::protocol::units::{format_count, format_duration, format_number as thousands};
 use crate::protocol::{Operation, Phase};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -15,11 +14,11 @@ pub fn progress(operation: &Operation, now: Timestamp) -> String {
     let done = (operation.closed * BAR).checked_div(total).unwrap_or(0);
     let bar = "█".repeat(done as usize) + &"░".repeat((BAR - done) as usize);
     let mut line = format!(
-        "{bar}  {}/{} closed · {} requests · {} sessions left",
+        "{bar}  {}/{} closed · {} · {} left",
         thousands(operation.closed),
         thousands(total),
-        thousands(operation.left.requests),
-        thousands(operation.left.sessions)
+        format_count(operation.left.requests, "request"),
+        format_count(operation.left.sessions, "session")
     );
     match (operation.phase, operation.deadline) {
         (Phase::Closing, _) => line.push_str(" · deadline reached, closing"),
@@ -50,9 +49,9 @@ pub fn outcome(operation: &Operation, paint: Paint) -> String {
     );
     if operation.left.requests + operation.left.sessions > 0 {
         line.push_str(&format!(
-            ", {} requests and {} sessions left",
-            thousands(operation.left.requests),
-            thousands(operation.left.sessions)
+            ", {} and {} left",
+            format_count(operation.left.requests, "request"),
+            format_count(operation.left.sessions, "session")
         ));
     }
     line.push(')');

@@ -1,8 +1,8 @@
 //! Servers and pools: two facts, two words – what the operator wishes, what the checks find.
 
-use super::status::{micros, thousands};
+use super::status::micros;
 use super::{Cell, Paint, Table, Tone};
-use crate::protocol::units::format_ms;
+use crate::protocol::units::{format_count, format_ms, format_number as thousands};
 use crate::protocol::{AdminState, DrainSticky, HealthState, Pool, PoolSummary, Probe, Server, StickyTable};
 
 /// The state in words, and how bad it is: `up`, `down 2m (connect refused)`, `drain, up`, `maint`.
@@ -121,8 +121,9 @@ pub fn pool(pool: &Pool, paint: Paint) -> String {
 /// `lbctl server check`.
 pub fn probe(path: &str, probe: &Probe, paint: Paint) -> String {
     let tone = if probe.passed { Tone::Good } else { Tone::Bad };
-    let mut out = format!("{path}  {}  {}\n", paint.text(tone, &probe.verdict), micros(probe.took_us));
+    let mut out = format!("{path}  {}\n", paint.text(tone, &probe.verdict));
     out.push_str(&format!("asked        {}\n", probe.asked));
+    out.push_str(&format!("took         {}\n", micros(probe.took_us)));
     if let Some(tls) = &probe.tls {
         out.push_str(&format!("tls          {tls}\n"));
     }
@@ -156,7 +157,7 @@ fn facts(server: &Server) -> Vec<(&'static str, String)> {
     }
     facts.push(("in flight", thousands(server.in_flight)));
     facts.push(("sessions", thousands(server.sessions)));
-    facts.push(("idle", format!("{} connections", thousands(server.idle_connections))));
+    facts.push(("idle", format_count(server.idle_connections, "connection")));
     facts.push((
         "requests",
         format!(

@@ -3,7 +3,7 @@
 use super::config::config_banner;
 use super::server::{server_state, sticky_words};
 use super::{Cell, Paint, Table, Tone};
-use crate::protocol::units::format_ms;
+use crate::protocol::units::{format_count, format_ms, format_number as thousands};
 use crate::protocol::{Api, Listener, Operation, PoolSummary, Server, Status};
 
 /// `lbctl status`.
@@ -97,9 +97,9 @@ fn notable(server: &Server, operations: &[Operation], paint: Paint) -> String {
     let path = format!("{}/{}", server.pool, server.name);
     if operations.iter().any(|operation| operation.subject == path) {
         text.push_str(&format!(
-            "  {} requests, {} sessions left",
-            thousands(server.in_flight),
-            thousands(server.sessions)
+            "  {}, {} left",
+            format_count(server.in_flight, "request"),
+            format_count(server.sessions, "session")
         ));
     }
     if server.weight != server.file_weight {
@@ -111,19 +111,6 @@ fn notable(server: &Server, operations: &[Operation], paint: Paint) -> String {
         text.push_str(&format!("  {}", paint.text(Tone::Dim, &who.join(": "))));
     }
     text
-}
-
-/// `1 204`.
-pub(super) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(' ');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// `83ms`, `410us`, `1.2s`.
@@ -142,15 +129,6 @@ fn rate(rate: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        let check = |number, text: &str| assert_eq!(thousands(number), text);
-        check(0, "0");
-        check(999, "999");
-        check(1_204, "1 204");
-        check(1_234_567, "1 234 567");
-    }
 
     #[test]
     fn latencies_are_short() {

@@ -1,8 +1,7 @@
 //! Stickiness: tables, entries, one key.
 
-use super::status::thousands;
 use super::{Paint, Table};
-use crate::protocol::units::format_ms;
+use crate::protocol::units::{format_ms, format_number as thousands};
 use crate::protocol::{StickyEntries, StickyLookup, StickyTable};
 
 /// `lbctl sticky list`.

@@ -138,3 +138,11 @@ fn what_a_secret_file_holds_is_never_drawn() {
     let (_, report, sources) = syntax::read(Path::new("x.kdl"), &loader);
     assert!(!human(&report, &sources, false).contains("hunter2"));
 }
+
+/// Several edits over several lines once made the drawing library panic.
+#[test]
+fn a_list_over_continued_lines_is_drawn() {
+    let text = "[\\\n[[";
+    let (_, report, sources) = syntax::read(Path::new("x.kdl"), &MemLoader::new().file("x.kdl", text));
+    assert!(human(&report, &sources, false).starts_with("error[KDL005]"));
+}

@@ -77,6 +77,13 @@ fn each_mistake_has_its_code_and_its_place() {
     check("a \"\\u{110000}\"", &["KDL017 \\u{110000}"]);
     check("a b=\nc", &["KDL000 ="]);
     check("a \"b\"c", &["KDL000 c"]);
+    check("// v\n/- kdl-version 1\na", &["KDL000 1"]);
+    check("/- kdl-version 2\n/- kdl-version 1", &[]);
+    check("a {} b", &["KDL000 b"]);
+    check("a (b c", &["KDL000 ("]);
+    check("a \"\"\"b\"\"\"", &["KDL000 \"\"\"b\"\"\""]);
+    check("/-a; b; /-c d {e}; f", &[]);
+    check("5 a", &["KDL000 5"]);
 }
 
 #[test]

@@ -42,7 +42,9 @@ pub(in crate::control) fn cancel(context: &ControlContext, call: &Call, id: &str
     let reason = call.query("reason");
     let stamp = Stamp::now(Some(call.caller.actor()), reason.map(str::to_owned));
     let Some(progress) = context.drains.cancel(&drain, stamp) else {
-        return Err(Problem::new(Kind::Conflict, format!("{id} has ended already")).about(id).into());
+        return Err(Problem::new(Kind::Conflict, format!("{id} has ended already, or cannot be undone"))
+            .about(id)
+            .into());
     };
     let path = format!("{}/{}", drain.server.pool, drain.server.name);
     call.audit(context, "server.ready", &path, reason, json!({ "operation": drain.id }));

@@ -50,7 +50,7 @@ pub(in crate::control) fn set_admin(
         return json(&Changed { server: view::member(&pool, member), operation: None, effect });
     }
     let path = format!("{}/{}", pool.name, member.server.name);
-    let facts = json!({ "requests": effect.requests, "sessions": effect.sessions, "forced": ask.force });
+    let facts = json!({ "requests": effect.requests, "sessions": effect.sessions, "force": ask.force });
     let reason = ask.reason.as_deref();
     let stamp = || Stamp::now(Some(call.caller.actor()), ask.reason.clone());
     let operation = match ask.state {

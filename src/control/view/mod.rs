@@ -120,7 +120,10 @@ pub(super) fn operation(operation: &drain::Operation, progress: &drain::Progress
     wire::Operation {
         id: operation_id(operation.id),
         seq: progress.seq,
-        verb: "drain".to_owned(),
+        verb: match operation.cause {
+            drain::Cause::Asked => "drain".to_owned(),
+            drain::Cause::Removed => "remove".to_owned(),
+        },
         subject: format!("{}/{}", operation.server.pool, operation.server.name),
         phase: match progress.phase {
             drain::Phase::Settling => wire::Phase::Settling,

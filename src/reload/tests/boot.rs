@@ -171,6 +171,24 @@ fn what_is_stored_is_exact_private_and_without_secrets() {
 }
 
 #[test]
+fn what_is_half_stored_is_no_generation() {
+    let home = Home::new("server one");
+    drop(home.run(&["server two"]));
+    let generations = home.dir.join("state/generations");
+    std::fs::create_dir(generations.join(".new-9")).unwrap();
+    std::fs::create_dir(generations.join("8")).unwrap();
+    std::fs::write(generations.join("2/manifest.json"), "{").unwrap();
+    home.write("wrong");
+    let (bench, booted) = home.boot();
+    assert_eq!(booted.unwrap().generation, 1);
+    assert_eq!(bench.published(), ["one"]);
+    home.write("server three");
+    bench.wait_for("three");
+    assert_eq!(bench.handle.state().generation, 9, "no number is used twice");
+    bench.wait("clean directory", || !home.stored().contains(&".new-9".to_owned()));
+}
+
+#[test]
 fn a_state_directory_that_cannot_be_written_keeps_nobody_from_starting() {
     let home = Home::new("server one");
     std::fs::write(home.dir.join("state"), "a file is in the way").unwrap();

@@ -20,7 +20,7 @@ fn a_broken_file_changes_nothing_and_says_so_until_it_is_mended() {
     assert!(state.rejected.is_none() && state.generation == 2);
     assert_eq!(state.rejected_total, [("findings", 1)].into(), "a touch is no second refusal");
     assert_eq!(state.history.last().unwrap().summary, "~1 pool +1 server");
-    assert_eq!(bench.kinds(), ["config.applied", "config.rejected", "config.applied"]);
+    bench.wait_for_kinds(&["config.applied", "config.rejected", "config.applied"]);
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn going_back_to_what_runs_is_no_reload() {
     bench.write("lbd.kdl", "server one");
     bench.wait("end of the rejection", || bench.handle.state().rejected.is_none());
     assert_eq!(bench.published(), ["one"]);
-    assert_eq!(bench.kinds(), ["config.applied", "config.rejected", "config.restored"]);
+    bench.wait_for_kinds(&["config.applied", "config.rejected", "config.restored"]);
 }
 
 #[test]
@@ -178,4 +178,57 @@ fn handles_outlive_the_reloader() {
     drop(reloader);
     let rejected = runtime().block_on(handle.reload(Cause::Signal)).unwrap_err();
     assert_eq!(rejected.reason, Reason::Internal);
+}
+
+#[test]
+fn a_panic_of_the_reader_is_a_refusal_and_no_more() {
+    let bench = Bench::new("server one");
+    bench.write("lbd.kdl", "panic");
+    let rejected = bench.rejected();
+    assert_eq!(rejected.reason, Reason::Internal);
+    bench.looked_after(|| shell(bench.dir.path(), "touch lbd.kdl", ""));
+    bench.write("lbd.kdl", "server two");
+    bench.wait_for("two");
+    assert_eq!(bench.handle.state().rejected_total, [("internal", 1)].into(), "not tried again and again");
+}
+
+/// A main file that reads differently each time, `changes` times.
+struct Restless {
+    changes: usize,
+    reads: AtomicUsize,
+}
+
+impl Loader for Restless {
+    fn read(&self, _: &Path) -> std::io::Result<Vec<u8>> {
+        let at = self.reads.fetch_add(1, Ordering::SeqCst).min(self.changes);
+        Ok(format!("server n{at}").into_bytes())
+    }
+    fn glob(&self, _: &Path) -> std::io::Result<Vec<PathBuf>> {
+        Ok(Vec::new())
+    }
+    fn env(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+fn boot_restless(changes: usize) -> (Result<super::super::Applied, BootError>, Notebook) {
+    let notebook = Notebook::default();
+    let files = Arc::new(Restless { changes, reads: AtomicUsize::new(0) });
+    let (mut reloader, _handle) =
+        Reloader::new(options("lbd.kdl".into()), Arc::new(load), files, notebook.clone(), Events::new());
+    (runtime().block_on(reloader.boot()), notebook)
+}
+
+#[test]
+fn only_what_was_read_twice_the_same_is_published() {
+    let (booted, notebook) = boot_restless(5);
+    booted.unwrap();
+    assert_eq!(*notebook.0.lock().unwrap(), [(vec!["n5".to_owned()], 1)]);
+}
+
+#[test]
+fn files_that_never_rest_are_refused() {
+    let (booted, notebook) = boot_restless(usize::MAX);
+    assert!(matches!(booted, Err(BootError::Rejected(rejected)) if rejected.reason == Reason::Unstable));
+    assert!(notebook.0.lock().unwrap().is_empty());
 }

@@ -1,0 +1,113 @@
+//! What travels and what people read, byte for byte.
+//!
+//! Each `golden/NAME.json` must survive reading and writing unchanged: a field that is renamed, dropped or added
+//! without a default shows here. Each `golden/NAME.txt` is what `lbctl` prints of it. `LBCTL_BLESS=1` writes the texts
+//! anew; look at the difference before committing it.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
+
+use lbctl::protocol as wire;
+use lbctl::render::{self, Paint};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::path::Path;
+
+fn check<T: Serialize + DeserializeOwned>(name: &str, human: impl Fn(&T) -> String) {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let json = std::fs::read_to_string(dir.join(format!("{name}.json"))).unwrap();
+    let value: T = serde_json::from_str(&json).unwrap();
+    assert_eq!(serde_json::to_string_pretty(&value).unwrap() + "\n", json, "{name}.json");
+    let text = human(&value);
+    let path = dir.join(format!("{name}.txt"));
+    if std::env::var_os("LBCTL_BLESS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    assert_eq!(text, std::fs::read_to_string(&path).unwrap_or_default(), "{name}.txt");
+    for line in text.lines() {
+        assert_eq!(line, line.trim_end(), "{name}.txt: nothing trails");
+    }
+}
+
+#[test]
+fn status() {
+    check("status", |value: &wire::Status| render::status(value, Paint::Plain));
+}
+
+#[test]
+fn status_while_the_files_are_refused() {
+    check("status-rejected", |value: &wire::Status| render::status(value, Paint::Plain));
+}
+
+#[test]
+fn server() {
+    check("server", |value: &wire::Server| {
+        render::server(value, Paint::Plain) + &render::servers(std::slice::from_ref(value), Paint::Plain)
+    });
+}
+
+#[test]
+fn operation() {
+    check("operation", |value: &wire::Operation| {
+        let now = "2026-01-02T03:04:26Z".parse().unwrap();
+        let going = wire::Operation {
+            phase: wire::Phase::InFlight,
+            closed: 269,
+            left: wire::Left { requests: 0, sessions: 131 },
+            ..value.clone()
+        };
+        format!("{}\n{}\n", render::progress(&going, now), render::outcome(value, Paint::Plain))
+    });
+}
+
+#[test]
+fn explanation() {
+    check("explanation", |value: &wire::Explanation| render::explanation(value, Paint::Plain));
+}
+
+#[test]
+fn entries() {
+    check("entries", |value: &wire::StickyEntries| render::entries(value, Paint::Plain));
+}
+
+#[test]
+fn event() {
+    check("event", |value: &wire::Event| render::event(value, Paint::Plain) + "\n");
+}
+
+#[test]
+fn report() {
+    check("report", |value: &wire::Report| render::report(value, Paint::Plain));
+}
+
+#[test]
+fn what_a_newer_daemon_adds_is_ignored() {
+    let finding: wire::Finding =
+        serde_json::from_str(r#"{"code":"LB1","severity":"hint","message":"m","added":{"later":1}}"#)
+            .unwrap();
+    assert_eq!((finding.code.as_str(), finding.severity), ("LB1", wire::Severity::Warning));
+    let health: wire::Health =
+        serde_json::from_str(r#"{"state":"starting","since_ms":1,"checked":true,"good":0,"bad":0}"#).unwrap();
+    assert_eq!(health.state, wire::HealthState::Unknown);
+}
+
+#[test]
+fn requests_are_written_briefly() {
+    let text = |value: &wire::SetAdmin| serde_json::to_string(value).unwrap();
+    let drain = wire::SetAdmin { state: wire::AdminState::Drain, ..wire::SetAdmin::default() };
+    assert_eq!(text(&drain), r#"{"state":"drain"}"#);
+    let all = wire::SetAdmin {
+        state: wire::AdminState::Drain,
+        deadline: Some("30m".into()),
+        sticky: Some(wire::DrainSticky::Move),
+        reason: Some("kernel".into()),
+        force: true,
+        dry_run: true,
+    };
+    let expected =
+        r#"{"state":"drain","deadline":"30m","sticky":"move","reason":"kernel","force":true,"dry_run":true}"#;
+    assert_eq!(text(&all), expected);
+    let weight =
+        |weight| serde_json::to_string(&wire::SetWeight { weight, reason: None, force: false }).unwrap();
+    assert_eq!(weight(wire::Weight::Absolute(5)), r#"{"weight":5}"#);
+    assert_eq!(weight(wire::Weight::Percent("50%".into())), r#"{"weight":"50%"}"#);
+}
