@@ -314,10 +314,10 @@ pub struct Timeouts {
 /// `retry`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Retry {
-    /// Causes, besides those that are always safe (a connect that failed; a reused connection that
-    /// was closed under an idempotent request).
+    /// Causes. Where no `retry` is written: a connection that could not be made, and one that ended before
+    /// an answer to an idempotent request. (A kept connection that turns out to be closed is replaced in any case.)
     pub on: RetryOn,
-    /// How many more servers are tried; 1 by default.
+    /// How many more servers are tried after a request was sent; 1 by default. 0 is none, also after a failed connect.
     pub attempts: u32,
     /// Share of requests that may be retries, in percent, over all of the pool.
     pub budget_percent: f64,

@@ -158,8 +158,11 @@ fn respond(r: Reader<'_>) -> Option<Action> {
 
 fn retry(block: Block<'_>) -> Retry {
     let r = block.one_or_defaults("retry");
-    let mut on = RetryOn::default();
-    for cause in r.plain_args(Typed::word) {
+    let causes: Vec<_> = r.plain_args(Typed::word).into_iter().collect();
+    // Nothing said: what is always safe. Something said: just that.
+    let unsaid = causes.is_empty();
+    let mut on = RetryOn { connect: unsaid, reset: unsaid, ..RetryOn::default() };
+    for cause in causes {
         match cause {
             "connect" => on.connect = true,
             "reset" => on.reset = true,

@@ -164,7 +164,7 @@ pub static SCHEMA: &[NodeSpec] = &[
             prop("connect", TIME, "5s"), prop("response", TIME, "60s").doc("first byte of the answer"), prop("idle", TIME, "60s"),
             prop("request", TIME_OFF, "off").doc("whole exchange"), prop("tunnel-idle", TIME_OFF, "1h"), prop("tunnel-max", TIME_OFF, "off"),
         ]),
-    node("retry", &["route"], "Try another server. Only before any byte reached the client; only idempotent methods unless all=#true.")
+    node("retry", &["route"], "When another server is tried (without this node: connect reset). Only before any byte reached the client; only idempotent methods unless all=#true.")
         .args(&[arg("on", one_of(&["connect", "reset", "timeout", "502", "503", "504"])).rep()])
         .props(&[prop("attempts", int(0, 16), "1"), prop("budget", PERCENT, "20%"), prop("all", Type::Bool, "#false")]),
     node("body-limit", &["route", "site"], "Largest request body; larger gets 413.").args(&[arg("size", Type::Size { off: true })]),
@@ -228,7 +228,7 @@ pub static SCHEMA: &[NodeSpec] = &[
         ]),
     node("connections", &["pool"], "Reuse of connections to servers.")
         .props(&[
-            prop("http", one_of(&["1", "2", "auto"]), "1").later(), prop("idle-timeout", TIME, "60s"), prop("max-idle", int(0, 65535), "64"),
+            prop("http", one_of(&["1", "2", "auto"]), "1").later(), prop("idle-timeout", TIME, "60s"), prop("max-idle", int(0, 65535), "1024"),
             prop("max-uses", int_off(1, COUNT), "off"), prop("send-proxy", one_of(&["off", "v1", "v2"]), "off").later(),
         ]),
     node("panic", &["pool"], "If fewer than this share are healthy, use all.").later().args(&[arg("share", PERCENT).opt()]),

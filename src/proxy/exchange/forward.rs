@@ -93,7 +93,8 @@ impl Forward<'_> {
                 tries.connects += 1;
                 tries.fresh = false;
                 self.scratch.tried.push(server.id);
-                return if tries.connects < CONNECT_TRIES {
+                let retry = &self.route.retry;
+                return if retry.on.connect && retry.attempts > 0 && tries.connects < CONNECT_TRIES {
                     Ok(Tried::OtherServer(Some(failure)))
                 } else {
                     Err(failure)
@@ -181,7 +182,7 @@ impl Tries {
             _ if !self.repeatable => Again::Never,
             // The server closed a kept connection just as it was used: no sign against the server.
             Failure::ServerClosed if reused && !self.fresh => return Again::SameServer,
-            Failure::ServerClosed if self.resends < retry.attempts.max(1) => Again::OtherServer,
+            Failure::ServerClosed if retry.on.reset && self.resends < retry.attempts => Again::OtherServer,
             Failure::ResponseTimeout
                 if retry.on.timeout && self.resends < retry.attempts && forward.pool.retries.withdraw() =>
             {
