@@ -16,12 +16,14 @@ mod failure;
 mod forwarded;
 pub mod head;
 pub mod http1;
+mod http2;
 pub mod listeners;
 mod pump;
 mod scratch;
 mod stream;
 mod tunnel;
 mod upstream;
+mod wire;
 pub mod worker;
 
 pub use access_log::{AccessLog, AccessLogWriter};
