@@ -6,6 +6,7 @@
 mod control;
 mod docs;
 mod hostile;
+mod http2;
 mod layers;
 mod proxying;
 mod reloading;

@@ -112,7 +112,7 @@ fn listener(certificates: Vec<Certificate>, unknown_sni: UnknownSni) -> Listener
         protocols: vec![Protocol::Http1],
         redirect_to_https: None,
         limits: Limits {
-            max_connections: 1,
+            max_connections: Some(1),
             max_connections_per_ip: None,
             header_bytes: 1,
             headers: 1,
