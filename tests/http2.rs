@@ -15,5 +15,5 @@ fn front(origins: &[&Origin], pool: &str, route: &str) -> Daemon {
 
 /// A daemon whose listener holds these nodes.
 fn speaking(listen: &str, origins: &[&Origin], pool: &str, route: &str) -> Daemon {
-    Daemon::run(&format!("defaults {{ listen {{ {listen}; }}; }}\n{}", config(origins, pool, route)))
+    Daemon::run(&format!("defaults {{ listen {{\n{listen}\n}}; }}\n{}", config(origins, pool, route)))
 }

@@ -47,7 +47,7 @@ fn announced(frames: &mut Frames) -> Option<u32> {
 fn the_limit_of_streams_is_announced() {
     let origin = Origin::echo("a");
     for (limits, expected) in [("", 128), ("limits streams=2", 2)] {
-        let daemon = speaking(&format!("protocols h2c; {limits}"), &[&origin], "", "");
+        let daemon = speaking(&format!("protocols h2c\n{limits}"), &[&origin], "", "");
         assert_eq!(announced(&mut Frames::connect(daemon.address())), Some(expected));
     }
 }
@@ -59,10 +59,9 @@ fn malformed_requests_are_reset_and_the_connection_goes_on() {
     let origin = Origin::echo("a");
     let daemon = front(&[&origin], "", "");
     let mut frames = Frames::connect(daemon.address());
-    let bad: [&[(&str, &str)]; 6] = [
+    let bad: [&[(&str, &str)]; 5] = [
         &[("connection", "close")],
         &[("transfer-encoding", "chunked")],
-        &[("X-Upper", "case")],
         &[("te", "gzip")],
         &[(":status", "200")],
         &[("content-length", "5")],
@@ -76,6 +75,9 @@ fn malformed_requests_are_reset_and_the_connection_goes_on() {
     }
     frames.head(stream, &GOOD);
     assert_eq!(frames.expect(HEADERS).stream, stream);
+    let mut frames = Frames::connect(daemon.address());
+    frames.head(1, &[&GOOD[..], &[("X-Upper", "case")]].concat());
+    assert_eq!(frames.expect(GOAWAY).payload[4..8], [0, 0, 0, 1], "a name that cannot be: PROTOCOL_ERROR");
     assert_eq!(origin.requests().len(), 1);
 }
 

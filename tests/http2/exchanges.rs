@@ -141,9 +141,11 @@ fn an_answer_that_breaks_off_is_reset_and_never_looks_whole() {
         let mut client = connect(daemon.address()).await;
         for path in ["/length", "/chunked"] {
             client.ready().await.unwrap();
-            let answer = client.send_request(request("GET", path, empty())).await.unwrap();
-            assert_eq!(answer.status(), 200);
-            assert!(read(answer).await.is_err(), "{path} looks whole");
+            // The reset may overtake the head.
+            if let Ok(answer) = client.send_request(request("GET", path, empty())).await {
+                assert_eq!(answer.status(), 200);
+                assert!(read(answer).await.is_err(), "{path} looks whole");
+            }
         }
     });
 }

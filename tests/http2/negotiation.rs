@@ -17,7 +17,7 @@ fn secured(tls: &str, offer: &[&str], origin: &Origin) -> (tempfile::TempDir, Da
     let made = rcgen::generate_simple_self_signed(["app.test".to_owned()]).unwrap();
     let file = dir.path().join("app.pem");
     std::fs::write(&file, made.cert.pem() + &made.signing_key.serialize_pem()).unwrap();
-    let listen = format!("tls {{ certificate \"{}\"; {tls}; }}", file.display());
+    let listen = format!("tls {{ certificate \"{}\"\n{tls}\n}}", file.display());
     let daemon = speaking(&listen, &[origin], "", "");
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();

@@ -85,8 +85,9 @@ impl Daemon {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Asks it to end in order.
+    /// Asks it to end in order, once it listens to such wishes.
     pub(crate) fn terminate(&self) {
+        eventually("the daemon says that it serves", || self.log().contains(" serves ").then_some(()));
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     }
