@@ -14,6 +14,7 @@
 //! | [`config`] | text -> model, or a report that says all that keeps it from becoming one; pure |
 //! | [`observe`] | per-worker counters, the ring of events |
 //! | [`pool`] | live state: servers, health, leases, balancing, stickiness, sessions |
+//! | [`limit`] | live state: token buckets by client |
 //! | [`tls`] | certificates by name, trust towards servers, tickets |
 //! | [`snapshot`] | model x live pools -> snapshot; the one atomic pointer |
 //! | [`proxy`] | the data path: workers, HTTP/1, exchanges, tunnels, the access log |
@@ -65,6 +66,7 @@ pub mod control;
 pub mod daemon;
 pub mod drain;
 pub mod health;
+pub mod limit;
 pub mod observe;
 pub mod pool;
 pub mod proxy;
