@@ -81,7 +81,8 @@ mod tests {
         fill(&table, 0..100, 0, |_| 1_000_000);
         fill(&table, 100..100_000, 0, |_| 500);
         assert!(table.len() <= 6400, "{}", table.len());
-        let held = (0..100_u32).filter(|key| table.with(&key.to_le_bytes(), 0, |moment| *moment) == 1_000_000);
+        let held =
+            (0..100_u32).filter(|key| table.with(&key.to_le_bytes(), 0, |moment| *moment) == 1_000_000);
         assert_eq!(held.count(), 100, "the flood evicted those who are limited");
     }
 

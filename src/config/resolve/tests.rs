@@ -34,7 +34,7 @@ fn the_smallest_file_means_a_listener_a_pool_and_a_route_with_every_default() {
     assert_eq!((health.rise, health.fall, health.jitter_percent, health.tls), (2, 3, 10.0, false));
     let Probe::Http { path, method, status, .. } = &health.probe else { panic!("{:?}", health.probe) };
     assert_eq!((path.as_ref(), method.as_ref(), status), ("/healthz", "GET", &StatusSet(vec![(200, 200)])));
-    let reuse = Connections { idle_timeout: 60 * SECOND, max_idle: 64, max_uses: None };
+    let reuse = Connections { idle_timeout: 60 * SECOND, max_idle: 1024, max_uses: None };
     assert_eq!(pool.connections, reuse);
     assert_eq!(pool.drain, Drain { deadline: 1800 * SECOND, sticky: DrainSticky::Keep });
 
@@ -205,7 +205,7 @@ fn a_route_does_exactly_one_thing() {
     errors("route \"/x\"", &["LB203 4"]);
     errors("route \"/x\" pool=app { respond 404; }", &["LB203 4"]);
     errors("route \"/x\" { redirect \"/y\"; respond 404; }", &["LB203 4"]);
-    errors("route \"/x\" { split { to app; }; }", &["LB100 4"]);
+    errors("route \"/x\" pool=app { split { to app; }; }", &["LB203 4"]);
     errors("route \"/x\" { respond 204 body=\"x\"; }", &["LB102 4"]);
     errors("route \"/x\" { respond 100; }", &["LB102 4"]);
 }
