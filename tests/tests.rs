@@ -9,5 +9,6 @@ mod hostile;
 mod layers;
 mod proxying;
 mod reloading;
+mod routing;
 mod saving;
 mod support;

@@ -97,7 +97,7 @@ fn begins_a_pattern(r: Reader<'_>, prefix: &str, at: Span, patterns: &[Spanned<P
         };
         matches!(pattern.kind(), PatternKind::Regex | PatternKind::StartsWith) || all()
     };
-    if patterns.is_empty() || patterns.iter().any(|pattern| may_begin(&pattern.value)) {
+    if !r.is_written() || patterns.is_empty() || patterns.iter().any(|pattern| may_begin(&pattern.value)) {
         return;
     }
     let warning = Diagnostic::warning("LB217", at, format!("no path of this route begins with `{prefix}`"));
