@@ -9,7 +9,8 @@ mod splits;
 
 /// A pool of one server for each origin, named as it is here.
 fn pools(origins: &[(&str, &Origin)]) -> String {
-    let pool = |(name, origin): &(&str, &Origin)| format!("pool {name} {{ server \"{}\"; }}\n", origin.address());
+    let pool =
+        |(name, origin): &(&str, &Origin)| format!("pool {name} {{ server \"{}\"; }}\n", origin.address());
     origins.iter().map(pool).collect()
 }
 

@@ -51,7 +51,11 @@ fn every_key_has_buckets_of_its_own() {
     let host = |host: &'static str| move |daemon: &Daemon| ask_host(daemon, host, "/");
     type Asks = Box<dyn Fn(&Daemon) -> Message>;
     let cases: [(&str, Asks, Asks); 6] = [
-        ("source-ip", Box::new(field("X-Forwarded-For: 10.0.0.1\r\n")), Box::new(field("X-Forwarded-For: 10.0.0.2\r\n"))),
+        (
+            "source-ip",
+            Box::new(field("X-Forwarded-For: 10.0.0.1\r\n")),
+            Box::new(field("X-Forwarded-For: 10.0.0.2\r\n")),
+        ),
         ("header:x-key", Box::new(field("X-Key: 1\r\n")), Box::new(field("X-Key: 2\r\n"))),
         ("cookie:user", Box::new(field("Cookie: a=b; user=1\r\n")), Box::new(field("Cookie: user=2\r\n"))),
         ("query:user", Box::new(target("/?user=1")), Box::new(target("/?user=2"))),
@@ -77,7 +81,8 @@ fn who_leaves_the_key_out_is_limited_by_address() {
 fn all_limits_must_agree_and_a_refused_request_takes_no_token() {
     let (_origin, daemon) =
         limited("rate-limit \"2/h\" key=\"header:x-key\"\n rate-limit \"3/h\" key=\"header:x-team\"");
-    let ask = |key: &str, team: &str| ask(&daemon, "/", &format!("X-Key: {key}\r\nX-Team: {team}\r\n")).status();
+    let ask =
+        |key: &str, team: &str| ask(&daemon, "/", &format!("X-Key: {key}\r\nX-Team: {team}\r\n")).status();
     assert_eq!([ask("1", "t"), ask("1", "t"), ask("1", "t"), ask("1", "t")], [200, 200, 429, 429]);
     assert_eq!([ask("2", "t"), ask("2", "t")], [200, 429], "the team had one token left");
     assert_eq!(ask("2", "u"), 200, "and the key lost none to the refusal");
@@ -86,10 +91,13 @@ fn all_limits_must_agree_and_a_refused_request_takes_no_token() {
 #[test]
 fn a_name_is_one_set_of_buckets_wherever_it_stands() {
     let origin = Origin::echo("a");
-    let route = |path: &str, name: &str| {
-        format!("route \"{path}\" pool=app {{ rate-limit \"2/h\" {name}; }}\n")
-    };
-    let own = pools(&[("app", &origin)]) + &route("/a", "") + &route("/b", "") + &route("/c", "name=shared") + &route("/d", "name=shared");
+    let route =
+        |path: &str, name: &str| format!("route \"{path}\" pool=app {{ rate-limit \"2/h\" {name}; }}\n");
+    let own = pools(&[("app", &origin)])
+        + &route("/a", "")
+        + &route("/b", "")
+        + &route("/c", "name=shared")
+        + &route("/d", "name=shared");
     let daemon = Daemon::run(&own);
     let mut client = Client::connect(daemon.address());
     let mut seen = |targets: [&str; 3]| targets.map(|target| client.get(target).status());

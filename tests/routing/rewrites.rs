@@ -79,8 +79,9 @@ fn what_a_client_sends_makes_no_host_and_no_path_of_its_own() {
 fn a_websocket_is_rewritten_too() {
     let origin = Origin::scripted(|message, wire| websocket::echo(message, wire));
     let text = pools(&[("app", &origin)]);
-    let daemon =
-        Daemon::run(&format!("{text}route \"/live\" pool=app {{ rewrite strip-prefix=\"/live\" host=\"ws.internal\"; }}\n"));
+    let daemon = Daemon::run(&format!(
+        "{text}route \"/live\" pool=app {{ rewrite strip-prefix=\"/live\" host=\"ws.internal\"; }}\n"
+    ));
     websocket::open(daemon.address(), "/live/room", "");
     let request = origin.requests().remove(0);
     assert_eq!((request.target(), request.field("host")), ("/room", Some("ws.internal")));

@@ -60,7 +60,10 @@ fn by_cookie_a_client_stays_on_its_side_and_no_server_sees_the_cookie() {
         let field = first.field("set-cookie").expect("the first answer brings the cookie").to_owned();
         assert!(field.starts_with("side=") && field.contains("; Max-Age=86400"), "{field}");
         assert!(field.contains("; HttpOnly; SameSite=Lax") && field.contains("; Path=/;"), "{field}");
-        assert!(!field.contains("stable") && !field.contains("canary") && !field.contains("Secure"), "{field}");
+        assert!(
+            !field.contains("stable") && !field.contains("canary") && !field.contains("Secure"),
+            "{field}"
+        );
         let pass = field.split(';').next().unwrap().to_owned();
         for _ in 0..3 {
             let next = ask(&daemon, "/", &format!("Cookie: {pass}; a=1\r\n"));
@@ -78,11 +81,14 @@ fn by_cookie_a_client_stays_on_its_side_and_no_server_sees_the_cookie() {
 
 #[test]
 fn the_clocks_of_a_branch_are_those_of_its_pool() {
-    let (stable, slow) = (Origin::echo("stable"), Origin::scripted(|_, wire| {
-        // Never answers: it waits for the other side to give up.
-        wire.reader().fill_buf()?;
-        Ok(After::Close)
-    }));
+    let (stable, slow) = (
+        Origin::echo("stable"),
+        Origin::scripted(|_, wire| {
+            // Never answers: it waits for the other side to give up.
+            wire.reader().fill_buf()?;
+            Ok(After::Close)
+        }),
+    );
     let daemon = Daemon::run(&format!(
         "pool stable {{ server \"{}\"; }}\npool slow {{ server \"{}\"; timeout response=\"100ms\"; }}\n\
          route \"/\" {{ split {{ to stable weight=0; to slow; }}; }}\n",
