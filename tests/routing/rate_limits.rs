@@ -21,7 +21,8 @@ fn statuses(times: usize, mut ask: impl FnMut() -> Message) -> Vec<u16> {
 
 #[test]
 fn what_is_over_the_burst_gets_429_and_a_time_to_come_again() {
-    let (origin, daemon) = limited("rate-limit \"2/h\" burst=3");
+    let origin = Origin::echo("a");
+    let daemon = Daemon::run(&(text(&origin, "rate-limit \"2/h\" burst=3") + "log { access; }\n"));
     let mut client = Client::connect(daemon.address());
     assert_eq!(statuses(3, || client.get("/")), [200; 3]);
     let refused = client.get("/");
@@ -30,6 +31,7 @@ fn what_is_over_the_burst_gets_429_and_a_time_to_come_again() {
     assert!((1790..=1800).contains(&wait), "a token comes in half an hour: {wait}");
     assert_eq!(client.get("/").status(), 429, "and the connection goes on");
     assert_eq!(origin.requests().len(), 3);
+    eventually("the log says why", || daemon.log().contains("\"rate-limited\"").then_some(()));
 }
 
 #[test]
