@@ -34,7 +34,7 @@
 //!    [`proxy::listeners::Listeners::commit`]. Any error before publish is logged, shown by `lbctl status` and in
 //!    a metric, and the old world goes on. Start is the first reload.
 //! 2. **Request**: accept -> head ([`proxy::http1`], [`proxy::head`]) -> `proxy/exchange.rs` -> snapshot ->
-//!    [`router`] -> [`pool::Pool::acquire`] -> a connection to the server -> the answer's head and body, or a
+//!    [`router`] -> [`limit`] -> [`pool::Pool::acquire`] -> a connection to the server -> the answer's head and body, or a
 //!    tunnel -> access log. Each way out that is not the server's answer passes `proxy/failure.rs`.
 //! 3. **Health**: a checker probes ([`health::probe`]) -> [`pool::Server::observe`] -> the pure state machine
 //!    ([`pool::health`]) -> a transition -> one log line, one event.

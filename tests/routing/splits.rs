@@ -80,6 +80,15 @@ fn by_cookie_a_client_stays_on_its_side_and_no_server_sees_the_cookie() {
 }
 
 #[test]
+fn the_cookie_of_a_client_that_came_by_https_stays_on_https() {
+    let split = "by=cookie cookie=side { to stable; to canary; }";
+    let (_stable, _canary, daemon) = two(split, "trust-forwarded \"127.0.0.0/8\"\n");
+    let answer = ask(&daemon, "/", "X-Forwarded-Proto: https\r\n");
+    let field = answer.field("set-cookie").expect("a cookie");
+    assert!(field.ends_with("; Secure") && field.contains("; Max-Age=604800;"), "{field}");
+}
+
+#[test]
 fn the_clocks_of_a_branch_are_those_of_its_pool() {
     let (stable, slow) = (
         Origin::echo("stable"),
