@@ -11,5 +11,6 @@ mod layers;
 mod process;
 mod proxying;
 mod reloading;
+mod routing;
 mod saving;
 mod support;
