@@ -1,4 +1,5 @@
 //! HTTP/2 from clients, over sockets: the same exchanges as over HTTP/1, and what only HTTP/2 has.
+#![allow(clippy::disallowed_methods, reason = "a test owns its tasks: they end with its runtime")]
 
 use crate::proxying::config;
 use crate::support::{Daemon, Origin};

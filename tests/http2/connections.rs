@@ -133,7 +133,7 @@ fn at_the_end_clients_are_told_to_go_and_what_is_under_way_is_answered() {
         }
         let mut idle = Frames::connect(daemon.address());
         idle.expect(SETTINGS);
-        daemon.terminate();
+        daemon.signal(rustix::process::Signal::TERM);
         let told = tokio::task::spawn_blocking(move || idle.expect(GOAWAY).payload[4..8].to_vec());
         assert_eq!(told.await.unwrap(), [0; 4], "NO_ERROR");
         waiting.fetch_add(1, Ordering::SeqCst);

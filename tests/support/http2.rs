@@ -1,4 +1,5 @@
 //! A client that speaks HTTP/2: hyper's for what is right, bare frames for what is wrong.
+#![allow(clippy::disallowed_methods, reason = "a test owns its tasks: they end with its runtime")]
 
 use std::convert::Infallible;
 use std::future::Future;
