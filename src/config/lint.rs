@@ -4,6 +4,7 @@
 //! `lint { deny … }` makes it an error; both are applied after all rules ran.
 
 mod exposure;
+mod overload;
 mod pools;
 mod routes;
 mod stickiness;
@@ -43,6 +44,7 @@ pub(crate) fn run<'a>(
     let subject = Subject { cx, root, written, model, complete };
     routes::run(&subject);
     pools::run(&subject);
+    overload::run(&subject);
     stickiness::run(&subject);
     tls::run(&subject);
     exposure::run(&subject);

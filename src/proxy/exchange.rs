@@ -8,8 +8,10 @@ mod answer;
 mod attempt;
 mod deliver;
 mod forward;
+mod observed;
 mod routing;
 mod upgrade;
+mod waiting;
 
 use std::time::{Duration, Instant};
 
