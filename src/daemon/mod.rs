@@ -144,9 +144,8 @@ async fn steer(options: Options) -> Ended {
         strict: options.strict,
         timing: Timing::default(),
     };
-    let load: crate::reload::Load = Arc::new(crate::config::load);
     let (mut reloader, handle) =
-        Reloader::new(reload_options, load, Arc::new(FsLoader), steering, Arc::clone(&events));
+        Reloader::new(reload_options, Arc::new(crate::config::load), Arc::new(FsLoader), steering, events);
     let (stop, stopping) = watch::channel(None);
     let stop = Rc::new(stop);
     let face = ControlFace::new(

@@ -32,13 +32,19 @@ impl Daemon {
 
     /// The same on more workers.
     pub(crate) fn run_with(workers: usize, kdl: &str) -> Self {
+        Self::run_args(&["--workers", &workers.to_string()], kdl)
+    }
+
+    /// The same with these options of `lbd run`.
+    pub(crate) fn run_args(args: &[&str], kdl: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (port, address) = reserve_port();
         std::fs::write(dir.path().join("lbd.kdl"), preamble(dir.path(), address) + kdl).unwrap();
         let mut child = Command::new(binary())
             .arg("run")
             .arg(dir.path().join("lbd.kdl"))
-            .args(["--workers", &workers.to_string(), "--state-dir"])
+            .args(args)
+            .arg("--state-dir")
             .arg(dir.path().join("state"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

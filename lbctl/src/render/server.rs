@@ -124,6 +124,10 @@ pub fn pool(pool: &Pool, paint: Paint) -> String {
         summary.servers,
         summary.balance
     );
+    let head = match summary.queued {
+        0 => head,
+        queued => format!("{}  queued {}\n", head.trim_end(), thousands(queued)),
+    };
     head + &servers(&pool.servers, paint)
 }
 

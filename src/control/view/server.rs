@@ -29,6 +29,7 @@ pub(in super::super) fn pool_summary(pool: &Pool, lately: Option<Lately>) -> wir
         balance: pool.balance.as_str().to_owned(),
         up: pool.ready(),
         servers: pool.members.len(),
+        queued: pool.queue().waiting() as u64,
         in_flight: servers.clone().map(|server| u64::from(server.in_flight())).sum(),
         sessions: servers.map(|server| server.sessions.count() as u64).sum(),
         requests: totals.requests,

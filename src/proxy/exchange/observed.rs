@@ -38,12 +38,11 @@ pub(super) fn begin(forward: &Forward<'_>) -> Option<Instant> {
 /// A server that says that it cannot do a thing is well; other 5xx say that it is not.
 fn bad_status(status: u16) -> Option<&'static str> {
     match status {
-        501 | 505 => None,
         500 => Some("status 500"),
         502 => Some("status 502"),
         503 => Some("status 503"),
         504 => Some("status 504"),
-        500..=599 => Some("status 5xx"),
+        506..=599 => Some("status 5xx"),
         _ => None,
     }
 }
