@@ -27,8 +27,8 @@ struct Entry {
     waiter: Arc<Waiter>,
     /// The one server that it waits for; any, when none.
     want: Option<ServerId>,
-    /// Servers that failed it.
-    tried: Box<[ServerId]>,
+    /// Whose slots are of no use to it.
+    useless: Box<[ServerId]>,
 }
 
 #[derive(Debug, Default)]
@@ -65,15 +65,15 @@ impl Queue {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Goes to the end of the line, for `want` or for any server but those tried; none when the queue is full. Who
+    /// Goes to the end of the line, for `want` or for any server but the useless ones; none when the queue is full. Who
     /// has a place looks for a free slot once more before it waits: one may have come free just before.
-    pub fn enter(self: &Arc<Self>, want: Option<ServerId>, tried: &[ServerId]) -> Option<Place> {
+    pub fn enter(self: &Arc<Self>, want: Option<ServerId>, useless: &[ServerId]) -> Option<Place> {
         let mut line = self.lock();
         if line.len() >= self.most.load(Ordering::Relaxed) as usize {
             return None;
         }
         let waiter = Arc::<Waiter>::default();
-        line.push_back(Entry { waiter: Arc::clone(&waiter), want, tried: tried.into() });
+        line.push_back(Entry { waiter: Arc::clone(&waiter), want, useless: useless.into() });
         self.waiting.store(line.len(), Ordering::SeqCst);
         self.arrivals.fetch_add(1, Ordering::SeqCst);
         fence(Ordering::SeqCst);
@@ -95,13 +95,13 @@ impl Queue {
             return false;
         }
         let (own, anybody) = match server.eligibility() {
-            Eligibility::Ready => (true, server.limits.takes_anybody()),
+            Eligibility::Ready => (true, server.limits.takes_anybody() && server.admin.weight() != Some(0)),
             Eligibility::StickyOnly => (true, false),
             Eligibility::No(_) => (false, false),
         };
         let may = |entry: &Entry| match entry.want {
-            Some(want) => own && want == server.id,
-            None => anybody && !entry.tried.contains(&server.id),
+            Some(want) => own && want == server.id && !entry.useless.contains(&server.id),
+            None => anybody && !entry.useless.contains(&server.id),
         };
         let mut line = self.lock();
         let taken = line.iter().position(may).and_then(|at| line.remove(at));

@@ -17,8 +17,10 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(super) async fn run(forward: &mut Forward<'_>, mut want: Option<ServerId>) -> Result<Acquired, Failure> {
     let pool = std::sync::Arc::clone(&forward.pool.pool);
     let end = forward.connection.deadline.point(pool.queue_policy().timeout);
+    // Whose slots are of no use: servers that failed, and any whose slot was refused, lest it came back for ever.
+    let mut useless = forward.scratch.tried.clone();
     loop {
-        let place = pool.queue().enter(want, &forward.scratch.tried).ok_or(Failure::QueueFull)?;
+        let place = pool.queue().enter(want, &useless).ok_or(Failure::QueueFull)?;
         let slot = loop {
             match forward.acquire() {
                 Err(Failure::NoServer(Unavailable::Busy(now))) => want = now,
@@ -31,6 +33,7 @@ pub(super) async fn run(forward: &mut Forward<'_>, mut want: Option<ServerId>) -
             }
         };
         drop(place);
+        useless.push(slot.server().id);
         if let Some(acquired) = accept(forward, slot) {
             return Ok(acquired);
         }
