@@ -6,9 +6,11 @@
 mod control;
 mod docs;
 mod hostile;
+mod http2;
 mod layers;
 mod process;
 mod proxying;
 mod reloading;
+mod routing;
 mod saving;
 mod support;

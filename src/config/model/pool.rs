@@ -115,7 +115,7 @@ pub struct Queue {
 }
 
 /// What a hash is made from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
     /// The client's address.
     SourceIp,
