@@ -87,6 +87,10 @@ fn poll_clock(
 
 /// A client that said all it had to say may still listen; one whose connection broke does not.
 fn client_is_gone(connection: &mut ClientConnection, cx: &mut Context<'_>, watch: &mut bool) -> bool {
+    if connection.wire.is_http2() {
+        // The end of a stream's request is no farewell.
+        return connection.wire.poll_gone(cx).is_ready();
+    }
     if !*watch {
         return false;
     }
