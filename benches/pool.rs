@@ -28,6 +28,7 @@ fn pool(balance: BalanceKind, gone: usize) -> Pool {
         weight: i as u32 % 7 + 1,
         backup: false,
         health_port: None,
+        limits: lbd::pool::ServerLimits::default(),
     };
     let settings = PoolSettings {
         name: "app".into(),
@@ -36,6 +37,7 @@ fn pool(balance: BalanceKind, gone: usize) -> Pool {
         sticky: Vec::new(),
         check: None,
         drain: DrainPolicy::default(),
+        overload: lbd::pool::Overload::default(),
     };
     let pool = Pool::new(settings, None, 1);
     for member in pool.members.iter().take(gone) {

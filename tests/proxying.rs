@@ -7,6 +7,7 @@ mod bodies;
 mod connections;
 mod failures;
 mod heads;
+mod overload;
 mod upgrades;
 
 /// A daemon that sends everything to these origins, in turn.

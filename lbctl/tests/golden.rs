@@ -46,6 +46,14 @@ fn server() {
 }
 
 #[test]
+fn a_server_that_requests_saw_fail_and_one_that_starts() {
+    check("server-ejected", |value: &wire::Server| {
+        let starting = wire::Server { ejected_ms: None, starting_percent: Some(40), ..value.clone() };
+        render::server(value, Paint::Plain) + &render::servers(&[value.clone(), starting], Paint::Plain)
+    });
+}
+
+#[test]
 fn operation() {
     check("operation", |value: &wire::Operation| {
         let now = "2026-01-02T03:04:26Z".parse().unwrap();

@@ -57,6 +57,7 @@ impl Options {
             workers: None,
             state_dir: demo.config_path.parent().map(|dir| dir.join("state")),
             strict: true,
+            zone: None,
         });
         super::exit_code(&ended)
     }

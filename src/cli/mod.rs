@@ -43,6 +43,9 @@ struct Run {
     /// At start, refuse bad files even if a good generation is stored
     #[arg(long)]
     strict: bool,
+    /// Where this process stands: servers with the same `zone=` are preferred
+    #[arg(long, value_name = "NAME", env = "LBD_ZONE")]
+    zone: Option<String>,
 }
 
 /// Runs the command line.
@@ -61,6 +64,7 @@ impl Run {
             workers: self.workers.map(usize::from),
             state_dir: self.state_dir.or_else(default_state_dir),
             strict: self.strict,
+            zone: self.zone,
         });
         exit_code(&ended)
     }

@@ -3,6 +3,7 @@
 //! What needs nothing from elsewhere becomes its part of the model at once; what names other parts
 //! (routes, sites, pools) stays as written, with places, until [`super::resolve`] ties it together.
 
+pub(crate) mod balance;
 pub(crate) mod control;
 pub(crate) mod error_page;
 pub(crate) mod headers;
@@ -11,6 +12,7 @@ pub(crate) mod lint;
 pub(crate) mod listen;
 pub(crate) mod log;
 pub(crate) mod matches;
+pub(crate) mod overload;
 pub(crate) mod policy;
 pub(crate) mod pool;
 mod protocols;

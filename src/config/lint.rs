@@ -4,6 +4,7 @@
 //! `lint { deny … }` makes it an error; both are applied after all rules ran.
 
 mod exposure;
+mod overload;
 mod pools;
 mod routes;
 mod splits;
@@ -45,6 +46,7 @@ pub(crate) fn run<'a>(
     routes::run(&subject);
     splits::run(&subject);
     pools::run(&subject);
+    overload::run(&subject);
     stickiness::run(&subject);
     tls::run(&subject);
     exposure::run(&subject);

@@ -46,6 +46,8 @@ pub struct Options {
     pub state_dir: Option<PathBuf>,
     /// Bad files at start end the process, even if a last good generation is stored.
     pub strict: bool,
+    /// Where this process stands: servers of the same zone are preferred.
+    pub zone: Option<String>,
 }
 
 /// Why the daemon did not start, or how it ended.
@@ -154,7 +156,8 @@ async fn steer(options: Options) -> Ended {
         log.clone(),
         count,
         open_files,
-    );
+    )
+    .in_zone(options.zone.as_deref().map(Arc::from));
     let bound = steering.bound();
     let reload_options = crate::reload::Options {
         main: options.config.clone(),

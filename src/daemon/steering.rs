@@ -30,6 +30,8 @@ pub(super) struct Steering {
     access_target: Option<AccessTarget>,
     workers: usize,
     open_files: Option<u64>,
+    /// Where this process stands.
+    zone: Option<Arc<str>>,
 }
 
 impl Steering {
@@ -57,7 +59,13 @@ impl Steering {
             access_target: None,
             workers,
             open_files,
+            zone: None,
         }
+    }
+
+    /// Servers of this zone are preferred.
+    pub(super) fn in_zone(self, zone: Option<Arc<str>>) -> Self {
+        Self { zone, ..self }
     }
 
     /// The bound addresses, for whoever shows them.
@@ -69,8 +77,14 @@ impl Steering {
 impl World for Steering {
     fn apply(&mut self, model: Model, tls: TlsConfigs, generation: u64) -> Result<(), Report> {
         let previous = self.current.load();
-        let context =
-            Context { tls: &tls, previous: &previous, generation, keys: &self.keys, workers: self.workers };
+        let context = Context {
+            tls: &tls,
+            previous: &previous,
+            generation,
+            keys: &self.keys,
+            workers: self.workers,
+            zone: self.zone.as_ref(),
+        };
         let next = Arc::new(compile(&model, &context)?);
         // Who can connect can also ask: the daemon's own sockets come first.
         let sockets = self

@@ -111,6 +111,7 @@ mod tests {
             weight: 1,
             backup: false,
             health_port: None,
+            limits: crate::pool::ServerLimits::default(),
         };
         let settings = PoolSettings {
             name: "app".into(),
@@ -119,6 +120,7 @@ mod tests {
             sticky: Vec::new(),
             check: None,
             drain: DrainPolicy::default(),
+            overload: crate::pool::Overload::default(),
         };
         Pool::new(settings, None, 1)
     }

@@ -7,10 +7,13 @@ use std::sync::Arc;
 
 use super::balance::{Candidates, HashKey};
 use super::lease::Lease;
+use super::overload::is_usable_in_panic;
 use super::pool::Pool;
 use super::server::{Eligibility, ServerId, Why};
 use super::sticky::{Known, OnDown, SetCookie, Sticky};
 
+/// How often a server that filled up between choice and hold is chosen again.
+const RACES: u32 = 64;
 /// How many `sticky` of a pool are used.
 pub const MOST_STICKY: usize = 8;
 
@@ -86,6 +89,8 @@ pub enum Unavailable {
     StickyDown,
     /// Those that would were tried.
     AllTried,
+    /// Those that would have no room: the client's own server, or all.
+    Busy(Option<ServerId>),
 }
 
 impl Unavailable {
@@ -96,6 +101,7 @@ impl Unavailable {
             Self::AllDown => "all-down",
             Self::StickyDown => "sticky-down",
             Self::AllTried => "all-tried",
+            Self::Busy(_) => "all-busy",
         }
     }
 }
@@ -108,24 +114,58 @@ impl Pool {
             return Err(Unavailable::NoServers);
         }
         let mut known = [Known::Nothing; MOST_STICKY];
-        let (index, how) = match self.by_stickiness(ask, &mut known) {
-            Stuck::To(index, how) => (index, how),
+        let panic = self.is_panicking();
+        let (lease, how) = match self.by_stickiness(ask, &mut known, panic) {
+            Stuck::To(index, how) => {
+                // Its place is there: a client whose server is full waits, rather than lose what it has there.
+                let server = &self.members[index].server;
+                (server.try_begin().ok_or(Unavailable::Busy(Some(server.id)))?, how)
+            }
             Stuck::Down => return Err(Unavailable::StickyDown),
-            Stuck::Nowhere => (self.by_balance(ask)?, How::Balanced),
-            Stuck::Displaced => (self.by_balance(ask)?, How::Redispatched),
+            Stuck::Nowhere => (self.by_balance(ask, panic)?, How::Balanced),
+            Stuck::Displaced => (self.by_balance(ask, panic)?, How::Redispatched),
         };
-        self.count(how, ask.worker);
-        let server = &self.members[index].server;
-        let set_cookie = self.bring_in_step(ask, &known, server.id);
-        Ok(Acquired { lease: server.begin(), how, set_cookie })
+        Ok(self.held(ask, &known, lease, how))
     }
 
-    fn by_stickiness(&self, ask: &Ask<'_>, known: &mut [Known; MOST_STICKY]) -> Stuck {
+    /// Counts how it came, and brings all stickiness in step.
+    pub(super) fn held(
+        &self,
+        ask: &Ask<'_>,
+        known: &[Known; MOST_STICKY],
+        lease: Lease,
+        how: How,
+    ) -> Acquired {
+        self.count(how, ask.worker);
+        let set_cookie = self.bring_in_step(ask, known, lease.server().id);
+        Acquired { lease, how, set_cookie }
+    }
+
+    /// How a request comes to this member, if it may.
+    pub(super) fn place_of(
+        &self,
+        ask: &Ask<'_>,
+        known: &mut [Known; MOST_STICKY],
+        panic: bool,
+        index: usize,
+    ) -> Option<How> {
+        let member = &self.members[index];
+        let how = match self.by_stickiness(ask, known, panic) {
+            Stuck::To(own, how) if own == index => return Some(how),
+            Stuck::To(..) | Stuck::Down => return None,
+            Stuck::Nowhere => How::Balanced,
+            Stuck::Displaced => How::Redispatched,
+        };
+        let takes = member.eligibility() == Eligibility::Ready && !ask.tried.contains(&member.server.id);
+        takes.then_some(how)
+    }
+
+    fn by_stickiness(&self, ask: &Ask<'_>, known: &mut [Known; MOST_STICKY], panic: bool) -> Stuck {
         let mut result = Stuck::Nowhere;
         for (sticky, known) in self.sticky.iter().zip(known) {
             *known = sticky.find(ask);
             let Known::Server { id, .. } = *known else { continue };
-            result = match (result, self.usable(id, ask.tried)) {
+            result = match (result, self.usable(id, ask.tried, panic)) {
                 (Stuck::To(index, how), _) => Stuck::To(index, how),
                 (_, Usable::Yes(index)) => Stuck::To(index, sticky.how()),
                 (Stuck::Down, _) => Stuck::Down,
@@ -138,7 +178,7 @@ impl Pool {
         result
     }
 
-    fn usable(&self, id: ServerId, tried: &[ServerId]) -> Usable {
+    fn usable(&self, id: ServerId, tried: &[ServerId], panic: bool) -> Usable {
         let Some(index) = self.index_of(id) else { return Usable::No };
         if tried.contains(&id) {
             return Usable::No;
@@ -146,17 +186,40 @@ impl Pool {
         match self.members[index].server.eligibility() {
             Eligibility::Ready | Eligibility::StickyOnly => Usable::Yes(index),
             Eligibility::No(Why::Drain) => Usable::Moving,
+            unhealthy if panic && is_usable_in_panic(unhealthy) => Usable::Yes(index),
             Eligibility::No(_) => Usable::No,
         }
     }
 
-    fn by_balance(&self, ask: &Ask<'_>) -> Result<usize, Unavailable> {
-        let overridden = self.overrides.any();
+    fn by_balance(&self, ask: &Ask<'_>, panic: bool) -> Result<Lease, Unavailable> {
+        // Who was picked may be full by now: then it is no candidate any more.
+        for _ in 0..RACES {
+            if let Some(lease) = self.members[self.pick(ask, panic)?].server.try_begin() {
+                return Ok(lease);
+            }
+        }
+        Err(Unavailable::Busy(None))
+    }
+
+    fn pick(&self, ask: &Ask<'_>, panic: bool) -> Result<usize, Unavailable> {
+        let ramp = self.ramp();
+        let overridden = ramp.is_some() || self.overrides.any();
+        let (mut full, mut backups) = (false, false);
         for tier in &self.tiers {
-            let candidates = Candidates { members: &self.members, tier, tried: ask.tried, overridden };
+            if full && tier.backup && !backups {
+                // Backups stand in for servers that are gone, not for busy ones.
+                break;
+            }
+            backups = tier.backup;
+            let candidates =
+                Candidates { members: &self.members, tier, tried: ask.tried, overridden, panic, ramp };
             if let Some(index) = self.balance.pick(&candidates, ask.affinity) {
                 return Ok(index);
             }
+            full |= candidates.any_full();
+        }
+        if full {
+            return Err(Unavailable::Busy(None));
         }
         let was_ready =
             |id: &ServerId| self.by_id(*id).is_some_and(|m| m.eligibility() == Eligibility::Ready);

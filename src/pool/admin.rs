@@ -5,9 +5,11 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
+
+use super::ramp::Moment;
 
 /// What the operator wants.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -93,6 +95,8 @@ impl AdminState {
 pub struct Admin {
     /// Bits 0-31 the weight, bit 32 whether there is one, bits 33-34 the wish.
     mirror: AtomicU64,
+    /// When it last went back to ready.
+    opened: Moment,
     state: Mutex<AdminState>,
     overrides: Overrides,
 }
@@ -100,7 +104,12 @@ pub struct Admin {
 impl Admin {
     /// Ready, with the file's weight; `overrides` counts the pool's weight overrides.
     pub fn new(overrides: Overrides) -> Arc<Self> {
-        Arc::new(Self { mirror: AtomicU64::new(0), state: Mutex::default(), overrides })
+        Arc::new(Self {
+            mirror: AtomicU64::new(0),
+            opened: Moment::never(Instant::now()),
+            state: Mutex::default(),
+            overrides,
+        })
     }
 
     /// The whole wish.
@@ -149,13 +158,22 @@ impl Admin {
         }
     }
 
+    /// When the operator last gave it back.
+    pub(super) fn opened(&self) -> Option<Instant> {
+        self.opened.get()
+    }
+
     fn change(&self, edit: impl FnOnce(&mut AdminState)) {
         let mut state = self.lock();
         let had_weight = state.weight.is_some();
+        let was_ready = state.wish == Wish::Ready;
         edit(&mut state);
         // Raised before, lowered after: who sees no override sees none in the mirror either.
         if state.weight.is_some() && !had_weight {
             self.overrides.0.fetch_add(1, Ordering::Relaxed);
+        }
+        if state.wish == Wish::Ready && !was_ready {
+            self.opened.set(Instant::now());
         }
         self.mirror.store(mirror_of(&state), Ordering::Relaxed);
         if state.weight.is_none() && had_weight {

@@ -22,6 +22,11 @@ impl Lease {
         Self { server: Arc::clone(server) }
     }
 
+    /// Takes over a hold that is counted already.
+    pub(super) fn adopt(server: &Arc<Server>) -> Self {
+        Self { server: Arc::clone(server) }
+    }
+
     /// The server held.
     pub fn server(&self) -> &Arc<Server> {
         &self.server
@@ -44,7 +49,7 @@ impl Deref for Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.server.load.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.server.give_back();
     }
 }
 
@@ -84,6 +89,7 @@ impl Deref for SessionLease {
 impl Drop for SessionLease {
     fn drop(&mut self) {
         self.server.sessions.leave(self.session.id);
+        self.server.offer();
     }
 }
 

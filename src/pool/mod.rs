@@ -11,8 +11,13 @@ pub mod balance;
 pub mod check;
 pub mod health;
 mod lease;
+mod limits;
+mod overload;
+pub mod passive;
 #[allow(clippy::module_inception)]
 mod pool;
+pub mod queue;
+mod ramp;
 mod server;
 pub mod sessions;
 pub mod sticky;
@@ -25,7 +30,10 @@ pub use balance::{BalanceKind, Balancer, HashKey};
 pub use check::{BodyMatch, CheckSpec, HttpProbe, ProbeKind, Statuses, TlsToServer};
 pub use health::{Direction, Outcome, State, Transition};
 pub use lease::{IdleHold, Lease, SessionLease};
+pub use overload::{Overload, QueuePolicy, ServerLimits};
+pub use passive::{Ejection, PassiveSpec, Seen};
 pub use pool::{DrainPolicy, Member, Pool, PoolSettings, ServerSettings, StickySettings};
+pub use queue::{Place, Queue, Turn};
 pub use server::{Eligibility, HealthView, LastCheck, Server, ServerId, Why};
 pub use sessions::{Closing, Session, SessionKind, Sessions};
 pub use sticky::{

@@ -3,13 +3,15 @@
 //! Making one changes nothing that lives: what the new settings mean for adopted servers and tables is applied by
 //! [`Pool::commit`], once the generation is sure to be published.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::admin::{Admin, DrainSticky, Overrides};
 use super::balance::{BalanceKind, Balancer, Tier};
 use super::check::CheckSpec;
+use super::overload::{Overload, ServerLimits};
+use super::queue::Queue;
 use super::server::{Eligibility, Identity, Server, ServerId};
 use super::sticky::{CookiePolicy, OnDown, SourcePolicy, SourceTable, Sticky};
 use crate::observe::Counters;
@@ -29,6 +31,8 @@ pub struct PoolSettings {
     pub check: Option<Arc<CheckSpec>>,
     /// How servers leave, unless the operator says otherwise.
     pub drain: DrainPolicy,
+    /// When servers fail or are full.
+    pub overload: Overload,
 }
 
 /// A server, as written.
@@ -46,6 +50,8 @@ pub struct ServerSettings {
     pub backup: bool,
     /// The port of its check, when not the pool's.
     pub health_port: Option<u16>,
+    /// What it takes, and where it stands.
+    pub limits: ServerLimits,
 }
 
 /// A way to keep a client on its server, as written.
@@ -94,6 +100,8 @@ pub struct Member {
     pub backup: bool,
     /// The port of its check, when not the pool's.
     pub health_port: Option<u16>,
+    /// What it takes, and where it stands.
+    pub limits: ServerLimits,
 }
 
 impl Member {
@@ -130,8 +138,14 @@ pub struct Pool {
     pub drain: DrainPolicy,
     /// Servers that left the pool and were still in use when this one was made.
     pub leaving: Vec<Arc<Server>>,
-    /// Primary members, then backups.
-    pub(super) tiers: [Tier; 2],
+    /// When servers fail or are full.
+    pub(super) overload: Overload,
+    /// Who waits for a server.
+    pub(super) queue: Arc<Queue>,
+    /// Held while it is decided whether one more server is ejected.
+    pub(super) ejecting: Mutex<()>,
+    /// Primary members, then backups; of each those of the own zone first.
+    pub(super) tiers: Vec<Tier>,
     /// Members by id.
     pub(super) index: Vec<(ServerId, u32)>,
     pub(super) overrides: Overrides,
@@ -155,18 +169,26 @@ impl Pool {
     /// Makes a pool that adopts what it can from the previous one of its name: servers by name and address, wishes
     /// and counts by name, sticky tables by their masks, the balance position.
     pub fn new(settings: PoolSettings, previous: Option<&Pool>, workers: usize) -> Self {
-        let PoolSettings { name, servers, balance, sticky, check, drain } = settings;
+        let PoolSettings { name, servers, balance, sticky, check, drain, overload } = settings;
         let previous = previous.filter(|pool| pool.name == name);
         let overrides = previous.map(|pool| pool.overrides.clone()).unwrap_or_default();
         let turn = previous.map_or_else(Arc::default, |pool| Arc::clone(&pool.turn));
-        let adopt = Adopt { pool: &name, previous, check: check.as_ref(), overrides: &overrides, workers };
+        let queue = previous.map_or_else(Arc::default, |pool| Arc::clone(&pool.queue));
+        let adopt = Adopt {
+            pool: &name,
+            previous,
+            check: check.as_ref(),
+            overrides: &overrides,
+            queue: &queue,
+            workers,
+        };
         let members: Vec<Member> = servers.into_iter().map(|server| adopt.member(server)).collect();
         let mut index: Vec<_> = (0_u32..).zip(&members).map(|(i, m)| (m.server.id, i)).collect();
         index.sort_unstable();
         let at = |id: ServerId| find(&index, id).map(|at| &members[at].server);
         let is_member = |server: &Arc<Server>| at(server.id).is_some_and(|here| Arc::ptr_eq(here, server));
         let is_named = |name: &str| at(ServerId::of(name)).is_some();
-        let tiers = [Tier::new(&members, false, &balance), Tier::new(&members, true, &balance)];
+        let tiers = Tier::all(&members, overload.zone.as_deref(), &balance);
         Self {
             leaving: adopt.leaving(is_member),
             parked: adopt.parked(is_named),
@@ -177,10 +199,13 @@ impl Pool {
             members,
             check,
             drain,
+            overload,
+            ejecting: Mutex::default(),
             tiers,
             index,
             overrides,
             turn,
+            queue,
         }
     }
 
@@ -190,6 +215,7 @@ impl Pool {
         for member in &self.members {
             member.server.apply_check(self.check.as_ref());
         }
+        self.commit_limits();
         for server in &self.leaving {
             server.forget_health();
         }
@@ -239,32 +265,40 @@ struct Adopt<'a> {
     previous: Option<&'a Pool>,
     check: Option<&'a Arc<CheckSpec>>,
     overrides: &'a Overrides,
+    queue: &'a Arc<Queue>,
     workers: usize,
 }
 
 impl Adopt<'_> {
     fn member(&self, settings: ServerSettings) -> Member {
-        let ServerSettings { name, host, port, weight, backup, health_port } = settings;
+        let ServerSettings { name, host, port, weight, backup, health_port, limits } = settings;
         let namesake =
             self.previous.and_then(|pool| pool.by_id(ServerId::of(&name))).map(|member| &member.server);
         let before = namesake.into_iter().chain(self.previous.iter().flat_map(|pool| &pool.leaving));
         let same = before.into_iter().find(|s| s.name == name && s.host == host && s.port == port);
         let server = match same {
             Some(server) => Arc::clone(server),
-            None => Arc::new(Server::new(
-                Identity {
-                    pool: Arc::clone(self.pool),
-                    admin: self.admin(&name, namesake),
-                    counters: namesake
-                        .map_or_else(|| Counters::new(self.workers), |server| Arc::clone(&server.counters)),
-                    name,
-                    host,
-                    port,
-                },
-                self.check,
-            )),
+            None => self.newcomer(Identity {
+                pool: Arc::clone(self.pool),
+                admin: self.admin(&name, namesake),
+                counters: namesake
+                    .map_or_else(|| Counters::new(self.workers), |server| Arc::clone(&server.counters)),
+                queue: Arc::clone(self.queue),
+                name,
+                host,
+                port,
+            }),
         };
-        Member { server, weight, backup, health_port }
+        Member { server, weight, backup, health_port, limits }
+    }
+
+    /// Who joins a pool that serves already starts slowly; at first all are equal.
+    fn newcomer(&self, identity: Identity) -> Arc<Server> {
+        let server = Server::new(identity, self.check);
+        if self.previous.is_some() && server.eligibility() == Eligibility::Ready {
+            server.up_since.set(Instant::now());
+        }
+        Arc::new(server)
     }
 
     fn admin(&self, name: &Arc<str>, namesake: Option<&Arc<Server>>) -> Arc<Admin> {

@@ -12,9 +12,14 @@ use sha2::{Digest, Sha256};
 
 use super::address::Addresses;
 use super::admin::{Admin, Gate};
+use super::balance::Latency;
 use super::check::CheckSpec;
 use super::health::{Machine, Outcome, State, Transition};
 use super::lease::{IdleHold, Lease};
+use super::limits::Limits;
+use super::passive;
+use super::queue::Queue;
+use super::ramp::Moment;
 use super::sessions::Sessions;
 use crate::observe::Counters;
 
@@ -54,6 +59,8 @@ pub enum Why {
     Maint,
     /// Its name has not resolved yet.
     Unresolved,
+    /// Requests saw it fail.
+    Ejected,
 }
 
 impl Why {
@@ -65,6 +72,7 @@ impl Why {
             Self::Drain => "drain",
             Self::Maint => "maint",
             Self::Unresolved => "unresolved",
+            Self::Ejected => "ejected",
         }
     }
 }
@@ -89,6 +97,12 @@ pub struct Server {
     /// Long-lived streams.
     pub sessions: Sessions,
     pub(super) load: Load,
+    pub(super) limits: Limits,
+    pub(super) queue: Arc<Queue>,
+    pub(super) passive: passive::Cell,
+    pub(super) latency: Latency,
+    /// When its checks last brought it up, or it began without any.
+    pub(super) up_since: Moment,
     literal: Option<IpAddr>,
     resolved: Addresses,
     /// What health lets through ([`OPEN`] and its kin), for the hot path.
@@ -107,9 +121,10 @@ pub(super) struct Load {
 impl Server {
     /// A new server; with a check that says so, it takes no traffic before the first good one.
     pub(super) fn new(identity: Identity, check: Option<&Arc<CheckSpec>>) -> Self {
-        let Identity { pool, name, host, port, admin, counters } = identity;
+        let Identity { pool, name, host, port, admin, counters, queue } = identity;
+        let born = Instant::now();
         let health = Health {
-            machine: Machine::new(initial(check), Instant::now()),
+            machine: Machine::new(initial(check), born),
             spec: check.cloned(),
             changed: SystemTime::now(),
             reason: None,
@@ -127,6 +142,11 @@ impl Server {
             counters,
             sessions: Sessions::default(),
             load: Load::default(),
+            limits: Limits::default(),
+            queue,
+            passive: passive::Cell::new(born),
+            latency: Latency::new(born),
+            up_since: Moment::never(born),
             resolved: Addresses::default(),
             health: Mutex::new(health),
         }
@@ -142,6 +162,7 @@ impl Server {
             (_, UNCHECKED) => Eligibility::No(Why::Unchecked),
             (Gate::Moving, _) => Eligibility::No(Why::Drain),
             _ if self.literal.is_none() && !self.resolved.any() => Eligibility::No(Why::Unresolved),
+            _ if self.passive.is_out() => Eligibility::No(Why::Ejected),
             (Gate::StickyOnly, _) | (_, WANTS_DRAIN) => Eligibility::StickyOnly,
             (Gate::Open, _) => Eligibility::Ready,
         }
@@ -218,9 +239,26 @@ impl Server {
         if let Some(transition) = &transition {
             health.changed = SystemTime::now();
             health.reason = Some(transition.reason.clone());
+            if transition.from != State::Up {
+                self.up_since.set(now);
+            }
         }
         self.gate.store(health.gate(), Ordering::Relaxed);
+        drop(health);
+        if transition.is_some() {
+            self.queue.wake_all();
+        }
         transition
+    }
+
+    /// How long it is still ejected, and why.
+    pub fn ejected(&self) -> Option<(Duration, String)> {
+        self.passive.left().map(|left| (left, self.passive.reason()))
+    }
+
+    /// Since when nothing but its load keeps requests away; none when it always was so.
+    pub(super) fn ready_since(&self) -> Option<Instant> {
+        [self.up_since.get(), self.admin.opened(), self.passive.back_since()].into_iter().flatten().max()
     }
 
     /// What is known of its health.
@@ -287,6 +325,7 @@ pub(super) struct Identity {
     pub(super) port: u16,
     pub(super) admin: Arc<Admin>,
     pub(super) counters: Arc<Counters>,
+    pub(super) queue: Arc<Queue>,
 }
 
 /// A server's health, as shown.

@@ -24,6 +24,7 @@ pub(crate) fn settings(servers: &[&str]) -> PoolSettings {
             weight: weight.parse().expect("a weight"),
             backup,
             health_port: None,
+            limits: ServerLimits::default(),
         }
     };
     PoolSettings {
@@ -33,7 +34,25 @@ pub(crate) fn settings(servers: &[&str]) -> PoolSettings {
         sticky: Vec::new(),
         check: None,
         drain: DrainPolicy::default(),
+        overload: Overload::default(),
     }
+}
+
+/// The same pool, each server with room for so many, and a queue for so many.
+pub(crate) fn limited(servers: &[&str], max_requests: u32, size: u32) -> PoolSettings {
+    let mut settings = settings(servers);
+    for server in &mut settings.servers {
+        server.limits.max_requests = Some(max_requests);
+    }
+    settings.overload.queue = QueuePolicy { size, timeout: Duration::from_secs(5) };
+    settings
+}
+
+/// A pool whose settings hold.
+pub(crate) fn committed(settings: PoolSettings) -> Pool {
+    let pool = Pool::new(settings, None, 1);
+    pool.commit();
+    pool
 }
 
 /// A check by connecting.

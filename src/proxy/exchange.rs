@@ -10,10 +10,12 @@ mod deliver;
 mod error_page;
 mod forward;
 mod limit;
+mod observed;
 mod rewrite;
 mod routing;
 mod split;
 mod upgrade;
+mod waiting;
 
 use std::time::{Duration, Instant};
 

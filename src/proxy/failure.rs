@@ -34,6 +34,10 @@ pub(crate) enum Failure {
     },
     /// No server may take it.
     NoServer(Unavailable),
+    /// Every server that may take it is full, and as many wait as may.
+    QueueFull,
+    /// It waited as long as it may for a server with room.
+    QueueTimeout,
     /// The server's name has no address yet.
     Unresolved,
     /// No connection to the server.
@@ -100,6 +104,8 @@ impl Failure {
             Self::Limited { .. } => (429, "rate-limited", Client),
             Self::NoServer(Unavailable::StickyDown) => (503, "sticky-server-down", Server),
             Self::NoServer(_) => (503, "no-server", Server),
+            Self::QueueFull => (503, "queue-full", Server),
+            Self::QueueTimeout => (503, "queue-timeout", Server),
             Self::Unresolved => (503, "server-name-unresolved", Server),
             Self::ConnectFailed => (502, "connect-failed", Server),
             Self::ConnectTimeout => (504, "connect-timeout", Server),
@@ -126,6 +132,8 @@ impl Failure {
                 | Self::Forbidden
                 | Self::Limited { .. }
                 | Self::NoServer(_)
+                | Self::QueueFull
+                | Self::QueueTimeout
                 | Self::Unresolved
                 | Self::ConnectFailed
                 | Self::ConnectTimeout

@@ -88,7 +88,7 @@ impl Upstreams {
         let shelf = shelves
             .entry(key(server))
             .or_insert_with(|| Shelf { server: Arc::clone(server), idle: Vec::new() });
-        if shelf.idle.len() >= spec.max_idle as usize {
+        if shelf.idle.len() >= spec.max_idle as usize || !server.may_keep_idle() {
             return;
         }
         let hold = server.hold_idle();

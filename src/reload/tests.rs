@@ -109,6 +109,9 @@ fn model(nodes: &[Node]) -> Model {
         weight: 1,
         backup: false,
         health_port: None,
+        max_requests: None,
+        max_connections: None,
+        zone: None,
         place: place.clone(),
     };
     let span = nodes.first().map_or(Span::new(FileId(0), 0..0), |node| node.span);
@@ -121,6 +124,10 @@ fn model(nodes: &[Node]) -> Model {
         tls,
         connections: Connections { idle_timeout: PATIENCE, max_idle: 1, max_uses: None },
         drain: Drain { deadline: PATIENCE, sticky: DrainSticky::Keep },
+        passive: None,
+        queue: None,
+        slow_start: None,
+        panic_percent: None,
         place: place.clone(),
         span,
     };

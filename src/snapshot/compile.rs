@@ -14,8 +14,8 @@ use crate::config::diagnostic::{Diagnostic, Report};
 use crate::config::model::{self, Action, HeaderEdit, Listener, Model, Route, Site};
 use crate::pool::{
     BalanceKind, BodyMatch, CheckSpec, CookiePolicy, DrainPolicy, DrainSticky, HashKey, HttpProbe, KeyRing,
-    OnDown, Pool, PoolSettings, ProbeKind, SameSite, Secure, ServerSettings, Statuses, StickySettings,
-    TlsToServer,
+    OnDown, Overload, PassiveSpec, Pool, PoolSettings, ProbeKind, QueuePolicy, SameSite, Secure,
+    ServerLimits, ServerSettings, Statuses, StickySettings, TlsToServer,
 };
 use crate::router::{HostRouter, PathRouter, RouteEntry};
 use crate::tls::TlsConfigs;
@@ -33,6 +33,8 @@ pub struct Context<'a> {
     pub keys: &'a Arc<KeyRing>,
     /// How many workers count.
     pub workers: usize,
+    /// Where this process stands.
+    pub zone: Option<&'a Arc<str>>,
 }
 
 /// Compiles a model. Fails only on what the model's own checks should have found.
@@ -236,7 +238,8 @@ fn fields_read(route: &Route, action: &ActionSnap) -> Vec<Arc<str>> {
         _ => None,
     }));
     if let ActionSnap::Pool(pool) = action
-        && let BalanceKind::Hash(HashKey::Header(name)) = pool.pool.balance.kind()
+        && let BalanceKind::Hash(HashKey::Header(name))
+        | BalanceKind::BoundedHash { key: HashKey::Header(name), .. } = pool.pool.balance.kind()
     {
         names.insert(Arc::clone(name));
     }
@@ -275,6 +278,7 @@ fn compile_pool(pool: &model::Pool, context: &Context<'_>, report: &mut Report) 
                 model::DrainSticky::Move => DrainSticky::Move,
             },
         },
+        overload: overload(pool, context.zone),
     };
     let before = context.previous.pools.get(&pool.name);
     let connect = ConnectSpec {
@@ -304,6 +308,32 @@ fn server(server: &model::Server) -> ServerSettings {
         weight: server.weight,
         backup: server.backup,
         health_port: server.health_port,
+        limits: ServerLimits {
+            max_requests: server.max_requests,
+            max_connections: server.max_connections,
+            zone: server.zone.clone(),
+        },
+    }
+}
+
+fn overload(pool: &model::Pool, zone: Option<&Arc<str>>) -> Overload {
+    let passive = |passive: model::Passive| PassiveSpec {
+        failures: passive.failures,
+        rate: passive.rate_percent.map(|percent| percent / 100.0),
+        min_requests: passive.min_requests,
+        window: passive.window,
+        eject: passive.eject,
+        max_ejected: passive.max_ejected_percent / 100.0,
+    };
+    Overload {
+        passive: pool.passive.map(passive),
+        queue: pool.queue.map_or_else(QueuePolicy::default, |queue| QueuePolicy {
+            size: queue.size,
+            timeout: queue.timeout,
+        }),
+        slow_start: pool.slow_start,
+        panic: pool.panic_percent.map(|percent| percent / 100.0),
+        zone: zone.cloned(),
     }
 }
 
@@ -313,15 +343,23 @@ fn balance(balance: &model::Balance) -> BalanceKind {
         model::Balance::LeastRequests => BalanceKind::LeastRequests,
         model::Balance::LeastConnections => BalanceKind::LeastConnections,
         model::Balance::P2c => BalanceKind::P2c,
+        model::Balance::Ewma => BalanceKind::Ewma,
         model::Balance::Random => BalanceKind::Random,
-        model::Balance::Hash(key) => BalanceKind::Hash(match key {
-            model::Key::SourceIp => HashKey::SourceIp,
-            model::Key::Header(name) => HashKey::Header(Arc::clone(name)),
-            model::Key::Cookie(name) => HashKey::Cookie(Arc::clone(name)),
-            model::Key::Query(name) => HashKey::Query(Arc::clone(name)),
-            model::Key::Path => HashKey::Path,
-            model::Key::Host => HashKey::Host,
-        }),
+        model::Balance::Hash { key, headroom: None } => BalanceKind::Hash(hash_key(key)),
+        model::Balance::Hash { key, headroom: Some(percent) } => {
+            BalanceKind::BoundedHash { key: hash_key(key), headroom: (percent * 10.0) as u32 }
+        }
+    }
+}
+
+fn hash_key(key: &model::Key) -> HashKey {
+    match key {
+        model::Key::SourceIp => HashKey::SourceIp,
+        model::Key::Header(name) => HashKey::Header(Arc::clone(name)),
+        model::Key::Cookie(name) => HashKey::Cookie(Arc::clone(name)),
+        model::Key::Query(name) => HashKey::Query(Arc::clone(name)),
+        model::Key::Path => HashKey::Path,
+        model::Key::Host => HashKey::Host,
     }
 }
 

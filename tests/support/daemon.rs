@@ -33,11 +33,16 @@ impl Daemon {
 
     /// The same on more workers.
     pub(crate) fn run_with(workers: usize, kdl: &str) -> Self {
+        Self::run_args(&["--workers", &workers.to_string()], kdl)
+    }
+
+    /// The same with these options of `lbd run`.
+    pub(crate) fn run_args(args: &[&str], kdl: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (port, address) = reserve_port();
         std::fs::write(dir.path().join("lbd.kdl"), preamble(dir.path(), address) + kdl).unwrap();
         let log = Arc::default();
-        let child = start(dir.path(), &["--workers", &workers.to_string()], &log);
+        let child = start(dir.path(), args, &log);
         let mut daemon = Self { child, dir, address, log, _port: port };
         daemon.wait_until_it_accepts();
         daemon

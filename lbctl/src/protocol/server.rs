@@ -25,6 +25,15 @@ pub struct Server {
     /// Why not, when it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// For how long requests that failed keep it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ejected_ms: Option<u64>,
+    /// What they saw: `5 failures`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ejected_reason: Option<String>,
+    /// The share that it has so far, in percent, after it became ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starting_percent: Option<u32>,
     /// The weight in use.
     pub weight: u32,
     /// The weight that the file says.

@@ -105,6 +105,9 @@ pub struct PoolSummary {
     pub servers: usize,
     /// Requests in flight.
     pub in_flight: u64,
+    /// Requests that wait for a server with room.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub queued: u64,
     /// Long-lived streams.
     pub sessions: u64,
     /// Requests since the pool is known.
@@ -147,4 +150,8 @@ pub struct Shutdown {
     /// Why; goes into log and events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

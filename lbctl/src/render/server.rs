@@ -17,6 +17,15 @@ pub fn server_state(server: &Server) -> (String, Tone) {
             (format!("down {}{reason}", format_ms(health.since_ms)), Tone::Bad)
         }
     };
+    let (found, tone) = match (server.ejected_ms, server.starting_percent) {
+        (Some(left), _) if tone != Tone::Bad => {
+            let reason =
+                server.ejected_reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            (format!("ejected {}{reason}", format_ms(left)), Tone::Bad)
+        }
+        (None, Some(percent)) if tone != Tone::Bad => (format!("starting {percent}%"), Tone::Warn),
+        _ => (found, tone),
+    };
     match server.admin.state {
         AdminState::Ready => (found, tone),
         AdminState::Maint => ("maint".to_owned(), Tone::Warn),
@@ -115,6 +124,10 @@ pub fn pool(pool: &Pool, paint: Paint) -> String {
         summary.servers,
         summary.balance
     );
+    let head = match summary.queued {
+        0 => head,
+        queued => format!("{}  queued {}\n", head.trim_end(), thousands(queued)),
+    };
     head + &servers(&pool.servers, paint)
 }
 

@@ -1,11 +1,11 @@
 //! `pool`: a name, servers, and how they are used.
 
 use super::super::diagnostic::Diagnostic;
-use super::super::model::{Balance, Connections, Drain, DrainSticky, Name, Pool as Meant};
+use super::super::model::{Connections, Drain, DrainSticky, Name, Pool as Meant};
 use super::super::reader::{Block, Reader};
 use super::super::values::typed::Typed;
 use super::timeout::{self, Clocks};
-use super::{health, server, sticky, upstream_tls};
+use super::{balance, health, overload, server, sticky, upstream_tls};
 
 /// A `pool`.
 pub(crate) struct Pool<'n> {
@@ -34,7 +34,7 @@ fn pool(reader: Reader<'_>) -> Option<Pool<'_>> {
         reader.cx.push(error.label("nothing to send to").help("add `server \"10.0.0.1:8080\"`"));
     }
     let pool = Meant {
-        balance: balance(block),
+        balance: balance::read(block),
         sticky: sticky::read(block, &name),
         health: block.one("health").and_then(|r| health::read(r, tls.is_some())),
         connections: Connections {
@@ -49,6 +49,10 @@ fn pool(reader: Reader<'_>) -> Option<Pool<'_>> {
                 _ => DrainSticky::Keep,
             },
         },
+        passive: block.one("passive").map(overload::passive),
+        queue: block.one("queue").map(overload::queue),
+        slow_start: block.one("slow-start").and_then(|r| r.arg(0, Typed::time)).map(|time| time.value),
+        panic_percent: block.one("panic").map(overload::panic),
         name,
         servers,
         tls,
@@ -56,36 +60,4 @@ fn pool(reader: Reader<'_>) -> Option<Pool<'_>> {
         span: reader.span(),
     };
     Some(Pool { reader, pool, clocks: timeout::read(block) })
-}
-
-fn balance(block: Block<'_>) -> Balance {
-    let Some(r) = block.one("balance") else { return Balance::P2c };
-    let key = r.get("key", Typed::key);
-    let Some(policy) = r.arg(0, Typed::word) else { return Balance::P2c };
-    let simple = match policy.value {
-        "round-robin" => Balance::RoundRobin,
-        "least-requests" => Balance::LeastRequests,
-        "least-connections" => Balance::LeastConnections,
-        "random" => Balance::Random,
-        "hash" => {
-            return key.map(Balance::Hash).unwrap_or_else(|| {
-                if r.written("key").is_none() {
-                    let error = Diagnostic::error("LB312", r.span(), "`balance hash` needs a key");
-                    let help = "write `balance hash key=source-ip`, or header:NAME, cookie:NAME, query:NAME, path, host";
-                    r.cx.push(error.label("hash of what?").help(help));
-                }
-                Balance::P2c
-            });
-        }
-        _ => Balance::P2c,
-    };
-    if let Some(span) = r.written("key") {
-        let message = format!("`key` means nothing with `balance {}`", policy.value);
-        r.cx.push(
-            Diagnostic::error("LB312", span, message)
-                .label("has no effect")
-                .help("remove it, or `balance hash`"),
-        );
-    }
-    simple
 }

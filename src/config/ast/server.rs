@@ -32,6 +32,9 @@ fn server(r: Reader<'_>) -> Option<Server> {
     let weight = r.value("weight", Typed::int);
     let backup = r.value("backup", Typed::bool);
     let health_port = r.get("health-port", Typed::int);
+    let max_requests = r.value("max-requests", Typed::int_off);
+    let max_connections = r.value("max-connections", Typed::int_off);
+    let zone = r.get("zone", Typed::text).map(Name::from);
     let address = r.arg(1, Typed::upstream);
     let first = r.arg(0, Typed::text)?;
     let address = match (r.arg_count(), address) {
@@ -62,6 +65,9 @@ fn server(r: Reader<'_>) -> Option<Server> {
         weight,
         backup,
         health_port,
+        max_requests,
+        max_connections,
+        zone,
         place: r.place(),
     })
 }

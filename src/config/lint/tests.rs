@@ -107,3 +107,16 @@ fn a_server_that_is_lbd_itself() {
     warnings(&format!("pool b {{ server \"localhost:80\"; }}{ROUTE}"), &["LB714 4"]);
     warnings(&format!("pool b {{ server \"127.0.0.1:81\"; }}{ROUTE}"), &[]);
 }
+
+#[test]
+fn limits_queues_and_ejection_that_disappoint() {
+    let full = "server c \"10.0.0.3:1\" max-requests=5; health tcp;";
+    pool(full, &["LB314 4"]);
+    pool(&full.replace("max-requests", "max-connections"), &["LB314 4"]);
+    pool(&format!("{full} queue;"), &[]);
+    pool(&format!("{full} queue size=0;"), &["LB314 4"]);
+    pool("health tcp; queue;", &["LB314 4"]);
+    pool("health tcp; passive max-ejected=\"100%\";", &["LB315 4"]);
+    pool("health tcp; passive max-ejected=\"100%\"; panic;", &[]);
+    pool("health tcp; passive max-ejected=\"90%\";", &[]);
+}

@@ -25,6 +25,14 @@ pub struct Pool {
     pub connections: Connections,
     /// How servers leave.
     pub drain: Drain,
+    /// Ejection by what requests saw.
+    pub passive: Option<Passive>,
+    /// Who waits while every server is full.
+    pub queue: Option<Queue>,
+    /// How long a server's share grows after it becomes ready.
+    pub slow_start: Option<Duration>,
+    /// With fewer than this many percent healthy all are used.
+    pub panic_percent: Option<f64>,
     /// Where it was written.
     pub place: Place,
     /// The same, in bytes.
@@ -46,6 +54,12 @@ pub struct Server {
     pub backup: bool,
     /// Port of its check, when not the pool's.
     pub health_port: Option<u16>,
+    /// Most requests in flight.
+    pub max_requests: Option<u32>,
+    /// Most connections in use.
+    pub max_connections: Option<u32>,
+    /// Where it stands; near ones are preferred.
+    pub zone: Option<Name>,
     /// Where it was written.
     pub place: Place,
 }
@@ -61,10 +75,43 @@ pub enum Balance {
     LeastConnections,
     /// The less busy of two drawn at random.
     P2c,
+    /// The quicker of two drawn at random, by peak EWMA.
+    Ewma,
     /// Weighted draw.
     Random,
     /// Rendezvous hash of a key.
-    Hash(Key),
+    Hash {
+        /// Of what.
+        key: Key,
+        /// How many percent above the mean load a server may be.
+        headroom: Option<f64>,
+    },
+}
+
+/// `passive`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Passive {
+    /// Failures in a row.
+    pub failures: u32,
+    /// Failures in percent of the requests in the window.
+    pub rate_percent: Option<f64>,
+    /// Requests in the window that make a rate.
+    pub min_requests: u32,
+    /// What counts as recent.
+    pub window: Duration,
+    /// How long the first time.
+    pub eject: Duration,
+    /// Most servers that are out at once, in percent.
+    pub max_ejected_percent: f64,
+}
+
+/// `queue`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    /// Most requests that wait.
+    pub size: u32,
+    /// How long.
+    pub timeout: Duration,
 }
 
 /// What a hash is made from.

@@ -29,6 +29,7 @@ pub(in super::super) fn pool_summary(pool: &Pool, lately: Option<Lately>) -> wir
         balance: pool.balance.as_str().to_owned(),
         up: pool.ready(),
         servers: pool.members.len(),
+        queued: pool.queue().waiting() as u64,
         in_flight: servers.clone().map(|server| u64::from(server.in_flight())).sum(),
         sessions: servers.map(|server| server.sessions.count() as u64).sum(),
         requests: totals.requests,
@@ -45,6 +46,7 @@ pub(in super::super) fn pool_summary(pool: &Pool, lately: Option<Lately>) -> wir
 pub(in super::super) fn member(pool: &Pool, member: &Member) -> wire::Server {
     let server = &*member.server;
     let totals = server.counters.total();
+    let ejected = server.ejected();
     let (eligible, why) = match member.eligibility() {
         Eligibility::Ready => ("ready", None),
         Eligibility::StickyOnly => ("sticky-only", None),
@@ -59,6 +61,9 @@ pub(in super::super) fn member(pool: &Pool, member: &Member) -> wire::Server {
         health: health(server),
         eligible: eligible.to_owned(),
         why,
+        ejected_ms: ejected.as_ref().map(|(left, _)| millis(*left)),
+        ejected_reason: ejected.map(|(_, reason)| reason),
+        starting_percent: pool.starting(member),
         weight: member.effective_weight(),
         file_weight: member.weight,
         backup: member.backup,
@@ -133,6 +138,7 @@ fn is_notable(server: &wire::Server) -> bool {
     server.eligible != "ready"
         || server.admin.state != wire::AdminState::Ready
         || server.weight != server.file_weight
+        || server.starting_percent.is_some()
         || server.health.state == wire::HealthState::Down
 }
 

@@ -75,6 +75,7 @@ fn pool(ports: &[u16], spec: Option<CheckSpec>, previous: Option<&Pool>) -> Pool
         weight: 1,
         backup: false,
         health_port: None,
+        limits: crate::pool::ServerLimits::default(),
     };
     let settings = PoolSettings {
         name: "app".into(),
@@ -83,6 +84,7 @@ fn pool(ports: &[u16], spec: Option<CheckSpec>, previous: Option<&Pool>) -> Pool
         sticky: Vec::new(),
         check: spec.map(Arc::new),
         drain: DrainPolicy::default(),
+        overload: crate::pool::Overload::default(),
     };
     Pool::new(settings, previous, 1)
 }

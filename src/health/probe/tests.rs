@@ -24,6 +24,7 @@ fn server(host: &str, port: u16) -> Arc<Server> {
         weight: 1,
         backup: false,
         health_port: None,
+        limits: crate::pool::ServerLimits::default(),
     };
     let settings = PoolSettings {
         name: "app".into(),
@@ -32,6 +33,7 @@ fn server(host: &str, port: u16) -> Arc<Server> {
         sticky: Vec::new(),
         check: None,
         drain: DrainPolicy::default(),
+        overload: crate::pool::Overload::default(),
     };
     Arc::clone(&Pool::new(settings, None, 1).members[0].server)
 }

@@ -1,10 +1,11 @@
 //! Rendezvous hashing: each server's score is a hash of the key and its name, and the best candidate wins. A server
 //! that comes or goes moves only its own share of keys, and the order of servers means nothing.
 
-use super::Candidates;
-use crate::pool::server::ServerId;
+use super::{Candidates, busy};
+use crate::pool::server::{Server, ServerId};
 
-pub(super) fn pick(among: &Candidates<'_>, key: u64) -> Option<usize> {
+pub(super) fn pick(among: &Candidates<'_>, key: u64, headroom: Option<u32>) -> Option<usize> {
+    let bound = headroom.map(|headroom| Bound::new(among, headroom));
     let even = among.tier.even && !among.overridden;
     let mut best: Option<Best> = None;
     for (at, seed) in among.tier.seeds.iter().enumerate() {
@@ -14,11 +15,41 @@ pub(super) fn pick(among: &Candidates<'_>, key: u64) -> Option<usize> {
             continue;
         }
         // Few ever lead, so this is asked of few.
-        if among.weight(index) > 0 {
+        let weight_now = among.weight(index);
+        if weight_now > 0 && bound.as_ref().is_none_or(|bound| bound.admits(among.server(index), weight_now))
+        {
             best = Some(Best::new(index, draw, weight, even));
         }
     }
     best.map(|best| best.index)
+}
+
+/// The most that a server may have of the load of all candidates, by weight ("consistent hashing with bounded loads").
+struct Bound {
+    /// Requests and sessions of all, this one included, with the headroom, in thousandths.
+    load: u64,
+    weight: u64,
+}
+
+impl Bound {
+    fn new(among: &Candidates<'_>, headroom: u32) -> Self {
+        let (mut load, mut weight) = (1_u64, 0_u64);
+        for at in 0..among.len() {
+            let index = among.index(at);
+            let here = u64::from(among.weight(index));
+            if here > 0 {
+                weight += here;
+                load += u64::from(busy(among.server(index)));
+            }
+        }
+        Self { load: load * (1000 + u64::from(headroom)), weight: weight.max(1) }
+    }
+
+    /// Rounded up, so that somebody always has room.
+    fn admits(&self, server: &Server, weight: u32) -> bool {
+        let most = (u128::from(self.load) * u128::from(weight)).div_ceil(u128::from(self.weight) * 1000);
+        u128::from(busy(server)) < most
+    }
 }
 
 /// What a server's name adds to each hash.

@@ -4,6 +4,7 @@
 //! and were not tried for this request.
 
 mod draw;
+mod ewma;
 mod hash;
 mod least;
 mod p2c;
@@ -12,9 +13,11 @@ mod round_robin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+pub(super) use self::ewma::Latency;
 pub use self::hash::hash;
 use self::round_robin::smooth_sequence;
 use super::acquire::Affinity;
+use super::overload::{Ramp, is_usable_in_panic};
 use super::pool::Member;
 use super::server::{Eligibility, Server, ServerId};
 
@@ -29,10 +32,19 @@ pub enum BalanceKind {
     LeastConnections,
     /// The less busy of two drawn at random.
     P2c,
+    /// The quicker of two drawn at random, by peak EWMA of latency.
+    Ewma,
     /// Weighted draw.
     Random,
     /// Rendezvous hash of a key.
     Hash(HashKey),
+    /// The same; a server that is too busy passes its keys on.
+    BoundedHash {
+        /// Of what.
+        key: HashKey,
+        /// How far above the mean load a server may be, in thousandths.
+        headroom: u32,
+    },
 }
 
 /// What a hash is made from.
@@ -77,8 +89,9 @@ impl Balancer {
             BalanceKind::LeastRequests => "least-requests",
             BalanceKind::LeastConnections => "least-connections",
             BalanceKind::P2c => "p2c",
+            BalanceKind::Ewma => "ewma",
             BalanceKind::Random => "random",
-            BalanceKind::Hash(_) => "hash",
+            BalanceKind::Hash(_) | BalanceKind::BoundedHash { .. } => "hash",
         }
     }
 
@@ -91,8 +104,12 @@ impl Balancer {
             BalanceKind::LeastRequests => least::pick(among, &self.turn, Server::in_flight),
             BalanceKind::LeastConnections => least::pick(among, &self.turn, busy),
             BalanceKind::P2c => p2c::pick(among, busy),
+            BalanceKind::Ewma => ewma::pick(among),
             BalanceKind::Random => draw::one(among),
-            BalanceKind::Hash(key) => hash::pick(among, affinity.hash_key(key)),
+            BalanceKind::Hash(key) => hash::pick(among, affinity.hash_key(key), None),
+            BalanceKind::BoundedHash { key, headroom } => {
+                hash::pick(among, affinity.hash_key(key), Some(*headroom))
+            }
         }
     }
 }
@@ -105,6 +122,8 @@ fn busy(server: &Server) -> u32 {
 /// Primaries or backups, with what can be computed once.
 #[derive(Debug)]
 pub(super) struct Tier {
+    /// Whether they are backups.
+    pub(super) backup: bool,
     /// Their indexes in the pool; those without a weight included, as an operator may give them one.
     members: Box<[u32]>,
     /// What their names add to a rendezvous hash; empty for other algorithms.
@@ -118,20 +137,43 @@ pub(super) struct Tier {
 }
 
 impl Tier {
-    pub(super) fn new(all: &[Member], backup: bool, kind: &BalanceKind) -> Self {
-        let members: Box<[u32]> =
-            (0_u32..).zip(all).filter(|(_, member)| member.backup == backup).map(|(i, _)| i).collect();
+    /// Primaries, then backups; of each those of the zone first, when there are any.
+    pub(super) fn all(all: &[Member], zone: Option<&str>, kind: &BalanceKind) -> Vec<Self> {
+        let is_near = |member: &Member| zone.is_some() && member.limits.zone.as_deref() == zone;
+        let mut tiers = Vec::with_capacity(4);
+        for backup in [false, true] {
+            let near = Self::new(all, backup, kind, is_near);
+            if !near.members.is_empty() {
+                tiers.push(near);
+            }
+            tiers.push(Self::new(all, backup, kind, |_| true));
+        }
+        tiers
+    }
+
+    fn new(all: &[Member], backup: bool, kind: &BalanceKind, holds: impl Fn(&Member) -> bool) -> Self {
+        let in_tier = |(_, member): &(u32, &Member)| member.backup == backup && holds(member);
+        let members: Box<[u32]> = (0_u32..).zip(all).filter(in_tier).map(|(i, _)| i).collect();
         let weights: Vec<u32> = members.iter().map(|&i| all[i as usize].weight).collect();
         let sequence = match kind {
             BalanceKind::RoundRobin => smooth_sequence(&weights).into_iter().map(|i| members[i]).collect(),
             _ => Box::default(),
         };
         let seeds = match kind {
-            BalanceKind::Hash(_) => members.iter().map(|&i| hash::seed(all[i as usize].server.id)).collect(),
+            BalanceKind::Hash(_) | BalanceKind::BoundedHash { .. } => {
+                members.iter().map(|&i| hash::seed(all[i as usize].server.id)).collect()
+            }
             _ => Box::default(),
         };
         let even = weights.windows(2).all(|pair| pair[0] == pair[1]);
-        Self { seeds, even, max_weight: weights.iter().copied().max().unwrap_or(0), members, sequence }
+        Self {
+            backup,
+            seeds,
+            even,
+            max_weight: weights.iter().copied().max().unwrap_or(0),
+            members,
+            sequence,
+        }
     }
 }
 
@@ -142,6 +184,10 @@ pub(super) struct Candidates<'a> {
     pub(super) tried: &'a [ServerId],
     /// Whether any weight differs from the file.
     pub(super) overridden: bool,
+    /// Whether servers that are not healthy are used as well.
+    pub(super) panic: bool,
+    /// Whose share grows: all weights are a hundred times what they were.
+    pub(super) ramp: Option<Ramp>,
 }
 
 impl Candidates<'_> {
@@ -162,20 +208,34 @@ impl Candidates<'_> {
     /// A member's weight now, candidate or not.
     fn raw_weight(&self, index: usize) -> u32 {
         let member = &self.members[index];
-        if self.overridden { member.effective_weight() } else { member.weight }
+        let weight = if self.overridden { member.effective_weight() } else { member.weight };
+        match &self.ramp {
+            None => weight,
+            Some(ramp) => weight.saturating_mul(ramp.share(member)),
+        }
+    }
+
+    /// Whether somebody would be a candidate, and is full.
+    pub(super) fn any_full(&self) -> bool {
+        let is_full = |&index: &u32| {
+            let member = &self.members[index as usize];
+            member.server.is_full() && self.raw_weight(index as usize) > 0 && self.takes(&member.server)
+        };
+        self.tier.members.iter().any(is_full)
+    }
+
+    /// Whether a server takes this request, room aside.
+    fn takes(&self, server: &Server) -> bool {
+        let eligibility = server.eligibility();
+        let takes = eligibility == Eligibility::Ready || self.panic && is_usable_in_panic(eligibility);
+        takes && !self.tried.contains(&server.id)
     }
 
     /// A member's weight now; 0 when it is no candidate.
     fn weight(&self, index: usize) -> u32 {
         let member = &self.members[index];
         let weight = self.raw_weight(index);
-        if weight == 0
-            || member.server.eligibility() != Eligibility::Ready
-            || self.tried.contains(&member.server.id)
-        {
-            return 0;
-        }
-        weight
+        if weight == 0 || member.server.is_full() || !self.takes(&member.server) { 0 } else { weight }
     }
 }
 

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use super::routing::Path;
-use super::{Next, Story, attempt, deliver, upgrade};
-use crate::pool::{Acquired, Ask, Server, SessionKind};
+use super::{Next, Story, attempt, deliver, observed, upgrade, waiting};
+use crate::pool::{Acquired, Ask, Server, SessionKind, Unavailable};
 use crate::proxy::affinity::RequestFacts;
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
@@ -65,7 +65,7 @@ impl Forward<'_> {
         loop {
             let acquired = match held.take() {
                 Some(acquired) => acquired,
-                None => self.acquire().map_err(|none| last.unwrap_or(none))?,
+                None => self.acquire_or_wait().await.map_err(|none| last.unwrap_or(none))?,
             };
             match self.attempt(acquired, &mut tries).await? {
                 Tried::Over(next) => return Ok(next),
@@ -86,9 +86,11 @@ impl Forward<'_> {
         self.story.how = acquired.how.as_str();
         self.story.server = Some(Arc::clone(&server));
         server.counters.shard(self.worker()).request();
+        let began = observed::begin(self);
         let mut to = match self.connect(&server, tries).await {
             Ok(to) => to,
             Err(failure) => {
+                observed::tell(self, &server, began, Some(failure));
                 server.counters.shard(self.worker()).failure();
                 tries.connects += 1;
                 tries.fresh = false;
@@ -103,7 +105,11 @@ impl Forward<'_> {
         };
         to.used();
         let reused = to.reused;
-        match attempt::run(self, to).await {
+        let ended = attempt::run(self, to).await;
+        if !matches!(ended, Err(Failure::ServerClosed) if reused) {
+            observed::tell(self, &server, began, ended.as_ref().err().copied());
+        }
+        match ended {
             Ok(answered) if tries.may_retry_status(self) => {
                 drop(answered);
                 self.scratch.tried.push(server.id);
@@ -133,17 +139,28 @@ impl Forward<'_> {
         self.connection.worker.index
     }
 
-    fn acquire(&self) -> Result<Acquired, Failure> {
+    async fn acquire_or_wait(&mut self) -> Result<Acquired, Failure> {
+        match self.acquire() {
+            Err(Failure::NoServer(Unavailable::Busy(want))) => waiting::run(self, want).await,
+            other => other,
+        }
+    }
+
+    pub(super) fn acquire(&self) -> Result<Acquired, Failure> {
+        self.asking(|ask| self.pool.pool.acquire(ask)).map_err(Failure::NoServer)
+    }
+
+    /// What the pool may know of this request.
+    pub(super) fn asking<T>(&self, ask: impl FnOnce(&Ask<'_>) -> T) -> T {
         let client_ip = self.story.client.ip;
         let facts = RequestFacts { head: &self.scratch.request, client_ip };
-        let ask = Ask {
+        ask(&Ask {
             client_ip,
             affinity: &facts,
             tried: &self.scratch.tried,
             now: self.connection.worker.unix_seconds(),
             worker: self.worker(),
-        };
-        self.pool.pool.acquire(&ask).map_err(Failure::NoServer)
+        })
     }
 
     async fn connect(&self, server: &Arc<Server>, tries: &Tries) -> Result<Connection, Failure> {
