@@ -18,5 +18,6 @@ pub(crate) mod server;
 pub(crate) mod site;
 pub(crate) mod status;
 pub(crate) mod sticky;
+pub(crate) mod tcp;
 pub(crate) mod timeout;
 pub(crate) mod upstream_tls;

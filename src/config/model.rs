@@ -4,6 +4,7 @@
 
 mod pool;
 mod process;
+mod tcp;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -18,6 +19,7 @@ use crate::router::{Conditions, PathOptions, Pattern};
 
 pub use pool::*;
 pub use process::*;
+pub use tcp::*;
 
 /// A name as written: pool, server, listener, route.
 pub type Name = Arc<str>;
@@ -89,6 +91,10 @@ pub struct Listener {
     pub tls: Option<ListenerTls>,
     /// Answer everything with a redirect to https.
     pub redirect_to_https: Option<RedirectToHttps>,
+    /// Connections that are passed on as they are; at most one for each `sni`.
+    pub tcp: Vec<TcpRoute>,
+    /// Who sends a PROXY header.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Hard caps.
     pub limits: Limits,
     /// Client-side clocks.

@@ -4,6 +4,7 @@
 mod listeners;
 mod pools;
 mod sites;
+mod tcp;
 mod ties;
 
 use super::ast::{self, lint::Lint, listen::Listen, pool::Pool, site::Site};
@@ -97,8 +98,9 @@ impl<'n> Written<'n> {
 }
 
 fn assemble(cx: &Cx<'_>, root: Block<'_>, written: &Written<'_>) -> Model {
-    let listeners = listeners::resolve(cx, written);
+    let mut listeners = listeners::resolve(cx, written);
     let pools = pools::resolve(cx, written);
+    tcp::resolve(cx, root, written, &mut listeners, &pools);
     let sites = sites::resolve(cx, root, written, &listeners, &pools);
     Model {
         listeners,

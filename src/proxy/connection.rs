@@ -60,12 +60,13 @@ pub(crate) async fn serve(
     worker: Rc<Worker>,
     listener: Arc<ListenerSnap>,
     stream: Stream,
+    input: Option<Buffer>,
     peer: SocketAddr,
     local: SocketAddr,
 ) -> Option<Box<Upgraded>> {
     let deadline = worker.deadlines.register();
     let mut connection =
-        ClientConnection { worker, listener, stream, input: None, peer, local, deadline, orphaned: false };
+        ClientConnection { worker, listener, stream, input, peer, local, deadline, orphaned: false };
     let mut patience = connection.listener.timeout.request_header;
     loop {
         if !connection.wait_for_bytes(patience).await {

@@ -1,13 +1,16 @@
 //! The data path, in the order that a request meets it.
 //!
 //! [`worker`] owns a thread's share; `accept` takes connections; `connection` reads heads; `exchange` is one
-//! request (read that first); `upstream` holds this worker's connections to servers; `pump` moves bodies,
+//! request (read that first); `arrival` knows who a connection comes from before that, and `passage` passes
+//! on what is not for HTTP; `upstream` holds this worker's connections to servers; `pump` moves bodies,
 //! `tunnel` upgraded streams. `failure` is the table of every way out that is not the server's answer.
 
 mod accept;
 mod access_log;
 mod affinity;
+mod arrival;
 mod buffer;
+mod client_hello;
 mod connection;
 pub mod date;
 mod deadline;
@@ -17,6 +20,8 @@ mod forwarded;
 pub mod head;
 pub mod http1;
 pub mod listeners;
+mod passage;
+mod proxy_protocol;
 mod pump;
 mod scratch;
 mod stream;

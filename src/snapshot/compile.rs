@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use super::{
     ActionSnap, ConnectSpec, ListenerLive, ListenerSnap, ListenerTlsSnap, PoolSnap, RetryBudget, RouteSnap,
-    SiteSnap, Snapshot,
+    SiteSnap, Snapshot, TcpSnap,
 };
 use crate::config::diagnostic::{Diagnostic, Report};
 use crate::config::model::{self, Action, HeaderEdit, Listener, Model, Route, Site};
@@ -76,7 +76,7 @@ fn compile_listener(
 ) -> ListenerSnap {
     let mut hosts = Vec::new();
     let mut default = None;
-    for site in &model.sites {
+    for site in model.sites.iter().filter(|_| listener.speaks_http()) {
         let Some(snap) = compile_site(site, &listener.name, pools, report) else { continue };
         if site.hosts.is_empty() {
             default = Some(Arc::new(snap));
@@ -93,6 +93,8 @@ fn compile_listener(
             Some(ListenerTlsSnap { config: Arc::clone(config), handshake_timeout: tls.handshake_timeout })
         }),
         redirect_to_https: listener.redirect_to_https,
+        tcp: TcpSnap::of(listener, pools),
+        proxy_protocol: listener.proxy_protocol.clone(),
         limits: listener.limits,
         timeout: listener.timeout,
         trust_forwarded: listener.trust_forwarded.clone(),
@@ -229,6 +231,7 @@ fn compile_pool(pool: &model::Pool, context: &Context<'_>, report: &mut Report) 
         idle_timeout: pool.connections.idle_timeout,
         max_idle: pool.connections.max_idle,
         max_uses: pool.connections.max_uses,
+        send_proxy: pool.connections.send_proxy,
     };
     let connect = match before {
         // The same settings are the same object: connections that are kept go on being used.
@@ -349,6 +352,7 @@ fn check(
         port: health.port,
         initial_up: health.initial_up,
         tls,
+        greeting: pool.connections.send_proxy.map(super::tcp::greeting),
     })
 }
 

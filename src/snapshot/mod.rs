@@ -5,6 +5,7 @@
 
 mod compile;
 mod current;
+mod tcp;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -18,10 +19,11 @@ use ipnet::IpNet;
 
 pub use compile::{Context, compile};
 pub use current::{Current, Reader};
+pub use tcp::{TcpRouteSnap, TcpSnap};
 
 use crate::config::model::{
-    AccessLog, ClientTimeouts, HeaderEdit, Limits, ListenAddress, LocationPart, RedirectToHttps, Retry,
-    Timeouts,
+    AccessLog, ClientTimeouts, HeaderEdit, Limits, ListenAddress, LocationPart, ProxyProtocol,
+    RedirectToHttps, Retry, SendProxy, Timeouts,
 };
 use crate::pool::{Pool, TlsToServer};
 use crate::router::{Conditions, HostRouter, PathOptions, PathRouter, Pattern};
@@ -62,6 +64,10 @@ pub struct ListenerSnap {
     pub tls: Option<ListenerTlsSnap>,
     /// Whether it only redirects.
     pub redirect_to_https: Option<RedirectToHttps>,
+    /// Connections that are passed on; `None` when all are for HTTP.
+    pub tcp: Option<TcpSnap>,
+    /// Who sends a PROXY header.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Hard caps.
     pub limits: Limits,
     /// Client-side clocks.
@@ -126,18 +132,24 @@ impl ListenerLive {
             return None;
         }
         let mut hold = ConnectionHold { live: Arc::clone(self), ip: None };
-        if let Some(most) = limits.max_connections_per_ip {
-            let mut by_ip = self.by_ip.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let count = by_ip.entry(ip).or_insert(0);
-            if *count >= most {
-                drop(by_ip);
-                self.refused.fetch_add(1, Ordering::Relaxed);
-                return None;
-            }
-            *count += 1;
-            hold.ip = Some(ip);
+        hold.count_for(ip, limits).then_some(hold)
+    }
+}
+
+impl ConnectionHold {
+    /// Counts the connection among those of `ip`; false when that address has too many. Called once it is
+    /// known who the client is, at most once.
+    pub fn count_for(&mut self, ip: IpAddr, limits: &Limits) -> bool {
+        let Some(most) = limits.max_connections_per_ip else { return true };
+        let mut by_ip = self.live.by_ip.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let count = by_ip.entry(ip).or_insert(0);
+        if *count >= most {
+            self.live.refused.fetch_add(1, Ordering::Relaxed);
+            return false;
         }
-        Some(hold)
+        *count += 1;
+        self.ip = Some(ip);
+        true
     }
 }
 
@@ -292,6 +304,8 @@ pub struct ConnectSpec {
     pub max_idle: u32,
     /// Requests a connection may carry.
     pub max_uses: Option<u32>,
+    /// Which PROXY header opens each connection: it then serves that one client only.
+    pub send_proxy: Option<SendProxy>,
 }
 
 impl ConnectSpec {
@@ -305,6 +319,7 @@ impl ConnectSpec {
         tls && self.idle_timeout == other.idle_timeout
             && self.max_idle == other.max_idle
             && self.max_uses == other.max_uses
+            && self.send_proxy == other.send_proxy
     }
 }
 

@@ -25,11 +25,13 @@ pub(super) fn run(s: &Subject<'_>) {
 
 fn unused_pools(s: &Subject<'_>) {
     let routes = s.model.sites.iter().flat_map(|site| &site.routes);
+    let passed = s.model.listeners.iter().flat_map(|listener| &listener.tcp).map(|tcp| &tcp.pool);
     let used: BTreeSet<_> = routes
         .filter_map(|route| match &route.action {
             Action::Pool(name) => Some(name),
             _ => None,
         })
+        .chain(passed)
         .collect();
     for pool in s.model.pools.values().filter(|pool| !used.contains(&pool.name)) {
         let finding = Diagnostic::warning("LB104", pool.span, format!("pool `{}` is not used", pool.name));

@@ -60,6 +60,7 @@ fn spec(probe: ProbeKind) -> CheckSpec {
         port: None,
         initial_up: false,
         tls: None,
+        greeting: None,
     }
 }
 
