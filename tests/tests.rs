@@ -7,6 +7,7 @@ mod control;
 mod docs;
 mod hostile;
 mod layers;
+mod listening;
 mod proxying;
 mod reloading;
 mod saving;

@@ -4,6 +4,7 @@
 //! `lint { deny … }` makes it an error; both are applied after all rules ran.
 
 mod exposure;
+mod passing;
 mod pools;
 mod routes;
 mod stickiness;
@@ -45,5 +46,6 @@ pub(crate) fn run<'a>(
     pools::run(&subject);
     stickiness::run(&subject);
     tls::run(&subject);
+    passing::run(&subject);
     exposure::run(&subject);
 }

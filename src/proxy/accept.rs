@@ -13,8 +13,8 @@ use tracing::{debug, warn};
 use super::arrival::{Arrival, Purpose};
 use super::buffer::Buffer;
 use super::stream::Stream;
-use super::{connection, passage};
 use super::worker::Worker;
+use super::{connection, passage};
 use crate::config::model::{Limits, ListenAddress};
 use crate::snapshot::{ConnectionHold, ListenerSnap};
 

@@ -143,7 +143,11 @@ impl Arrival {
 
     /// Bytes that are passed on unread must not begin with a header that the server may believe. A
     /// connection for HTTP needs no such look: to HTTP and to TLS a header is an error.
-    async fn without_proxy_header(&mut self, worker: &Worker, deadline: &Deadline) -> Result<(), &'static str> {
+    async fn without_proxy_header(
+        &mut self,
+        worker: &Worker,
+        deadline: &Deadline,
+    ) -> Result<(), &'static str> {
         while proxy_protocol::may_be_header(self.bytes()) {
             if proxy_protocol::is_header(self.bytes()) {
                 return Err("a PROXY header from a stranger");

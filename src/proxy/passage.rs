@@ -86,8 +86,7 @@ async fn connect(
     let pool = &route.pool;
     let counters = pool.pool.counters.shard(worker.index);
     counters.request();
-    let behalf =
-        Behalf { client: SocketAddr::new(record.client, arrival.peer.port()), local: arrival.local };
+    let behalf = Behalf { client: SocketAddr::new(record.client, arrival.peer.port()), local: arrival.local };
     let deadline = worker.deadlines.register();
     let mut tried: Vec<ServerId> = Vec::new();
     let mut last = None;
@@ -100,8 +99,7 @@ async fn connect(
             now: worker.unix_seconds(),
             worker: worker.index,
         };
-        let acquired =
-            pool.pool.acquire(&ask).map_err(|none| last.unwrap_or(Failure::NoServer(none)))?;
+        let acquired = pool.pool.acquire(&ask).map_err(|none| last.unwrap_or(Failure::NoServer(none)))?;
         let server = Arc::clone(acquired.lease.server());
         record.how = acquired.how.as_str();
         record.server = Some(Arc::clone(&server.name));

@@ -77,7 +77,8 @@ fn v1(bytes: &[u8]) -> Option<Parsed> {
         // The rest of such a line is to be ignored.
         "UNKNOWN" => None,
         "TCP4" | "TCP6" => {
-            let mut address = || words.next()?.parse::<IpAddr>().ok().filter(|ip| ip.is_ipv4() == (family == "TCP4"));
+            let mut address =
+                || words.next()?.parse::<IpAddr>().ok().filter(|ip| ip.is_ipv4() == (family == "TCP4"));
             let (source, destination) = (address()?, address()?);
             let (from, to) = (port(words.next()?)?, port(words.next()?)?);
             if words.next().is_some() {
@@ -100,7 +101,8 @@ fn v2(bytes: &[u8]) -> Option<Parsed> {
     // What can be told early is told early: nobody waits for the rest of a wrong header.
     let command = bytes.get(12).copied();
     let family = bytes.get(13).copied();
-    if command.is_some_and(|c| !matches!(c, 0x20 | 0x21)) || family.is_some_and(|f| f >> 4 > 3 || f & 0xf > 2) {
+    if command.is_some_and(|c| !matches!(c, 0x20 | 0x21)) || family.is_some_and(|f| f >> 4 > 3 || f & 0xf > 2)
+    {
         return None;
     }
     let (Some(command), Some(family), Some(length)) = (command, family, bytes.get(14..FIXED)) else {

@@ -19,6 +19,8 @@ pub(crate) struct Daemon {
     child: Child,
     dir: TempDir,
     address: SocketAddr,
+    /// What stands in its `listen` node.
+    listen: String,
     log: Arc<Mutex<Vec<u8>>>,
     /// Bound and never listening: it keeps the port ours while the daemon shares it.
     _port: Socket,
@@ -32,9 +34,18 @@ impl Daemon {
 
     /// The same on more workers.
     pub(crate) fn run_with(workers: usize, kdl: &str) -> Self {
+        Self::start(workers, "", kdl)
+    }
+
+    /// The same on one worker, with nodes inside `listen`.
+    pub(crate) fn listening(listen: &str, kdl: &str) -> Self {
+        Self::start(1, listen, kdl)
+    }
+
+    fn start(workers: usize, listen: &str, kdl: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (port, address) = reserve_port();
-        std::fs::write(dir.path().join("lbd.kdl"), preamble(dir.path(), address) + kdl).unwrap();
+        std::fs::write(dir.path().join("lbd.kdl"), preamble(dir.path(), address, listen) + kdl).unwrap();
         let mut child = Command::new(binary())
             .arg("run")
             .arg(dir.path().join("lbd.kdl"))
@@ -48,7 +59,7 @@ impl Daemon {
         let log = Arc::default();
         keep(child.stdout.take().unwrap(), &log);
         keep(child.stderr.take().unwrap(), &log);
-        let mut daemon = Self { child, dir, address, log, _port: port };
+        let mut daemon = Self { child, dir, address, listen: listen.to_owned(), log, _port: port };
         eventually("the daemon accepts connections", || {
             if let Some(status) = daemon.child.try_wait().unwrap() {
                 panic!("lbd ended with {status}:\n{}", daemon.log());
@@ -66,7 +77,7 @@ impl Daemon {
     /// Saves another configuration as a careful editor does: a new file, renamed over the old one.
     pub(crate) fn save(&self, kdl: &str) {
         let new = self.dir.path().join(".lbd.kdl.new");
-        std::fs::write(&new, preamble(self.dir.path(), self.address) + kdl).unwrap();
+        std::fs::write(&new, preamble(self.dir.path(), self.address, &self.listen) + kdl).unwrap();
         std::fs::rename(new, self.config()).unwrap();
     }
 
@@ -123,8 +134,11 @@ fn binary() -> PathBuf {
     std::env::var_os("LBD_BIN").map_or_else(|| env!("CARGO_BIN_EXE_lbd").into(), PathBuf::from)
 }
 
-fn preamble(dir: &Path, address: SocketAddr) -> String {
-    format!("listen \"{address}\" name=front\ncontrol socket=\"{}/control.sock\"\n", dir.display())
+fn preamble(dir: &Path, address: SocketAddr, listen: &str) -> String {
+    format!(
+        "listen \"{address}\" name=front {{\n{listen}\n}}\ncontrol socket=\"{}/control.sock\"\n",
+        dir.display()
+    )
 }
 
 /// A loopback port that is ours from now on: whoever asks the kernel for a free one gets another.

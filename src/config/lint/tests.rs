@@ -120,6 +120,17 @@ fn headers_of_everyone_and_sites_that_are_passed_by() {
 }
 
 #[test]
+fn what_needs_requests_where_there_are_none() {
+    let passed = |inside: &str, more: &str| {
+        format!("pool b {{ server \"10.0.0.2:1\"; {inside} }}\nlisten \":81\" {{ tcp pool=b; }}\n{more}")
+    };
+    warnings(&passed("sticky cookie", ""), &["LB217 4"]);
+    warnings(&passed("balance hash key=\"cookie:a\"", ""), &["LB217 4"]);
+    warnings(&passed("balance hash key=host; sticky source-ip", ""), &[]);
+    warnings(&passed("sticky cookie", "route \"/b\" pool=b"), &[]);
+}
+
+#[test]
 fn a_server_that_is_lbd_itself() {
     warnings(&format!("pool b {{ server \"127.0.0.1:80\"; }}{ROUTE}"), &["LB714 4"]);
     warnings(&format!("pool b {{ server \"localhost:80\"; }}{ROUTE}"), &["LB714 4"]);

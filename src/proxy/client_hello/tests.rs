@@ -71,7 +71,9 @@ fn a_hello_without_a_name_is_whole_too() {
 
 #[test]
 fn what_is_not_tls_is_told_at_once() {
-    for bytes in [&b"GET / HTTP/1.1\r\n"[..], b"\x16\x02", b"\x17\x03\x01", b"SSH-2.0", b"\x80\x2e\x01\x03\x01"] {
+    for bytes in
+        [&b"GET / HTTP/1.1\r\n"[..], b"\x16\x02", b"\x17\x03\x01", b"SSH-2.0", b"\x80\x2e\x01\x03\x01"]
+    {
         assert_eq!(read(bytes), Hello::Other, "{bytes:?}");
     }
 }
@@ -89,7 +91,11 @@ fn a_bent_hello_is_refused() {
     assert_eq!(read(&handmade(&[(0, &[&good[..], &[0]].concat())])), Hello::Wrong, "bytes behind the list");
     assert_eq!(read(b"\x16\x03\x01\x00\x00"), Hello::Wrong, "an empty record");
     assert_eq!(read(b"\x16\x03\x01\x00\x04\x02\x00\x00\x00"), Hello::Wrong, "a server's hello");
-    assert_eq!(read(b"\x16\x03\x01\x00\x02\x01\x00\x15\x03\x01\x00\x02\x02\x28"), Hello::Wrong, "an alert inside");
+    assert_eq!(
+        read(b"\x16\x03\x01\x00\x02\x01\x00\x15\x03\x01\x00\x02\x02\x28"),
+        Hello::Wrong,
+        "an alert inside"
+    );
     assert_eq!(read(b"\x16\x03\x01\x00\x04\x01\x01\x00\x00"), Hello::Wrong, "64 KiB announced");
 }
 

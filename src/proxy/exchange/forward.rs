@@ -154,7 +154,8 @@ impl Forward<'_> {
             local: self.connection.local,
         };
         if !tries.fresh
-            && let Some(kept) = self.connection.worker.upstreams.take(server, spec, &behalf, !tries.repeatable)
+            && let Some(kept) =
+                self.connection.worker.upstreams.take(server, spec, &behalf, !tries.repeatable)
         {
             return Ok(kept);
         }
