@@ -8,6 +8,7 @@ mod docs;
 mod hostile;
 mod layers;
 mod listening;
+mod process;
 mod proxying;
 mod reloading;
 mod saving;
