@@ -86,7 +86,11 @@ async fn connect(
     let pool = &route.pool;
     let counters = pool.pool.counters.shard(worker.index);
     counters.request();
-    let behalf = Behalf { client: SocketAddr::new(record.client, arrival.peer.port()), local: arrival.local };
+    let behalf = Behalf {
+        client: SocketAddr::new(record.client, arrival.peer.port()),
+        local: arrival.local,
+        peer: arrival.peer,
+    };
     let deadline = worker.deadlines.register();
     let mut tried: Vec<ServerId> = Vec::new();
     let mut last = None;

@@ -20,11 +20,15 @@ use super::stream::Stream;
 use crate::pool::{IdleHold, Server};
 use crate::snapshot::ConnectSpec;
 
-/// For whom a connection to a server is made: the client, and the address that it connected to.
+/// For whom a connection to a server is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Behalf {
+    /// Whom a PROXY header names.
     pub(crate) client: SocketAddr,
+    /// Where that one connected to.
     pub(crate) local: SocketAddr,
+    /// Whose connection it is: the client's own, or that of a trusted hop before it.
+    pub(crate) peer: SocketAddr,
 }
 
 /// A connection to a server, in use.
@@ -120,14 +124,14 @@ impl Upstreams {
         });
     }
 
-    /// Closes the connections that serve only this client, which is gone.
-    pub(crate) fn forget(&self, client: SocketAddr) {
+    /// Closes the connections that serve only those who came by the connection of `peer`, which is gone.
+    pub(crate) fn forget(&self, peer: SocketAddr) {
         if !self.personal.get() {
             return;
         }
         let mut personal = false;
         for shelf in self.shelves.borrow_mut().values_mut() {
-            shelf.idle.retain(|idle| idle.connection.behalf.is_none_or(|behalf| behalf.client != client));
+            shelf.idle.retain(|idle| idle.connection.behalf.is_none_or(|behalf| behalf.peer != peer));
             personal |= shelf.idle.iter().any(|idle| idle.connection.behalf.is_some());
         }
         self.personal.set(personal);

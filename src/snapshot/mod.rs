@@ -133,7 +133,11 @@ impl ListenerLive {
             return None;
         }
         let mut hold = ConnectionHold { live: Arc::clone(self), ip: None };
-        hold.count_for(ip, limits).then_some(hold)
+        if !hold.count_for(ip, limits) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(hold)
     }
 }
 
@@ -145,7 +149,6 @@ impl ConnectionHold {
         let mut by_ip = self.live.by_ip.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let count = by_ip.entry(ip).or_insert(0);
         if *count >= most {
-            self.live.refused.fetch_add(1, Ordering::Relaxed);
             return false;
         }
         *count += 1;

@@ -67,6 +67,23 @@ fn a_connection_names_its_client_and_serves_no_other() {
 }
 
 #[test]
+fn each_client_of_a_trusted_hop_has_connections_of_its_own_while_the_hop_stays() {
+    let server = server_v1();
+    let daemon = front(&server, "trust-forwarded \"127.0.0.1\"", "connections send-proxy=v1");
+    let mut hop = Client::connect(daemon.address());
+    for client in ["203.0.113.8", "203.0.113.9", "203.0.113.8"] {
+        let fields = format!("X-Forwarded-For: {client}\r\n");
+        assert_eq!(hop.request("GET", "/", &fields, b"").status(), 200);
+    }
+    let seen: Vec<_> = server.seen().iter().map(|bytes| text(bytes)).collect();
+    assert_eq!(seen.len(), 2, "{seen:?}");
+    assert!(seen[0].starts_with("PROXY TCP4 203.0.113.8 127.0.0.1 "), "{seen:?}");
+    assert!(seen[1].starts_with("PROXY TCP4 203.0.113.9 127.0.0.1 "), "{seen:?}");
+    drop(hop);
+    eventually("both end with the hop", || (server.seen().len() == 4).then_some(()));
+}
+
+#[test]
 fn version_2_names_the_client_that_a_balancer_in_front_named() {
     let server = server_v2();
     let daemon = front(&server, "proxy-protocol \"127.0.0.1\"", "connections send-proxy=v2");

@@ -152,6 +152,7 @@ impl Forward<'_> {
         let behalf = Behalf {
             client: SocketAddr::new(self.story.client.ip, self.connection.peer.port()),
             local: self.connection.local,
+            peer: self.connection.peer,
         };
         if !tries.fresh
             && let Some(kept) =
