@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Raw, line, logged, nobody, pool};
+use super::{Nobody, Raw, line, logged, pool};
 use crate::support::{Client, Daemon, eventually};
 
 fn front(listen: &str, servers: &[&Raw], inside: &str) -> Daemon {
@@ -41,12 +41,13 @@ fn connections_are_balanced_and_one_that_cannot_be_made_goes_to_another_server()
     let daemon = front("tcp pool=raw", &[&a, &b], "");
     let homes: std::collections::BTreeSet<_> = (0..4).map(|_| home(&daemon).1).collect();
     assert_eq!(homes.len(), 2, "{homes:?}");
-    let some = pool("raw", &[nobody(), a.address, nobody()], "");
+    let (c, d) = (Nobody::new(), Nobody::new());
+    let some = pool("raw", &[c.address(), a.address, d.address()], "");
     let daemon = Daemon::listening("tcp pool=raw", &some);
     for _ in 0..4 {
         assert_eq!(home(&daemon).1, "a");
     }
-    let none = pool("raw", &[nobody()], "") + "log { access to=stdout; }\n";
+    let none = pool("raw", &[c.address()], "") + "log { access to=stdout; }\n";
     let daemon = Daemon::listening("tcp pool=raw", &none);
     assert!(Client::connect(daemon.address()).is_closed());
     logged(&daemon, &["\"reason\":\"connect-failed\""]);
@@ -54,9 +55,9 @@ fn connections_are_balanced_and_one_that_cannot_be_made_goes_to_another_server()
 
 #[test]
 fn a_server_that_fails_its_check_gets_no_connections() {
-    let (a, b) = (Raw::echo("a"), nobody());
+    let (a, b) = (Raw::echo("a"), Nobody::new());
     let health = "health tcp interval=\"200ms\" timeout=\"200ms\" rise=1";
-    let daemon = Daemon::listening("tcp pool=raw", &pool("raw", &[b, a.address], health));
+    let daemon = Daemon::listening("tcp pool=raw", &pool("raw", &[b.address(), a.address], health));
     let status = eventually("checks are done", || {
         let pool = daemon.control("GET", "/v1/pools/raw").1;
         let text = pool.to_string();
