@@ -15,10 +15,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("observe", &[]),
     ("config", &["router"]),
     ("pool", &["observe"]),
+    ("limit", &[]),
     ("tls", &["config"]),
-    ("snapshot", &["config", "router", "tls", "pool", "observe"]),
+    ("snapshot", &["config", "router", "tls", "pool", "limit", "observe"]),
     // The snapshot hands on plain values of the model as they are: edits of heads, addresses, log settings.
-    ("proxy", &["router", "pool", "snapshot", "observe", "config::model"]),
+    ("proxy", &["router", "pool", "limit", "snapshot", "observe", "config::model"]),
     ("health", &["pool", "snapshot", "observe"]),
     ("drain", &["pool", "snapshot", "observe"]),
     ("cluster", &["pool", "snapshot", "observe"]),
@@ -45,6 +46,7 @@ const NEVER: &[(&str, &str, &[&str])] = &[
     ("config", "Instant", &[]),
     ("config", "SystemTime", &[]),
     ("pool", "kdl", &[]),
+    ("limit", "tokio", &[]),
     ("snapshot", "tokio::net", &[]),
     ("snapshot", "std::fs", &[]),
     ("proxy", "kdl", &[]),
@@ -56,13 +58,14 @@ const NEVER: &[(&str, &str, &[&str])] = &[
 
 /// Where tasks may be spawned: they have an owner.
 const SPAWNERS: &[&str] = &[
-    "src/daemon",             // owns every task and thread
-    "src/health",             // the reconciler owns the checkers
-    "src/proxy/accept.rs",    // the accept loop owns the connections
-    "src/proxy/worker.rs",    // and what is left of them at the end
-    "src/admin",              // its accept loop, on the steering thread
-    "src/control",            // its accept loop, on the steering thread
-    "src/cli/demo/origin.rs", // the embedded server's accept loop
+    "src/daemon",                    // owns every task and thread
+    "src/health",                    // the reconciler owns the checkers
+    "src/proxy/accept.rs",           // the accept loop owns the connections
+    "src/proxy/http2/connection.rs", // a connection owns the exchanges of its streams
+    "src/proxy/worker.rs",           // and what is left of them at the end
+    "src/admin",                     // its accept loop, on the steering thread
+    "src/control",                   // its accept loop, on the steering thread
+    "src/cli/demo/origin.rs",        // the embedded server's accept loop
 ];
 
 #[test]

@@ -7,6 +7,7 @@ mod exposure;
 mod passing;
 mod pools;
 mod routes;
+mod splits;
 mod stickiness;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ pub(crate) fn run<'a>(
 ) {
     let subject = Subject { cx, root, written, model, complete };
     routes::run(&subject);
+    splits::run(&subject);
     pools::run(&subject);
     stickiness::run(&subject);
     tls::run(&subject);

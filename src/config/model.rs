@@ -4,6 +4,7 @@
 
 mod pool;
 mod process;
+mod route_parts;
 mod tcp;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use crate::router::{Conditions, PathOptions, Pattern};
 
 pub use pool::*;
 pub use process::*;
+pub use route_parts::*;
 pub use tcp::*;
 
 /// A name as written: pool, server, listener, route.
@@ -33,6 +35,8 @@ pub struct Model {
     pub sites: Vec<Site>,
     /// Pools by name.
     pub pools: BTreeMap<Name, Pool>,
+    /// Pages for errors, the first that fits; sites and routes take them over.
+    pub error_pages: Vec<ErrorPage>,
     /// The plain-HTTP endpoint for the balancer above.
     pub status: Option<Status>,
     /// The control sockets.
@@ -89,6 +93,8 @@ pub struct Listener {
     pub address: ListenAddress,
     /// Terminate TLS.
     pub tls: Option<ListenerTls>,
+    /// What it speaks, the preferred first: by ALPN with TLS, by the first bytes without.
+    pub protocols: Vec<Protocol>,
     /// Answer everything with a redirect to https.
     pub redirect_to_https: Option<RedirectToHttps>,
     /// Connections that are passed on as they are; at most one for each `sni`.
@@ -107,6 +113,15 @@ pub struct Listener {
     pub backlog: u32,
     /// Where it was written.
     pub place: Place,
+}
+
+/// An HTTP version that a listener speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// HTTP/1.1 and 1.0.
+    Http1,
+    /// HTTP/2.
+    Http2,
 }
 
 /// `tls` inside `listen`.
@@ -173,6 +188,8 @@ pub struct Limits {
     pub header_bytes: u32,
     /// Fields of a request head.
     pub headers: u32,
+    /// Requests at once on one HTTP/2 connection.
+    pub streams: u32,
 }
 
 impl Limits {
@@ -202,6 +219,8 @@ pub struct Site {
     pub certificates: Vec<Certificate>,
     /// Its routes, in no meaningful order.
     pub routes: Vec<Route>,
+    /// Pages for errors of requests that no route takes: the site's, then those of the top level.
+    pub error_pages: Vec<ErrorPage>,
     /// Where it was written; the first top-level route for the default site.
     pub place: Place,
 }
@@ -237,6 +256,12 @@ pub struct Route {
     pub timeout: Timeouts,
     /// When another server is tried.
     pub retry: Retry,
+    /// What is changed before it is forwarded.
+    pub rewrite: Option<Rewrite>,
+    /// All must have a token; the site's and the route's, sorted by name.
+    pub rate_limits: Vec<RateLimit>,
+    /// Pages for errors, the first that fits: the route's, the site's, those of the top level.
+    pub error_pages: Vec<ErrorPage>,
     /// Where it was written.
     pub place: Place,
     /// The same, in bytes.
@@ -248,6 +273,8 @@ pub struct Route {
 pub enum Action {
     /// Forward to a pool.
     Pool(Name),
+    /// Forward to one of several.
+    Split(Split),
     /// Answer with a redirect.
     Redirect {
         /// The `Location`, with holes.

@@ -1,15 +1,17 @@
 //! From what was written to what is meant: names become references, defaults are filled in, and
 //! everything that contradicts something else is found, all of it and not only the first.
 
+mod limits;
 mod listeners;
 mod pools;
 mod sites;
+mod split_cookies;
 mod tcp;
 mod ties;
 
 use super::ast::{self, lint::Lint, listen::Listen, pool::Pool, site::Site};
 use super::diagnostic::{Diagnostic, Place, Report, Severity, Span};
-use super::model::{Action, Control, Log, Model, Reload, Status};
+use super::model::{Action, Control, ErrorPage, Log, Model, Reload, Status};
 use super::node::Node;
 use super::reader::{Block, Cx};
 use super::source::Sources;
@@ -17,6 +19,8 @@ use super::{lint, schema};
 
 #[cfg(test)]
 mod mutation_tests;
+#[cfg(test)]
+mod route_part_tests;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +44,8 @@ pub(crate) struct Written<'n> {
     pub(crate) sites: Vec<Site<'n>>,
     /// `pool`
     pub(crate) pools: Vec<Pool<'n>>,
+    /// `error-page` at the top level
+    pub(crate) error_pages: Vec<ErrorPage>,
     /// `status`
     pub(crate) status: Option<Status>,
     /// Where `status` stands.
@@ -87,6 +93,7 @@ impl<'n> Written<'n> {
             listens: ast::listen::read(root),
             sites: ast::site::read(root),
             pools: ast::pool::read(root),
+            error_pages: ast::error_page::read(root),
             status: ast::status::read(root),
             status_span: root.one("status").map(|r| r.span()),
             control: ast::control::read(root),
@@ -100,12 +107,14 @@ impl<'n> Written<'n> {
 fn assemble(cx: &Cx<'_>, root: Block<'_>, written: &Written<'_>) -> Model {
     let mut listeners = listeners::resolve(cx, written);
     let pools = pools::resolve(cx, written);
+    split_cookies::check(cx, written, &pools);
     tcp::resolve(cx, root, written, &mut listeners, &pools);
     let sites = sites::resolve(cx, root, written, &listeners, &pools);
     Model {
         listeners,
         sites,
         pools,
+        error_pages: written.error_pages.clone(),
         status: written.status.clone(),
         control: written.control.clone(),
         log: written.log.clone(),

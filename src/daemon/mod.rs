@@ -104,30 +104,44 @@ impl Workers {
     }
 }
 
+/// What there is before the first file is read.
+struct Ground {
+    signals: Signals,
+    keys: Arc<KeyRing>,
+    current: Current,
+    events: Arc<Events>,
+    workers: Workers,
+    log: AccessLogWriter,
+    open_files: Option<u64>,
+}
+
+impl Ground {
+    fn lay(options: &Options) -> Result<Self, Ended> {
+        let failed = |doing: &'static str| {
+            move |error: std::io::Error| {
+                error!(%error, "{doing}");
+                Ended::Failed
+            }
+        };
+        let signals = Signals::listen().map_err(failed("cannot listen for signals"))?;
+        let open_files = limits::raise_open_files();
+        let keys = keys(options.state_dir.as_deref())?;
+        let (current, events) = (Current::new(), Events::new());
+        let log = AccessLogWriter::start().map_err(failed("cannot start the access log"))?;
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = Workers::start(options.workers.unwrap_or_else(cores), &current, &log)
+            .map_err(failed("cannot start the workers"))?;
+        Ok(Self { signals, keys, current, events, workers, log, open_files })
+    }
+}
+
 async fn steer(options: Options) -> Ended {
-    let count =
-        options.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let mut signals = match Signals::listen() {
-        Ok(signals) => signals,
-        Err(error) => {
-            error!(%error, "cannot listen for signals");
-            return Ended::Failed;
-        }
-    };
-    let files = limits::raise_open_files();
-    let keys = match keys(options.state_dir.as_deref()) {
-        Ok(keys) => keys,
+    let ground = match Ground::lay(&options) {
+        Ok(ground) => ground,
         Err(ended) => return ended,
     };
-    let (current, events) = (Current::new(), Events::new());
-    let workers = AccessLogWriter::start().and_then(|log| Ok((Workers::start(count, &current, &log)?, log)));
-    let (workers, log) = match workers {
-        Ok(started) => started,
-        Err(error) => {
-            error!(%error, "cannot start the workers");
-            return Ended::Failed;
-        }
-    };
+    let Ground { mut signals, keys, current, events, workers, log, open_files } = ground;
+    let count = workers.orders.len();
     let drains = Drains::new(Arc::clone(&events));
     let sockets = Sockets::new(Arc::clone(&events), current.clone());
     let steering = Steering::new(
@@ -139,7 +153,7 @@ async fn steer(options: Options) -> Ended {
         Arc::clone(&events),
         log.clone(),
         count,
-        files,
+        open_files,
     );
     let bound = steering.bound();
     let reload_options = crate::reload::Options {
@@ -149,37 +163,29 @@ async fn steer(options: Options) -> Ended {
         timing: Timing::default(),
     };
     let load: crate::reload::Load = Arc::new(crate::config::load);
-    let (mut reloader, handle) =
-        Reloader::new(reload_options, load, Arc::new(FsLoader), steering, Arc::clone(&events));
+    let (mut reloader, handle) = Reloader::new(reload_options, load, Arc::new(FsLoader), steering, events);
     let (stop, stopping) = watch::channel(None);
-    let stop = Rc::new(stop);
-    let face = ControlFace::new(
-        current.clone(),
-        handle.clone(),
-        options.config.clone(),
-        bound,
-        count,
-        Rc::clone(&stop),
-    );
+    let (face_current, main) = (current.clone(), options.config.clone());
+    let face = ControlFace::new(face_current, handle.clone(), main, bound, count, Rc::new(stop));
     sockets.attach(Rc::clone(&face), Arc::clone(&drains), handle.clone());
     match reloader.boot().await {
-        Ok(applied) => info!(
-            generation = applied.generation,
-            workers = count,
-            "lbd {} serves",
-            env!("CARGO_PKG_VERSION")
-        ),
+        Ok(applied) => {
+            info!(
+                generation = applied.generation,
+                workers = count,
+                "lbd {} serves",
+                env!("CARGO_PKG_VERSION")
+            );
+        }
         Err(refused) => return report(&refused, &options),
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    tokio::task::spawn_local(Arc::clone(&drains).run());
+    tokio::task::spawn_local(drains.run());
     tokio::task::spawn_local(reloader.run());
     tokio::task::spawn_local(forget_the_idle(current));
     tokio::task::spawn_local(ControlFace::keep_texts(face, handle.clone()));
     let deadline = signals.obey(&handle, &log, stopping).await;
-    let ended = stop_in_order(&workers, &sockets, &mut signals, deadline).await;
-    drop(log);
-    ended
+    stop_in_order(&workers, &sockets, &mut signals, deadline).await
 }
 
 /// Entries of sticky tables that nobody used for too long make room, also in tables that nobody asks.

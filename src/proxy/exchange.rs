@@ -7,8 +7,12 @@
 mod answer;
 mod attempt;
 mod deliver;
+mod error_page;
 mod forward;
+mod limit;
+mod rewrite;
 mod routing;
+mod split;
 mod upgrade;
 
 use std::time::{Duration, Instant};
@@ -67,7 +71,7 @@ impl Story {
         let client = Client::of(
             &scratch.request,
             connection.peer.ip(),
-            connection.stream.is_tls(),
+            connection.wire.is_tls(),
             &connection.listener.trust_forwarded,
         );
         Self {
@@ -120,6 +124,7 @@ async fn stations(
     if !route.admits(story.client.ip) {
         return Err(Failure::Forbidden);
     }
+    limit::check(&route, &RequestFacts { head: &scratch.request, client_ip: story.client.ip })?;
     if let (Some(limit), BodyFraming::Length(length)) = (route.body_limit, scratch.request.framing())
         && length > limit
     {
@@ -131,6 +136,8 @@ async fn stations(
                 .run()
                 .await
         }
+        // Routing took one of its ways.
+        ActionSnap::Split(_) => Err(Failure::NoRoute),
         ActionSnap::Redirect { status, .. } => {
             answer::redirect(connection, scratch, story, *status, &path.location).await
         }

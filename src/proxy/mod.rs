@@ -1,9 +1,10 @@
 //! The data path, in the order that a request meets it.
 //!
-//! [`worker`] owns a thread's share; `accept` takes connections; `connection` reads heads; `exchange` is one
-//! request (read that first); `arrival` knows who a connection comes from before that, and `passage` passes
-//! on what is not for HTTP; `upstream` holds this worker's connections to servers; `pump` moves bodies,
-//! `tunnel` upgraded streams. `failure` is the table of every way out that is not the server's answer.
+//! [`worker`] owns a thread's share; `accept` takes connections; `arrival` knows who a connection comes from, and
+//! `passage` passes on what is not for HTTP; `connection` reads heads, `http2` takes streams; `exchange` is one
+//! request (read that first) over a `wire`, a client of either version; `upstream` holds this worker's
+//! connections to servers; `pump` moves bodies, `tunnel` upgraded streams. `failure` is the table of every way
+//! out that is not the server's answer.
 
 mod accept;
 mod access_log;
@@ -19,6 +20,7 @@ mod failure;
 mod forwarded;
 pub mod head;
 pub mod http1;
+mod http2;
 pub mod listeners;
 mod passage;
 mod proxy_protocol;
@@ -27,6 +29,7 @@ mod scratch;
 mod stream;
 mod tunnel;
 mod upstream;
+mod wire;
 pub mod worker;
 
 pub use access_log::{AccessLog, AccessLogWriter};

@@ -5,6 +5,9 @@
 
 mod compile;
 mod current;
+mod limits;
+mod rewrite;
+mod split;
 mod tcp;
 
 use std::collections::BTreeMap;
@@ -19,11 +22,14 @@ use ipnet::IpNet;
 
 pub use compile::{Context, compile};
 pub use current::{Current, Reader};
+pub use limits::{LimitSnap, Limiters};
+pub use rewrite::RewriteSnap;
+pub use split::{BranchSnap, Chosen, SplitSnap};
 pub use tcp::{TcpRouteSnap, TcpSnap};
 
 use crate::config::model::{
-    AccessLog, ClientTimeouts, HeaderEdit, Limits, ListenAddress, LocationPart, ProxyProtocol,
-    RedirectToHttps, Retry, SendProxy, Timeouts,
+    AccessLog, ClientTimeouts, ErrorPage, HeaderEdit, Limits, ListenAddress, LocationPart, Protocol,
+    ProxyProtocol, RedirectToHttps, Retry, SendProxy, Timeouts,
 };
 use crate::pool::{Pool, TlsToServer};
 use crate::router::{Conditions, HostRouter, PathOptions, PathRouter, Pattern};
@@ -39,12 +45,20 @@ pub struct Snapshot {
     pub listeners: Vec<Arc<ListenerSnap>>,
     /// Pools by name.
     pub pools: BTreeMap<Arc<str>, Arc<PoolSnap>>,
+    /// Buckets of its limits of rate.
+    pub limiters: Limiters,
 }
 
 impl Snapshot {
     /// The world before the first file.
     pub fn empty() -> Self {
-        Self { generation: 0, since: SystemTime::now(), listeners: Vec::new(), pools: BTreeMap::new() }
+        Self {
+            generation: 0,
+            since: SystemTime::now(),
+            listeners: Vec::new(),
+            pools: BTreeMap::new(),
+            limiters: Limiters::new(),
+        }
     }
 
     /// The listener on `address`.
@@ -62,6 +76,8 @@ pub struct ListenerSnap {
     pub address: ListenAddress,
     /// How it terminates TLS.
     pub tls: Option<ListenerTlsSnap>,
+    /// What it speaks, the preferred first.
+    pub protocols: Vec<Protocol>,
     /// Whether it only redirects.
     pub redirect_to_https: Option<RedirectToHttps>,
     /// Connections that are passed on; `None` when all are for HTTP.
@@ -86,6 +102,8 @@ pub struct ListenerSnap {
     pub access_log: Option<Arc<AccessLog>>,
     /// Sites by host.
     pub sites: HostRouter<Arc<SiteSnap>>,
+    /// Pages for errors of requests that no site takes.
+    pub error_pages: Vec<ErrorPage>,
     /// What survives reloads.
     pub live: Arc<ListenerLive>,
 }
@@ -183,6 +201,8 @@ pub struct SiteSnap {
     pub routes: PathRouter<Arc<RouteSnap>>,
     /// The same, to be listed.
     pub list: Vec<Arc<RouteSnap>>,
+    /// Pages for errors of requests that no route takes.
+    pub error_pages: Vec<ErrorPage>,
 }
 
 /// A route, compiled.
@@ -218,6 +238,12 @@ pub struct RouteSnap {
     pub timeout: Timeouts,
     /// When another server is tried.
     pub retry: Retry,
+    /// What is changed before it is forwarded.
+    pub rewrite: Option<RewriteSnap>,
+    /// All must have a token.
+    pub rate_limits: Vec<LimitSnap>,
+    /// Pages for errors, the first that fits.
+    pub error_pages: Vec<ErrorPage>,
 }
 
 impl RouteSnap {
@@ -233,6 +259,8 @@ impl RouteSnap {
 pub enum ActionSnap {
     /// Forward.
     Pool(Arc<PoolSnap>),
+    /// Forward to one of several. Routing takes one of its routes, so nothing behind it meets this.
+    Split(SplitSnap),
     /// Redirect.
     Redirect {
         /// `Location`, with holes.
@@ -332,7 +360,13 @@ mod tests {
     use super::*;
 
     fn limits(all: u32, per_ip: Option<u32>) -> Limits {
-        Limits { max_connections: Some(all), max_connections_per_ip: per_ip, header_bytes: 0, headers: 0 }
+        Limits {
+            max_connections: Some(all),
+            max_connections_per_ip: per_ip,
+            header_bytes: 0,
+            headers: 0,
+            streams: 1,
+        }
     }
 
     #[test]

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::super::diagnostic::Diagnostic;
-use super::super::model::{Action, Balance, Key, Sticky};
+use super::super::model::{Balance, Key, Sticky};
 use super::Subject;
 
 pub(super) fn run(s: &Subject<'_>) {
     let passed: BTreeSet<_> = s.model.listeners.iter().flat_map(|l| &l.tcp).map(|tcp| &tcp.pool).collect();
     let routes = || s.model.sites.iter().flat_map(|site| &site.routes);
     for pool in s.written.pools.iter().filter(|pool| passed.contains(&pool.pool.name)) {
-        if routes().any(|route| matches!(&route.action, Action::Pool(name) if *name == pool.pool.name)) {
+        if routes().any(|route| route.action.pools().any(|name| *name == pool.pool.name)) {
             continue;
         }
         let block = pool.reader.block();

@@ -15,8 +15,13 @@ fn the_smallest_file_means_a_listener_a_pool_and_a_route_with_every_default() {
     let [listener] = model.listeners.as_slice() else { panic!("{:?}", model.listeners) };
     assert_eq!((listener.name.as_ref(), listener.address.ip, listener.address.port), (":80", None, 80));
     assert_eq!((listener.reuse_port, listener.backlog), (true, 1024));
-    let limits =
-        Limits { max_connections: None, max_connections_per_ip: None, header_bytes: 65536, headers: 128 };
+    let limits = Limits {
+        max_connections: None,
+        max_connections_per_ip: None,
+        header_bytes: 65536,
+        headers: 128,
+        streams: 128,
+    };
     assert_eq!(listener.limits, limits);
     let clocks = listener.timeout;
     assert_eq!(
@@ -205,7 +210,7 @@ fn a_route_does_exactly_one_thing() {
     errors("route \"/x\"", &["LB203 4"]);
     errors("route \"/x\" pool=app { respond 404; }", &["LB203 4"]);
     errors("route \"/x\" { redirect \"/y\"; respond 404; }", &["LB203 4"]);
-    errors("route \"/x\" { split { to app; }; }", &["LB100 4"]);
+    errors("route \"/x\" pool=app { split { to app; }; }", &["LB203 4"]);
     errors("route \"/x\" { respond 204 body=\"x\"; }", &["LB102 4"]);
     errors("route \"/x\" { respond 100; }", &["LB102 4"]);
 }
