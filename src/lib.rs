@@ -36,6 +36,7 @@
 //! 2. **Request**: accept -> head ([`proxy::http1`], [`proxy::head`]) -> `proxy/exchange.rs` -> snapshot ->
 //!    [`router`] -> [`limit`] -> [`pool::Pool::acquire`] -> a connection to the server -> the answer's head and body, or a
 //!    tunnel -> access log. Each way out that is not the server's answer passes `proxy/failure.rs`.
+//!    What a `tcp` of the listener takes leaves after accept: `proxy/arrival.rs` -> `proxy/passage.rs` -> a tunnel.
 //! 3. **Health**: a checker probes ([`health::probe`]) -> [`pool::Server::observe`] -> the pure state machine
 //!    ([`pool::health`]) -> a transition -> one log line, one event.
 //! 4. **Control**: `lbctl` -> the socket ([`control`]) -> a handler -> pools, reloader, drains -> `control/view`.

@@ -9,6 +9,7 @@ mod docs;
 mod hostile;
 mod http2;
 mod layers;
+mod listening;
 mod process;
 mod proxying;
 mod reloading;

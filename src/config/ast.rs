@@ -25,5 +25,6 @@ pub(crate) mod site;
 mod split;
 pub(crate) mod status;
 pub(crate) mod sticky;
+pub(crate) mod tcp;
 pub(crate) mod timeout;
 pub(crate) mod upstream_tls;

@@ -5,6 +5,7 @@
 
 mod exposure;
 mod overload;
+mod passing;
 mod pools;
 mod routes;
 mod splits;
@@ -49,5 +50,6 @@ pub(crate) fn run<'a>(
     overload::run(&subject);
     stickiness::run(&subject);
     tls::run(&subject);
+    passing::run(&subject);
     exposure::run(&subject);
 }

@@ -5,6 +5,7 @@
 mod pool;
 mod process;
 mod route_parts;
+mod tcp;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -20,6 +21,7 @@ use crate::router::{Conditions, PathOptions, Pattern};
 pub use pool::*;
 pub use process::*;
 pub use route_parts::*;
+pub use tcp::*;
 
 /// A name as written: pool, server, listener, route.
 pub type Name = Arc<str>;
@@ -95,6 +97,10 @@ pub struct Listener {
     pub protocols: Vec<Protocol>,
     /// Answer everything with a redirect to https.
     pub redirect_to_https: Option<RedirectToHttps>,
+    /// Connections that are passed on as they are; at most one for each `sni`.
+    pub tcp: Vec<TcpRoute>,
+    /// Who sends a PROXY header.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Hard caps.
     pub limits: Limits,
     /// Client-side clocks.

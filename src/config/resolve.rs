@@ -6,6 +6,7 @@ mod listeners;
 mod pools;
 mod sites;
 mod split_cookies;
+mod tcp;
 mod ties;
 
 use super::ast::{self, lint::Lint, listen::Listen, pool::Pool, site::Site};
@@ -104,9 +105,10 @@ impl<'n> Written<'n> {
 }
 
 fn assemble(cx: &Cx<'_>, root: Block<'_>, written: &Written<'_>) -> Model {
-    let listeners = listeners::resolve(cx, written);
+    let mut listeners = listeners::resolve(cx, written);
     let pools = pools::resolve(cx, written);
     split_cookies::check(cx, written, &pools);
+    tcp::resolve(cx, root, written, &mut listeners, &pools);
     let sites = sites::resolve(cx, root, written, &listeners, &pools);
     Model {
         listeners,

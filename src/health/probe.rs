@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -102,8 +102,12 @@ impl Target<'_> {
     async fn probe(&self, report: &mut ProbeReport) -> Result<Verdict, Failure> {
         let endpoint = report.endpoint.ok_or_else(|| Failure("name does not resolve".into()))?;
         let start = Instant::now();
-        let stream = TcpStream::connect(endpoint).await.map_err(|error| failed("connect", &error))?;
+        let mut stream = TcpStream::connect(endpoint).await.map_err(|error| failed("connect", &error))?;
         report.connect = Some(start.elapsed());
+        // A port of its own for checks does not expect what traffic begins with.
+        if let Some(greeting) = self.spec.greeting.filter(|_| self.port == self.server.port) {
+            stream.write_all(greeting).await.map_err(|error| failed("send", &error))?;
+        }
         let Some(tls) = &self.spec.tls else {
             return self.speak(stream, report).await;
         };

@@ -30,6 +30,8 @@ pub struct CheckSpec {
     pub initial_up: bool,
     /// Speak TLS.
     pub tls: Option<TlsToServer>,
+    /// Sent ahead of everything, on the port of traffic: a PROXY header that names nobody.
+    pub greeting: Option<&'static [u8]>,
 }
 
 /// What a check asks.

@@ -20,6 +20,8 @@ pub enum SessionKind {
     WebSocket,
     /// Another upgrade or a CONNECT: it can only be cut.
     Tunnel,
+    /// A connection of a `tcp` listener: it can only be cut.
+    Tcp,
     /// A response that streams for long (server-sent events).
     Stream,
 }
@@ -30,6 +32,7 @@ impl SessionKind {
         match self {
             Self::WebSocket => "websocket",
             Self::Tunnel => "tunnel",
+            Self::Tcp => "tcp",
             Self::Stream => "stream",
         }
     }

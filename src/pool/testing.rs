@@ -68,6 +68,7 @@ pub(crate) fn check_spec() -> CheckSpec {
         port: None,
         initial_up: false,
         tls: None,
+        greeting: None,
     }
 }
 

@@ -10,11 +10,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tracing::{debug, warn};
 
-use super::connection;
+use super::arrival::{Arrival, Purpose};
+use super::buffer::Buffer;
 use super::stream::Stream;
 use super::worker::Worker;
-use crate::config::model::ListenAddress;
-use crate::snapshot::ListenerSnap;
+use super::{connection, passage};
+use crate::config::model::{Limits, ListenAddress};
+use crate::snapshot::{ConnectionHold, ListenerSnap};
 
 /// After the process ran out of file descriptors: long enough for some to be closed.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -58,43 +60,76 @@ async fn refused(error: &io::Error, address: ListenAddress) {
 fn admit(worker: &Rc<Worker>, address: ListenAddress, tcp: TcpStream, peer: SocketAddr) {
     let Some(listener) = worker.with_snapshot(|world| world.listener(address).cloned()) else { return };
     // A connection over the limit is closed at once: an answer would cost what the limit is to save.
-    let Some(hold) = listener.live.admit(peer.ip(), &listener.limits) else { return };
+    // Who comes by a balancer in front is counted when that has said who it is.
+    let proxied = listener.proxy_protocol.as_ref().is_some_and(|proxy| proxy.is_due_from(peer.ip()));
+    let limits = match proxied {
+        true => Limits { max_connections_per_ip: None, ..listener.limits },
+        false => listener.limits,
+    };
+    let Some(hold) = listener.live.admit(peer.ip(), &limits) else { return };
     let open = worker.enter();
     let worker = Rc::clone(worker);
     tokio::task::spawn_local(async move {
-        let _held = (hold, open);
-        serve(worker, listener, tcp, peer).await;
+        let (mut hold, _open) = (hold, open);
+        serve(worker, listener, tcp, peer, &mut hold).await;
     });
 }
 
-async fn serve(worker: Rc<Worker>, listener: Arc<ListenerSnap>, tcp: TcpStream, peer: SocketAddr) {
+async fn serve(
+    worker: Rc<Worker>,
+    listener: Arc<ListenerSnap>,
+    tcp: TcpStream,
+    peer: SocketAddr,
+    hold: &mut ConnectionHold,
+) {
     let local = tcp.local_addr();
     if let Err(error) = tcp.set_nodelay(true) {
         debug!(%peer, %error, "cannot set TCP_NODELAY");
         return;
     }
     let Ok(local) = local else { return };
-    let Some(stream) = secure(&worker, &listener, tcp, peer).await else { return };
+    let mut arrival = Arrival { tcp, input: None, peer, local };
+    let Some(purpose) = arrival.purpose(&worker, &listener, hold).await else { return };
+    if let Purpose::Tcp(route, name) = purpose {
+        // Boxed, so that a long passage does not carry the memory of its beginning.
+        let passage = Box::pin(passage::begin(&worker, &listener, arrival, &route, name)).await;
+        drop((listener, route));
+        if let Some(mut passage) = passage {
+            passage.run(&worker).await;
+        }
+        return;
+    }
+    let Arrival { tcp, input, peer, local } = arrival;
+    let Some((stream, input)) = secure(&worker, &listener, tcp, input, peer).await else { return };
     // Boxed, so that a tunnel does not carry the memory of the requests before it.
-    let upgraded = Box::pin(connection::serve(Rc::clone(&worker), listener, stream, peer, local)).await;
+    let upgraded =
+        Box::pin(connection::serve(Rc::clone(&worker), listener, stream, input, peer, local)).await;
+    worker.upstreams.forget(peer);
     if let Some(mut upgraded) = upgraded {
         upgraded.run(&worker).await;
     }
 }
 
-/// The TLS handshake, where the listener has TLS.
+/// The TLS handshake, where the listener has TLS. Gives back what was read ahead and is not TLS.
 async fn secure(
     worker: &Rc<Worker>,
     listener: &ListenerSnap,
     tcp: TcpStream,
+    input: Option<Buffer>,
     peer: SocketAddr,
-) -> Option<Stream> {
-    let Some(tls) = &listener.tls else { return Some(Stream::Plain(tcp)) };
+) -> Option<(Stream, Option<Buffer>)> {
+    let Some(tls) = &listener.tls else { return Some((Stream::Plain(tcp), input)) };
     let deadline = worker.deadlines.register();
     deadline.arm(tls.handshake_timeout);
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&tls.config));
-    match deadline.within(acceptor.accept(tcp)).await {
-        Ok(Ok(stream)) => Some(Stream::Accepted(Box::new(stream))),
+    let begin = |tls: &mut rustls::ServerConnection| {
+        if let Some(input) = input {
+            read_ahead(tls, input.bytes());
+            worker.buffers.give(input);
+        }
+    };
+    match deadline.within(acceptor.accept_with(tcp, begin)).await {
+        Ok(Ok(stream)) => Some((Stream::Accepted(Box::new(stream)), None)),
         Ok(Err(error)) => {
             debug!(%peer, listener = %listener.name, %error, "tls handshake failed");
             None
@@ -102,6 +137,17 @@ async fn secure(
         Err(_) => {
             debug!(%peer, listener = %listener.name, "tls handshake timed out");
             None
+        }
+    }
+}
+
+/// Gives TLS what was read before it. An error is left for the handshake, which meets it again and tells
+/// the client.
+fn read_ahead(tls: &mut rustls::ServerConnection, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        let taken = tls.read_tls(&mut bytes);
+        if tls.process_new_packets().is_err() || !taken.is_ok_and(|n| n > 0) {
+            return;
         }
     }
 }

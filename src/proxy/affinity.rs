@@ -65,7 +65,8 @@ impl Affinity for RequestFacts<'_> {
     }
 }
 
-fn hash_ip(ip: IpAddr) -> u64 {
+/// The hash of an address.
+pub(crate) fn hash_ip(ip: IpAddr) -> u64 {
     match ip {
         IpAddr::V4(ip) => balance::hash(&ip.octets()),
         IpAddr::V6(ip) => balance::hash(&ip.octets()),

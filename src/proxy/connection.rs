@@ -65,17 +65,18 @@ pub(crate) async fn serve(
     worker: Rc<Worker>,
     listener: Arc<ListenerSnap>,
     stream: Stream,
+    input: Option<Buffer>,
     peer: SocketAddr,
     local: SocketAddr,
 ) -> Option<Box<Upgraded>> {
     if stream.chose_http2() || !listener.protocols.contains(&Protocol::Http1) {
-        http2::serve(worker, listener, stream, None, peer, local).await;
+        http2::serve(worker, listener, stream, input, peer, local).await;
         return None;
     }
     let deadline = worker.deadlines.register();
     let wire = Wire::Http1(stream);
     let mut connection =
-        ClientConnection { worker, listener, wire, input: None, peer, local, deadline, orphaned: false };
+        ClientConnection { worker, listener, wire, input, peer, local, deadline, orphaned: false };
     let mut patience = connection.listener.timeout.request_header;
     loop {
         if !connection.wait_for_bytes(patience).await {

@@ -1,13 +1,17 @@
 //! The data path, in the order that a request meets it.
 //!
-//! [`worker`] owns a thread's share; `accept` takes connections; `connection` reads heads, `http2` takes
-//! streams; `exchange` is one request (read that first) over a `wire`, a client of either version; `upstream`
-//! holds this worker's connections to servers; `pump` moves bodies, `tunnel` upgraded streams. `failure` is the table of every way out that is not the server's answer.
+//! [`worker`] owns a thread's share; `accept` takes connections; `arrival` knows who a connection comes from, and
+//! `passage` passes on what is not for HTTP; `connection` reads heads, `http2` takes streams; `exchange` is one
+//! request (read that first) over a `wire`, a client of either version; `upstream` holds this worker's
+//! connections to servers; `pump` moves bodies, `tunnel` upgraded streams. `failure` is the table of every way
+//! out that is not the server's answer.
 
 mod accept;
 mod access_log;
 mod affinity;
+mod arrival;
 mod buffer;
+mod client_hello;
 mod connection;
 pub mod date;
 mod deadline;
@@ -18,6 +22,8 @@ pub mod head;
 pub mod http1;
 mod http2;
 pub mod listeners;
+mod passage;
+mod proxy_protocol;
 mod pump;
 mod scratch;
 mod stream;

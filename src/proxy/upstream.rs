@@ -3,21 +3,33 @@
 //! Kept per worker, so taking and giving back is two map look-ups and no lock. A connection is tied to
 //! the [`ConnectSpec`] that it was made under: when a reload changes TLS or limits, it is not used again.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tracing::debug;
 
 use super::failure::Failure;
+use super::proxy_protocol;
 use super::stream::Stream;
 use crate::pool::{IdleHold, Server};
 use crate::snapshot::ConnectSpec;
+
+/// For whom a connection to a server is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Behalf {
+    /// Whom a PROXY header names.
+    pub(crate) client: SocketAddr,
+    /// Where that one connected to.
+    pub(crate) local: SocketAddr,
+    /// Whose connection it is: the client's own, or that of a trusted hop before it.
+    pub(crate) peer: SocketAddr,
+}
 
 /// A connection to a server, in use.
 #[derive(Debug)]
@@ -27,6 +39,8 @@ pub(crate) struct Connection {
     /// Whether it carried a request before: a close before any answer is then no failure of the server.
     pub(crate) reused: bool,
     uses: u32,
+    /// Whom its PROXY header names: it serves nobody else.
+    behalf: Option<Behalf>,
 }
 
 #[derive(Debug)]
@@ -48,6 +62,8 @@ struct Shelf {
 #[derive(Debug, Default)]
 pub(crate) struct Upstreams {
     shelves: RefCell<HashMap<usize, Shelf, FixedState>>,
+    /// Whether some of them serve one client only.
+    personal: Cell<bool>,
 }
 
 impl Upstreams {
@@ -57,11 +73,12 @@ impl Upstreams {
         &self,
         server: &Arc<Server>,
         spec: &Arc<ConnectSpec>,
+        behalf: &Behalf,
         certain: bool,
     ) -> Option<Connection> {
         let mut shelves = self.shelves.borrow_mut();
         let shelf = shelves.get_mut(&key(server))?;
-        while let Some(mut idle) = shelf.idle.pop() {
+        while let Some(mut idle) = shelf.last_for(spec.send_proxy.map(|_| *behalf)) {
             if Arc::ptr_eq(&idle.spec, spec)
                 && idle.connection.is_quiet()
                 && !(certain && idle.connection.has_news())
@@ -91,6 +108,7 @@ impl Upstreams {
         if shelf.idle.len() >= spec.max_idle as usize || !server.may_keep_idle() {
             return;
         }
+        self.personal.set(self.personal.get() || connection.behalf.is_some());
         let hold = server.hold_idle();
         shelf.idle.push(Idle { connection, spec: Arc::clone(spec), since: now, _hold: hold });
     }
@@ -106,9 +124,35 @@ impl Upstreams {
         });
     }
 
+    /// Closes the connections that serve only those who came by the connection of `peer`, which is gone.
+    pub(crate) fn forget(&self, peer: SocketAddr) {
+        if !self.personal.get() {
+            return;
+        }
+        let mut personal = false;
+        for shelf in self.shelves.borrow_mut().values_mut() {
+            shelf.idle.retain(|idle| idle.connection.behalf.is_none_or(|behalf| behalf.peer != peer));
+            personal |= shelf.idle.iter().any(|idle| idle.connection.behalf.is_some());
+        }
+        self.personal.set(personal);
+    }
+
     /// Closes every unused connection: the worker is stopping.
     pub(crate) fn clear(&self) {
         self.shelves.borrow_mut().clear();
+    }
+}
+
+impl Shelf {
+    /// Takes the last one off; for a client with connections of its own, the last of those.
+    fn last_for(&mut self, behalf: Option<Behalf>) -> Option<Idle> {
+        match behalf {
+            None => self.idle.pop(),
+            some => {
+                let at = self.idle.iter().rposition(|idle| idle.connection.behalf == some)?;
+                Some(self.idle.remove(at))
+            }
+        }
     }
 }
 
@@ -117,10 +161,18 @@ fn key(server: &Arc<Server>) -> usize {
 }
 
 impl Connection {
-    /// Connects, with TLS when the pool says so. The caller holds the clock.
-    pub(crate) async fn open(server: &Server, spec: &ConnectSpec) -> Result<Self, Failure> {
+    /// Connects, with a PROXY header and TLS when the pool says so. The caller holds the clock.
+    pub(crate) async fn open(server: &Server, spec: &ConnectSpec, behalf: &Behalf) -> Result<Self, Failure> {
         let address = server.endpoint().ok_or(Failure::Unresolved)?;
-        let tcp = connect(address).await.map_err(|error| {
+        let connected = async {
+            let mut tcp = connect(address).await?;
+            if let Some(version) = spec.send_proxy {
+                let header = proxy_protocol::write(version, behalf.client, behalf.local);
+                tcp.write_all(&header).await?;
+            }
+            Ok::<_, io::Error>(tcp)
+        };
+        let tcp = connected.await.map_err(|error| {
             debug!(pool = %server.pool, server = %server.name, %address, %error, "connect failed");
             Failure::ConnectFailed
         })?;
@@ -136,7 +188,7 @@ impl Connection {
                 Stream::Connected(Box::new(stream))
             }
         };
-        Ok(Self { stream, reused: false, uses: 0 })
+        Ok(Self { stream, reused: false, uses: 0, behalf: spec.send_proxy.map(|_| *behalf) })
     }
 
     /// Counts a request sent on it.

@@ -122,7 +122,7 @@ fn model(nodes: &[Node]) -> Model {
         sticky: Vec::new(),
         health: None,
         tls,
-        connections: Connections { idle_timeout: PATIENCE, max_idle: 1, max_uses: None },
+        connections: Connections { idle_timeout: PATIENCE, max_idle: 1, max_uses: None, send_proxy: None },
         drain: Drain { deadline: PATIENCE, sticky: DrainSticky::Keep },
         passive: None,
         queue: None,

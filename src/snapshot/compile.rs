@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use super::limits::{self, Limiters};
 use super::{
     ActionSnap, ConnectSpec, ListenerLive, ListenerSnap, ListenerTlsSnap, PoolSnap, RetryBudget, RewriteSnap,
-    RouteSnap, SiteSnap, Snapshot, SplitSnap,
+    RouteSnap, SiteSnap, Snapshot, SplitSnap, TcpSnap,
 };
 use crate::config::diagnostic::{Diagnostic, Report};
 use crate::config::model::{self, Action, HeaderEdit, Listener, Model, Route, Site};
@@ -91,7 +91,7 @@ fn compile_listener(
 ) -> ListenerSnap {
     let mut hosts = Vec::new();
     let mut default = None;
-    for site in &model.sites {
+    for site in model.sites.iter().filter(|_| listener.speaks_http()) {
         let Some(snap) = compile_site(site, &listener.name, pools, &shared.limiters, report) else {
             continue;
         };
@@ -111,6 +111,8 @@ fn compile_listener(
         }),
         protocols: listener.protocols.clone(),
         redirect_to_https: listener.redirect_to_https,
+        tcp: TcpSnap::of(listener, pools),
+        proxy_protocol: listener.proxy_protocol.clone(),
         limits: listener.limits,
         timeout: listener.timeout,
         trust_forwarded: listener.trust_forwarded.clone(),
@@ -286,6 +288,7 @@ fn compile_pool(pool: &model::Pool, context: &Context<'_>, report: &mut Report) 
         idle_timeout: pool.connections.idle_timeout,
         max_idle: pool.connections.max_idle,
         max_uses: pool.connections.max_uses,
+        send_proxy: pool.connections.send_proxy,
     };
     let connect = match before {
         // The same settings are the same object: connections that are kept go on being used.
@@ -440,6 +443,7 @@ fn check(
         port: health.port,
         initial_up: health.initial_up,
         tls,
+        greeting: pool.connections.send_proxy.map(super::tcp::greeting),
     })
 }
 

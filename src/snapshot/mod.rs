@@ -8,6 +8,7 @@ mod current;
 mod limits;
 mod rewrite;
 mod split;
+mod tcp;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -24,10 +25,11 @@ pub use current::{Current, Reader};
 pub use limits::{LimitSnap, Limiters};
 pub use rewrite::RewriteSnap;
 pub use split::{BranchSnap, Chosen, SplitSnap};
+pub use tcp::{TcpRouteSnap, TcpSnap};
 
 use crate::config::model::{
     AccessLog, ClientTimeouts, ErrorPage, HeaderEdit, Limits, ListenAddress, LocationPart, Protocol,
-    RedirectToHttps, Retry, Timeouts,
+    ProxyProtocol, RedirectToHttps, Retry, SendProxy, Timeouts,
 };
 use crate::pool::{Pool, TlsToServer};
 use crate::router::{Conditions, HostRouter, PathOptions, PathRouter, Pattern};
@@ -78,6 +80,10 @@ pub struct ListenerSnap {
     pub protocols: Vec<Protocol>,
     /// Whether it only redirects.
     pub redirect_to_https: Option<RedirectToHttps>,
+    /// Connections that are passed on; `None` when all are for HTTP.
+    pub tcp: Option<TcpSnap>,
+    /// Who sends a PROXY header.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Hard caps.
     pub limits: Limits,
     /// Client-side clocks.
@@ -145,18 +151,27 @@ impl ListenerLive {
             return None;
         }
         let mut hold = ConnectionHold { live: Arc::clone(self), ip: None };
-        if let Some(most) = limits.max_connections_per_ip {
-            let mut by_ip = self.by_ip.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let count = by_ip.entry(ip).or_insert(0);
-            if *count >= most {
-                drop(by_ip);
-                self.refused.fetch_add(1, Ordering::Relaxed);
-                return None;
-            }
-            *count += 1;
-            hold.ip = Some(ip);
+        if !hold.count_for(ip, limits) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return None;
         }
         Some(hold)
+    }
+}
+
+impl ConnectionHold {
+    /// Counts the connection among those of `ip`; false when that address has too many. Called once it is
+    /// known who the client is, at most once.
+    pub fn count_for(&mut self, ip: IpAddr, limits: &Limits) -> bool {
+        let Some(most) = limits.max_connections_per_ip else { return true };
+        let mut by_ip = self.live.by_ip.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let count = by_ip.entry(ip).or_insert(0);
+        if *count >= most {
+            return false;
+        }
+        *count += 1;
+        self.ip = Some(ip);
+        true
     }
 }
 
@@ -321,6 +336,8 @@ pub struct ConnectSpec {
     pub max_idle: u32,
     /// Requests a connection may carry.
     pub max_uses: Option<u32>,
+    /// Which PROXY header opens each connection: it then serves that one client only.
+    pub send_proxy: Option<SendProxy>,
 }
 
 impl ConnectSpec {
@@ -334,6 +351,7 @@ impl ConnectSpec {
         tls && self.idle_timeout == other.idle_timeout
             && self.max_idle == other.max_idle
             && self.max_uses == other.max_uses
+            && self.send_proxy == other.send_proxy
     }
 }
 

@@ -111,6 +111,8 @@ fn listener(certificates: Vec<Certificate>, unknown_sni: UnknownSni) -> Listener
         }),
         protocols: vec![Protocol::Http1],
         redirect_to_https: None,
+        tcp: Vec::new(),
+        proxy_protocol: None,
         limits: Limits {
             max_connections: Some(1),
             max_connections_per_ip: None,

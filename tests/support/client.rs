@@ -21,6 +21,11 @@ impl Client {
         Self { stream: BufReader::new(stream) }
     }
 
+    /// Its own address.
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.stream.get_ref().local_addr().unwrap()
+    }
+
     /// `GET target` on a connection of its own.
     pub(crate) fn fetch(address: SocketAddr, target: &str) -> Message {
         Self::connect(address).get(target)

@@ -20,6 +20,8 @@ pub(crate) struct Daemon {
     child: Child,
     dir: TempDir,
     address: SocketAddr,
+    /// What stands in its `listen` node.
+    listen: String,
     log: Arc<Mutex<Vec<u8>>>,
     /// Bound and never listening: it keeps the port ours while the daemon shares it.
     _port: Socket,
@@ -33,17 +35,26 @@ impl Daemon {
 
     /// The same on more workers.
     pub(crate) fn run_with(workers: usize, kdl: &str) -> Self {
-        Self::run_args(&["--workers", &workers.to_string()], kdl)
+        Self::launch(&["--workers", &workers.to_string()], "", kdl)
     }
 
     /// The same with these options of `lbd run`.
     pub(crate) fn run_args(args: &[&str], kdl: &str) -> Self {
+        Self::launch(args, "", kdl)
+    }
+
+    /// The same on one worker, with nodes inside `listen`.
+    pub(crate) fn listening(listen: &str, kdl: &str) -> Self {
+        Self::launch(&["--workers", "1"], listen, kdl)
+    }
+
+    fn launch(args: &[&str], listen: &str, kdl: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (port, address) = reserve_port();
-        std::fs::write(dir.path().join("lbd.kdl"), preamble(dir.path(), address) + kdl).unwrap();
+        std::fs::write(dir.path().join("lbd.kdl"), preamble(dir.path(), address, listen) + kdl).unwrap();
         let log = Arc::default();
         let child = start(dir.path(), args, &log);
-        let mut daemon = Self { child, dir, address, log, _port: port };
+        let mut daemon = Self { child, dir, address, listen: listen.to_owned(), log, _port: port };
         daemon.wait_until_it_accepts();
         daemon
     }
@@ -87,7 +98,7 @@ impl Daemon {
     /// Saves another configuration as a careful editor does: a new file, renamed over the old one.
     pub(crate) fn save(&self, kdl: &str) {
         let new = self.dir.path().join(".lbd.kdl.new");
-        std::fs::write(&new, preamble(self.dir.path(), self.address) + kdl).unwrap();
+        std::fs::write(&new, preamble(self.dir.path(), self.address, &self.listen) + kdl).unwrap();
         std::fs::rename(new, self.config()).unwrap();
     }
 
@@ -162,8 +173,11 @@ fn binary() -> PathBuf {
     std::env::var_os("LBD_BIN").map_or_else(|| env!("CARGO_BIN_EXE_lbd").into(), PathBuf::from)
 }
 
-fn preamble(dir: &Path, address: SocketAddr) -> String {
-    format!("listen \"{address}\" name=front\ncontrol socket=\"{}/control.sock\"\n", dir.display())
+fn preamble(dir: &Path, address: SocketAddr, listen: &str) -> String {
+    format!(
+        "listen \"{address}\" name=front {{\n{listen}\n}}\ncontrol socket=\"{}/control.sock\"\n",
+        dir.display()
+    )
 }
 
 /// A loopback port that is ours from now on: whoever asks the kernel for a free one gets another.

@@ -10,13 +10,16 @@ use super::super::model::{
 use super::super::reader::{Block, Reader};
 use super::super::values::typed::Typed;
 use super::protocols;
+use super::tcp::{self, Tcp};
 
 /// A `listen`.
 pub(crate) struct Listen<'n> {
     /// The node.
     pub(crate) reader: Reader<'n>,
-    /// What it means.
+    /// What it means; its `tcp` is empty until pools are known.
     pub(crate) listener: Listener,
+    /// Its `tcp` nodes.
+    pub(crate) tcp: Vec<Tcp>,
 }
 
 /// Every `listen` of the top level.
@@ -55,6 +58,8 @@ fn listener<'n>(reader: Reader<'n>, base: Limits, trusted: &[IpNet]) -> Option<L
         tls,
         protocols,
         redirect_to_https,
+        tcp: Vec::new(),
+        proxy_protocol: tcp::proxy_protocol(block),
         limits: limits(block, Some(base)),
         timeout: ClientTimeouts {
             request_header: timeout.value("request-header", Typed::time),
@@ -66,7 +71,7 @@ fn listener<'n>(reader: Reader<'n>, base: Limits, trusted: &[IpNet]) -> Option<L
         backlog,
         place: reader.place(),
     };
-    Some(Listen { reader, listener })
+    Some(Listen { reader, listener, tcp: tcp::read(block) })
 }
 
 fn limits(block: Block<'_>, base: Option<Limits>) -> Limits {

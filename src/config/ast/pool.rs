@@ -5,7 +5,7 @@ use super::super::model::{Connections, Drain, DrainSticky, Name, Pool as Meant};
 use super::super::reader::{Block, Reader};
 use super::super::values::typed::Typed;
 use super::timeout::{self, Clocks};
-use super::{balance, health, overload, server, sticky, upstream_tls};
+use super::{balance, health, overload, server, sticky, tcp, upstream_tls};
 
 /// A `pool`.
 pub(crate) struct Pool<'n> {
@@ -41,6 +41,7 @@ fn pool(reader: Reader<'_>) -> Option<Pool<'_>> {
             idle_timeout: connections.value("idle-timeout", Typed::time),
             max_idle: connections.value("max-idle", Typed::int),
             max_uses: connections.value("max-uses", Typed::int_off),
+            send_proxy: tcp::send_proxy(connections),
         },
         drain: Drain {
             deadline: drain.value("deadline", Typed::time),

@@ -1,5 +1,5 @@
-//! Who can reach what: LB702 (status for everybody), LB703 (control for everybody), LB704 (everybody's
-//! word is believed), LB714 (a pool that leads back to lbd).
+//! Who can reach what: LB702 (status for everybody), LB703 (control for everybody), LB704 and LB706
+//! (everybody's word is believed), LB714 (a pool that leads back to lbd).
 
 use std::net::IpAddr;
 
@@ -15,6 +15,7 @@ pub(super) fn run(s: &Subject<'_>) {
     trusted(s, s.root);
     for listen in &s.written.listens {
         trusted(s, listen.reader.block());
+        proxied(s, listen.reader.block());
     }
     loops(s);
 }
@@ -59,6 +60,18 @@ fn trusted(s: &Subject<'_>, block: Block<'_>) {
     for network in node.args(Typed::network).into_iter().filter(|n| n.value.prefix_len() == 0) {
         let finding = Diagnostic::warning("LB704", network.span, "clients can forge their address");
         s.push(finding.label("everyone is believed").help("name the networks of your own proxies only"));
+    }
+}
+
+fn proxied(s: &Subject<'_>, block: Block<'_>) {
+    let Some(node) = block.one("proxy-protocol") else { return };
+    for network in node.args(Typed::network).into_iter().filter(|n| n.value.prefix_len() == 0) {
+        let finding = Diagnostic::warning("LB706", network.span, "clients can forge their address");
+        s.push(
+            finding
+                .label("everyone is asked for a PROXY header")
+                .help("name the networks of the balancers in front only"),
+        );
     }
 }
 

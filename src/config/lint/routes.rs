@@ -25,7 +25,8 @@ pub(super) fn run(s: &Subject<'_>) {
 
 fn unused_pools(s: &Subject<'_>) {
     let routes = s.model.sites.iter().flat_map(|site| &site.routes);
-    let used: BTreeSet<_> = routes.flat_map(|route| route.action.pools()).collect();
+    let passed = s.model.listeners.iter().flat_map(|listener| &listener.tcp).map(|tcp| &tcp.pool);
+    let used: BTreeSet<_> = routes.flat_map(|route| route.action.pools()).chain(passed).collect();
     for pool in s.model.pools.values().filter(|pool| !used.contains(&pool.name)) {
         let finding = Diagnostic::warning("LB104", pool.span, format!("pool `{}` is not used", pool.name));
         s.push(

@@ -12,6 +12,7 @@ fn pool(body: &str, expected: &[&str]) {
 #[test]
 fn a_pool_that_no_route_uses() {
     warnings("pool b { server \"10.0.0.2:1\"; }", &["LB104 4"]);
+    warnings("listen \":81\" { tcp pool=b; }\npool b { server \"10.0.0.2:1\"; }", &[]);
     pool("", &[]);
 }
 
@@ -99,6 +100,34 @@ fn doors_that_are_open_to_everyone() {
     warnings("control mode=\"0660\" socket=\"/run/lbd/control.sock\"", &[]);
     warnings("trust-forwarded \"0.0.0.0/0\"", &["LB704 4"]);
     warnings("trust-forwarded \"10.0.0.0/8\"", &[]);
+}
+
+#[test]
+fn headers_of_everyone_and_sites_that_are_passed_by() {
+    warnings("listen \":81\" { proxy-protocol \"::/0\"; }", &["LB706 4"]);
+    warnings("listen \":81\" { proxy-protocol \"10.0.0.0/8\"; }", &[]);
+    let both = |sni: &str, site: &str| {
+        format!(
+            "listen \":443\" name=tls {{ tls {{ certificate \"a.pem\"; }}; tcp pool=app sni=\"{sni}\"; }}\n\
+             site \"{site}\" {{ on tls; route \"/\" pool=app; }}"
+        )
+    };
+    warnings(&both("a.test", "a.test"), &["LB614 5"]);
+    warnings(&both("*.test", "a.test"), &["LB614 5"]);
+    warnings(&both("*.test", "*.a.test"), &["LB614 5"]);
+    warnings(&both("a.test", "*.test"), &[]);
+    warnings(&both("*.a.test", "a.test"), &[]);
+}
+
+#[test]
+fn what_needs_requests_where_there_are_none() {
+    let passed = |inside: &str, more: &str| {
+        format!("pool b {{ server \"10.0.0.2:1\"; {inside} }}\nlisten \":81\" {{ tcp pool=b; }}\n{more}")
+    };
+    warnings(&passed("sticky cookie", ""), &["LB217 4"]);
+    warnings(&passed("balance hash key=\"cookie:a\"", ""), &["LB217 4"]);
+    warnings(&passed("balance hash key=host; sticky source-ip", ""), &[]);
+    warnings(&passed("sticky cookie", "route \"/b\" pool=b"), &[]);
 }
 
 #[test]

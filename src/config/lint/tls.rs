@@ -1,5 +1,8 @@
-//! TLS: LB608 (servers that are not verified), LB612 (a certificate that nothing presents).
+//! TLS: LB608 (servers that are not verified), LB612 (a certificate that nothing presents),
+//! LB614 (a site whose connections are passed by).
 
+use super::super::ast::site::Site;
+use super::super::ast::tcp::Tcp;
 use super::super::diagnostic::Diagnostic;
 use super::super::model::Verify;
 use super::Subject;
@@ -7,6 +10,7 @@ use super::Subject;
 pub(super) fn run(s: &Subject<'_>) {
     unverified(s);
     unused_certificates(s);
+    passed_by(s);
 }
 
 fn unverified(s: &Subject<'_>) {
@@ -40,5 +44,30 @@ fn unused_certificates(s: &Subject<'_>) {
                 finding.label("no TLS listener here").help("add `listen \":443\" { tls; }`, or remove it"),
             );
         }
+    }
+}
+
+/// A listener that ends the TLS of some names and passes others on: a name that is both is only passed on.
+fn passed_by(s: &Subject<'_>) {
+    for listen in s.written.listens.iter().filter(|listen| listen.listener.tls.is_some()) {
+        let is_on = |site: &&Site<'_>| {
+            site.on.as_ref().is_none_or(|on| on.iter().any(|n| n.value == *listen.listener.name))
+        };
+        for host in s.written.sites.iter().filter(is_on).flat_map(|site| &site.hosts) {
+            let takes = |tcp: &&Tcp| tcp.sni.as_ref().is_some_and(|sni| covers(&sni.value, &host.value));
+            let Some(tcp) = listen.tcp.iter().find(takes) else { continue };
+            let message = format!("the site `{}` gets no request by this listener", host.value);
+            let finding = Diagnostic::warning("LB614", host.span, message).label("TLS would end here");
+            let finding = finding.also(tcp.span, "but this passes its connections on, TLS and all");
+            s.push(finding.help("remove one of them, or use another listener for one"));
+        }
+    }
+}
+
+/// Whether every name of `host` is one of `pattern`; both may be `*.suffix`.
+fn covers(pattern: &str, host: &str) -> bool {
+    match pattern.strip_prefix('*') {
+        Some(suffix) => host.ends_with(suffix) && host.len() > suffix.len(),
+        None => pattern == host,
     }
 }

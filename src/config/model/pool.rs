@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::diagnostic::{Place, Span};
-use super::{Name, TlsVersion};
+use super::{Name, SendProxy, TlsVersion};
 
 /// A `pool`.
 #[derive(Debug, Clone, PartialEq)]
@@ -317,6 +317,8 @@ pub struct Connections {
     pub max_idle: u32,
     /// Requests a connection may carry.
     pub max_uses: Option<u32>,
+    /// Which PROXY header opens each connection.
+    pub send_proxy: Option<SendProxy>,
 }
 
 /// `drain` inside `pool`.

@@ -111,9 +111,9 @@ pub static SCHEMA: &[NodeSpec] = &[
         .args(&[arg("file", FILE)]).props(&[prop("mode", one_of(&["require", "request"]), "require")]),
     node("redirect-to-https", &["listen"], "Answer everything with a redirect to the same URL on https.")
         .props(&[prop("port", PORT, "443"), prop("status", REDIRECTS, "308")]),
-    node("tcp", &["listen"], "L4: pass bytes to a pool, no HTTP. With sni=, peek the ClientHello (TLS is not terminated).").later()
+    node("tcp", &["listen"], "L4: pass bytes to a pool, no HTTP. With sni=, peek the ClientHello (TLS is not terminated): the exact name first, then *.suffix, then the tcp without sni.")
         .many().props(&[prop("pool", Type::Pool, ""), prop("sni", Type::Host, "")]),
-    node("proxy-protocol", &["listen"], "Require PROXY v1/v2 from these senders, refuse it from all others.").later()
+    node("proxy-protocol", &["listen"], "Require PROXY v1/v2 from these senders, refuse it from all others.")
         .args(&[arg("from", Type::Cidr).rep()]).props(&[prop("timeout", TIME, "3s")]),
     node("trust-forwarded", &["root", "listen"], "Believe X-Forwarded-*/Forwarded from these senders.")
         .args(&[arg("from", Type::Cidr).rep()]),
@@ -248,7 +248,7 @@ pub static SCHEMA: &[NodeSpec] = &[
     node("connections", &["pool"], "Reuse of connections to servers.")
         .props(&[
             prop("http", one_of(&["1", "2", "auto"]), "1").later(), prop("idle-timeout", TIME, "60s"), prop("max-idle", int(0, 65535), "1024"),
-            prop("max-uses", int_off(1, COUNT), "off"), prop("send-proxy", one_of(&["off", "v1", "v2"]), "off").later(),
+            prop("max-uses", int_off(1, COUNT), "off"), prop("send-proxy", one_of(&["off", "v1", "v2"]), "off").doc("a PROXY header first; the connection then serves that one client only"),
         ]),
     node("panic", &["pool"], "If fewer than this share are healthy, use all (without a number: 50%).").args(&[arg("share", PERCENT).opt()]),
     // ---- the process

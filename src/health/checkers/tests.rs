@@ -64,6 +64,7 @@ fn spec() -> CheckSpec {
         port: None,
         initial_up: false,
         tls: None,
+        greeting: None,
     }
 }
 

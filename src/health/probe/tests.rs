@@ -62,6 +62,7 @@ fn spec(probe: ProbeKind) -> CheckSpec {
         port: None,
         initial_up: false,
         tls: None,
+        greeting: None,
     }
 }
 
@@ -187,6 +188,24 @@ async fn a_silent_server_is_a_timeout_that_says_where() {
     let report = check_once(&server("127.0.0.1", port), &silent, None).await;
     assert_eq!(say(&report.outcome), "failed: timeout after 50ms (answer)");
     assert!(report.outcome.took() >= Duration::from_millis(50));
+}
+
+#[tokio::test]
+async fn a_greeting_goes_ahead_of_everything_on_the_port_of_traffic_only() {
+    let check = async |own_port: bool, expected: &[u8]| {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        let spec = CheckSpec { greeting: Some(b"PROXY UNKNOWN\r\n"), ..spec(ProbeKind::Tcp) };
+        let server = server("127.0.0.1", if own_port { 1 } else { port });
+        let report = check_once(&server, &spec, own_port.then_some(port)).await;
+        assert_eq!(say(&report.outcome), "passed");
+        let (mut stream, _) = listener.accept().await.expect("a check");
+        let mut seen = Vec::new();
+        tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut seen).await.expect("bytes");
+        assert_eq!(seen, expected);
+    };
+    check(false, b"PROXY UNKNOWN\r\n").await;
+    check(true, b"").await;
 }
 
 #[tokio::test]

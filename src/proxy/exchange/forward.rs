@@ -3,6 +3,7 @@
 //! A request that may have reached a server is never sent again unless its method is idempotent
 //! (RFC 9110, section 9.2.2) and nothing of its body is gone.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::routing::Path;
@@ -13,7 +14,7 @@ use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
 use crate::proxy::head::{BodyFraming, RequestHead};
 use crate::proxy::scratch::Scratch;
-use crate::proxy::upstream::Connection;
+use crate::proxy::upstream::{Behalf, Connection};
 use crate::snapshot::{PoolSnap, RouteSnap};
 
 /// Servers that may refuse to connect before the request is given up: nothing was sent to them.
@@ -165,13 +166,19 @@ impl Forward<'_> {
 
     async fn connect(&self, server: &Arc<Server>, tries: &Tries) -> Result<Connection, Failure> {
         let spec = &self.pool.connect;
+        let behalf = Behalf {
+            client: SocketAddr::new(self.story.client.ip, self.connection.peer.port()),
+            local: self.connection.local,
+            peer: self.connection.peer,
+        };
         if !tries.fresh
-            && let Some(kept) = self.connection.worker.upstreams.take(server, spec, !tries.repeatable)
+            && let Some(kept) =
+                self.connection.worker.upstreams.take(server, spec, &behalf, !tries.repeatable)
         {
             return Ok(kept);
         }
         self.connection.deadline.arm(self.route.timeout.connect);
-        match self.connection.deadline.within(Connection::open(server, spec)).await {
+        match self.connection.deadline.within(Connection::open(server, spec, &behalf)).await {
             Ok(opened) => opened,
             Err(_) => Err(Failure::ConnectTimeout),
         }

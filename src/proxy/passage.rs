@@ -1,0 +1,202 @@
+//! A connection whose bytes are passed to a server as they are: a server is chosen, connected to, and the
+//! two streams become a tunnel. Nothing of the bytes is understood here.
+
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tracing::debug;
+
+use super::access_log::Entry;
+use super::affinity::hash_ip;
+use super::arrival::Arrival;
+use super::failure::Failure;
+use super::stream::Stream;
+use super::tunnel::{Tunnel, TunnelClocks};
+use super::upstream::{Behalf, Connection};
+use super::worker::Worker;
+use crate::config::model::AccessLog;
+use crate::observe::Counters;
+use crate::pool::{Acquired, Affinity, Ask, HashKey, ServerId, SessionKind, balance};
+use crate::snapshot::{ListenerSnap, TcpRouteSnap};
+
+/// Servers that may refuse to connect before the client is given up: nothing was sent to them.
+const CONNECT_TRIES: usize = 4;
+
+/// A tunnel and what is told of it when it ends.
+#[derive(Debug)]
+pub(crate) struct Passage {
+    tunnel: Tunnel,
+    record: Record,
+}
+
+/// What is known of a connection by itself.
+struct Facts<'a> {
+    client: IpAddr,
+    name: Option<&'a [u8]>,
+}
+
+impl Affinity for Facts<'_> {
+    fn any_cookie(&self, _name: &str, _test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        false
+    }
+
+    fn hash_key(&self, key: &HashKey) -> u64 {
+        match (key, self.name) {
+            (HashKey::Host, Some(name)) => balance::hash(name),
+            _ => hash_ip(self.client),
+        }
+    }
+}
+
+/// Finds a server and connects the two. None when the connection ends here; that is told.
+pub(crate) async fn begin(
+    worker: &Rc<Worker>,
+    listener: &ListenerSnap,
+    arrival: Arrival,
+    route: &TcpRouteSnap,
+    name: Option<Vec<u8>>,
+) -> Option<Box<Passage>> {
+    let mut record = Record::new(listener, &arrival, route, name);
+    match connect(worker, &arrival, route, &mut record).await {
+        Ok((acquired, server)) => {
+            let client = SocketAddr::new(record.client, arrival.peer.port());
+            let session = acquired.lease.into_session(SessionKind::Tcp, client);
+            let clocks = TunnelClocks { idle: route.timeout.tunnel_idle, max: route.timeout.tunnel_max };
+            let from_client = (Stream::Plain(arrival.tcp), arrival.input);
+            let tunnel = Tunnel::new(from_client, (server.stream, None), session, clocks);
+            Some(Box::new(Passage { tunnel, record }))
+        }
+        Err(failure) => {
+            let reason = failure.verdict().reason;
+            debug!(client = %record.client, listener = %listener.name, reason, "connection failed");
+            record.tell(worker, 0, 0, reason);
+            None
+        }
+    }
+}
+
+async fn connect(
+    worker: &Rc<Worker>,
+    arrival: &Arrival,
+    route: &TcpRouteSnap,
+    record: &mut Record,
+) -> Result<(Acquired, Connection), Failure> {
+    let pool = &route.pool;
+    let counters = pool.pool.counters.shard(worker.index);
+    counters.request();
+    let behalf = Behalf {
+        client: SocketAddr::new(record.client, arrival.peer.port()),
+        local: arrival.local,
+        peer: arrival.peer,
+    };
+    let deadline = worker.deadlines.register();
+    let mut tried: Vec<ServerId> = Vec::new();
+    let mut last = None;
+    loop {
+        let facts = Facts { client: record.client, name: record.name.as_deref() };
+        let ask = Ask {
+            client_ip: record.client,
+            affinity: &facts,
+            tried: &tried,
+            now: worker.unix_seconds(),
+            worker: worker.index,
+        };
+        let acquired = pool.pool.acquire(&ask).map_err(|none| last.unwrap_or(Failure::NoServer(none)))?;
+        let server = Arc::clone(acquired.lease.server());
+        record.how = acquired.how.as_str();
+        record.server = Some(Arc::clone(&server.name));
+        server.counters.shard(worker.index).request();
+        deadline.arm(route.timeout.connect);
+        let opened = deadline.within(Connection::open(&server, &pool.connect, &behalf)).await;
+        match opened.unwrap_or(Err(Failure::ConnectTimeout)) {
+            Ok(connection) => return Ok((acquired, connection)),
+            Err(failure) => {
+                server.counters.shard(worker.index).failure();
+                tried.push(server.id);
+                if tried.len() >= CONNECT_TRIES {
+                    return Err(failure);
+                }
+                last = Some(failure);
+                record.retries += 1;
+                counters.retry();
+            }
+        }
+    }
+}
+
+impl Passage {
+    /// Passes bytes to the end.
+    pub(crate) async fn run(&mut self, worker: &Rc<Worker>) {
+        let end = self.tunnel.run(worker).await;
+        let (up, down) = self.tunnel.moved();
+        self.record.counters.shard(worker.index).bytes(up, down);
+        self.record.tell(worker, up, down, end.reason());
+    }
+}
+
+/// What an access-log line needs once the listener is let go.
+#[derive(Debug)]
+struct Record {
+    settings: Option<Arc<AccessLog>>,
+    counters: Arc<Counters>,
+    client: IpAddr,
+    listener: Arc<str>,
+    generation: u64,
+    name: Option<Vec<u8>>,
+    route: Arc<str>,
+    pool: Arc<str>,
+    server: Option<Arc<str>>,
+    how: &'static str,
+    retries: u32,
+    began: Instant,
+}
+
+impl Record {
+    fn new(listener: &ListenerSnap, arrival: &Arrival, route: &TcpRouteSnap, name: Option<Vec<u8>>) -> Self {
+        Self {
+            settings: listener.access_log.clone(),
+            counters: Arc::clone(&route.pool.pool.counters),
+            client: arrival.peer.ip().to_canonical(),
+            listener: Arc::clone(&listener.name),
+            generation: listener.generation,
+            name,
+            route: Arc::clone(&route.name),
+            pool: Arc::clone(&route.pool.pool.name),
+            server: None,
+            how: "lbd",
+            retries: 0,
+            began: Instant::now(),
+        }
+    }
+
+    fn tell(&self, worker: &Worker, bytes_in: u64, bytes_out: u64, reason: &str) {
+        let Some(settings) = &self.settings else { return };
+        worker.access_log.record(
+            settings,
+            &Entry {
+                client: self.client,
+                listener: &self.listener,
+                method: "TCP",
+                host: self.name.as_deref().unwrap_or_default(),
+                target: b"",
+                status: 0,
+                route: Some(&self.route),
+                pool: Some(&self.pool),
+                server: self.server.as_deref(),
+                how: self.how,
+                retries: self.retries,
+                first_byte: None,
+                took: self.began.elapsed(),
+                bytes_in,
+                bytes_out,
+                reason: Some(reason),
+                user_agent: b"",
+                referer: b"",
+                generation: self.generation,
+                captures: &[],
+            },
+        );
+    }
+}
