@@ -225,6 +225,9 @@ fn probe_facts(spec: &CheckSpec, report: ProbeReport) -> ProbeFacts {
     let at = report.endpoint.map_or_else(|| "an unresolved name".to_owned(), |endpoint| endpoint.to_string());
     let asked = match &spec.probe {
         ProbeKind::Tcp => format!("connect to {at}"),
+        ProbeKind::Grpc(grpc) if grpc.service.is_empty() => format!("gRPC health on {at}"),
+        ProbeKind::Grpc(grpc) => format!("gRPC health of {} on {at}", grpc.service),
+        ProbeKind::WebSocket(socket) => format!("WebSocket {} on {at}", socket.path),
         ProbeKind::Http(http) => format!("{} {} on {at}", http.method, http.path),
     };
     let took = report.outcome.took();

@@ -12,6 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tracing::debug;
 
 use super::buffer::Buffer;
+use super::client_certificate::Shown;
 use super::deadline::Deadline;
 use super::exchange::{self, Next, Upgraded};
 use super::failure::Failure;
@@ -41,6 +42,8 @@ pub(crate) struct ClientConnection {
     pub(crate) peer: SocketAddr,
     /// To which of our addresses.
     pub(crate) local: SocketAddr,
+    /// The certificate that the client showed.
+    pub(crate) shown: Shown,
     /// Its clock.
     pub(crate) deadline: Deadline,
     /// Whether its listener is gone: it ends after the current exchange.
@@ -64,8 +67,18 @@ pub(crate) async fn serve(
     local: SocketAddr,
 ) -> Option<Box<Upgraded>> {
     let deadline = worker.deadlines.register();
-    let mut connection =
-        ClientConnection { worker, listener, stream, input: None, peer, local, deadline, orphaned: false };
+    let shown = Shown::of(&stream, &listener);
+    let mut connection = ClientConnection {
+        worker,
+        listener,
+        stream,
+        input: None,
+        peer,
+        local,
+        shown,
+        deadline,
+        orphaned: false,
+    };
     let mut patience = connection.listener.timeout.request_header;
     loop {
         if !connection.wait_for_bytes(patience).await {
@@ -146,6 +159,9 @@ impl ClientConnection {
     /// Reads until the head is whole.
     async fn read_head(&mut self, scratch: &mut Scratch) -> Result<(), NoRequest> {
         self.refresh_listener();
+        if self.shown.is_outdated(&self.listener) {
+            return Err(NoRequest::Ended);
+        }
         let limits = HeadLimits {
             bytes: self.listener.limits.header_bytes as usize,
             fields: self.listener.limits.headers as usize,

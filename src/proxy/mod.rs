@@ -8,6 +8,7 @@ mod accept;
 mod access_log;
 mod affinity;
 mod buffer;
+mod client_certificate;
 mod connection;
 pub mod date;
 mod deadline;

@@ -12,9 +12,9 @@ use super::{
 use crate::config::diagnostic::{Diagnostic, Report};
 use crate::config::model::{self, Action, HeaderEdit, Listener, Model, Route, Site};
 use crate::pool::{
-    BalanceKind, BodyMatch, CheckSpec, CookiePolicy, DrainPolicy, DrainSticky, HashKey, HttpProbe, KeyRing,
-    OnDown, Pool, PoolSettings, ProbeKind, SameSite, Secure, ServerSettings, Statuses, StickySettings,
-    TlsToServer,
+    BalanceKind, BodyMatch, CheckSpec, CookiePolicy, DrainPolicy, DrainSticky, GrpcProbe, HashKey, HttpProbe,
+    KeyRing, OnDown, Pool, PoolSettings, ProbeKind, SameSite, Secure, ServerSettings, Statuses,
+    StickySettings, TlsToServer, WebSocketProbe,
 };
 use crate::router::{HostRouter, PathRouter, RouteEntry};
 use crate::tls::TlsConfigs;
@@ -48,8 +48,14 @@ pub fn compile(model: &Model, context: &Context<'_>) -> Result<Snapshot, Report>
         .values()
         .flat_map(|pool| pool.pool.sticky_cookie_names().map(Arc::from).collect::<Vec<_>>())
         .collect();
-    let shared =
-        Shared { cookies: cookies.into_iter().collect(), access_log: model.log.access.clone().map(Arc::new) };
+    let shared = Shared {
+        asks_clients: model
+            .listeners
+            .iter()
+            .any(|l| l.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some())),
+        cookies: cookies.into_iter().collect(),
+        access_log: model.log.access.clone().map(Arc::new),
+    };
     let listeners = model
         .listeners
         .iter()
@@ -61,9 +67,21 @@ pub fn compile(model: &Model, context: &Context<'_>) -> Result<Snapshot, Report>
     Ok(Snapshot { generation: context.generation, since: SystemTime::now(), listeners, pools })
 }
 
+/// What servers are told about a client's certificate. When any listener asks for one, no client may say these
+/// itself, on whichever listener.
+pub const CLIENT_CERTIFICATE_FIELDS: [&str; 2] = ["x-client-cert-verified", "x-client-cert-subject"];
+
 struct Shared {
+    asks_clients: bool,
     cookies: Arc<[Arc<str>]>,
     access_log: Option<Arc<model::AccessLog>>,
+}
+
+impl Shared {
+    /// Fields that only lbd may send to a server.
+    fn kept_back(&self) -> impl Iterator<Item = Arc<str>> {
+        CLIENT_CERTIFICATE_FIELDS.into_iter().filter(|_| self.asks_clients).map(Arc::from)
+    }
 }
 
 fn compile_listener(
@@ -77,7 +95,7 @@ fn compile_listener(
     let mut hosts = Vec::new();
     let mut default = None;
     for site in &model.sites {
-        let Some(snap) = compile_site(site, &listener.name, pools, report) else { continue };
+        let Some(snap) = compile_site(site, &listener.name, pools, shared, report) else { continue };
         if site.hosts.is_empty() {
             default = Some(Arc::new(snap));
         } else {
@@ -90,7 +108,11 @@ fn compile_listener(
         address: listener.address,
         tls: listener.tls.as_ref().and_then(|tls| {
             let config = context.tls.listeners.get(&listener.name)?;
-            Some(ListenerTlsSnap { config: Arc::clone(config), handshake_timeout: tls.handshake_timeout })
+            Some(ListenerTlsSnap {
+                config: Arc::clone(config),
+                asks_clients: tls.client_ca.is_some(),
+                handshake_timeout: tls.handshake_timeout,
+            })
         }),
         redirect_to_https: listener.redirect_to_https,
         limits: listener.limits,
@@ -111,6 +133,7 @@ fn compile_site(
     site: &Site,
     listener: &str,
     pools: &BTreeMap<Arc<str>, Arc<PoolSnap>>,
+    shared: &Shared,
     report: &mut Report,
 ) -> Option<SiteSnap> {
     let on =
@@ -120,7 +143,7 @@ fn compile_site(
         return None;
     }
     let list: Vec<Arc<RouteSnap>> =
-        routes.iter().filter_map(|route| compile_route(route, pools).map(Arc::new)).collect();
+        routes.iter().filter_map(|route| compile_route(route, pools, shared).map(Arc::new)).collect();
     let entries = routes
         .iter()
         .zip(&list)
@@ -147,7 +170,11 @@ fn compile_site(
     }
 }
 
-fn compile_route(route: &Route, pools: &BTreeMap<Arc<str>, Arc<PoolSnap>>) -> Option<RouteSnap> {
+fn compile_route(
+    route: &Route,
+    pools: &BTreeMap<Arc<str>, Arc<PoolSnap>>,
+    shared: &Shared,
+) -> Option<RouteSnap> {
     let action = match &route.action {
         Action::Pool(name) => ActionSnap::Pool(Arc::clone(pools.get(name)?)),
         Action::Redirect { location, status } => {
@@ -168,7 +195,7 @@ fn compile_route(route: &Route, pools: &BTreeMap<Arc<str>, Arc<PoolSnap>>) -> Op
         action,
         request_headers: route.request_headers.clone(),
         response_headers: route.response_headers.clone(),
-        request_drop: replaced(&route.request_headers),
+        request_drop: replaced(&route.request_headers).into_iter().chain(shared.kept_back()).collect(),
         response_drop: replaced(&route.response_headers),
         allow_from: route.allow_from.clone(),
         deny_from: route.deny_from.clone(),
@@ -320,6 +347,16 @@ fn check(
 ) -> Option<CheckSpec> {
     let probe = match &health.probe {
         model::Probe::Tcp => ProbeKind::Tcp,
+        model::Probe::Grpc { service, host, headers } => ProbeKind::Grpc(GrpcProbe {
+            service: Arc::clone(service),
+            host: host.clone(),
+            headers: headers.clone(),
+        }),
+        model::Probe::WebSocket { path, host, headers } => ProbeKind::WebSocket(WebSocketProbe {
+            path: Arc::clone(path),
+            host: host.clone(),
+            headers: headers.clone(),
+        }),
         model::Probe::Http { path, method, host, headers, status, body, drain_status } => {
             ProbeKind::Http(HttpProbe {
                 method: Arc::clone(method),

@@ -60,6 +60,22 @@ fn a_certificate_that_no_listener_presents() {
 }
 
 #[test]
+fn strangers_that_are_shown_the_first_of_several_sites() {
+    let sites = |tls: &str| {
+        format!(
+            "listen \":443\" {{ tls {tls} {{ certificate \"a.pem\"; }}; }}\n\
+             site \"a.b\" {{ route \"/\" pool=app; }}\nsite \"b.b\" {{ route \"/\" pool=app; }}"
+        )
+    };
+    warnings(&sites(""), &["LB611 4"]);
+    warnings(&sites("unknown-sni=reject"), &[]);
+    warnings(&sites("unknown-sni=fallback"), &[]);
+    let one =
+        "listen \":443\" { tls { certificate \"a.pem\"; }; }\nsite \"a.b\" \"b.b\" { route \"/\" pool=app; }";
+    warnings(one, &[]);
+}
+
+#[test]
 fn servers_that_are_not_verified() {
     pool("tls verify=none;", &["LB608 4"]);
     pool("tls verify=chain;", &["LB608 4"]);

@@ -118,7 +118,7 @@ fn what_is_written_beats_a_template_which_beats_the_defaults() {
     );
     let path = |pool: &str| match &model.pools[pool].health.as_ref().unwrap().probe {
         Probe::Http { path, .. } => path.to_string(),
-        Probe::Tcp => "tcp".into(),
+        other => format!("{other:?}"),
     };
     let (a, b) = (&model.pools["a"], &model.pools["b"]);
     assert_eq!((&a.balance, path("a").as_str(), a.servers.len()), (&Balance::RoundRobin, "/template", 2));
