@@ -1,5 +1,5 @@
 //! One node of a configuration after syntax, includes, templates and expansion: what the schema check
-//! and the readers in [`super::ast`] work on. Not the KDL crate's node: values here are expanded, and
+//! and the readers in `config::ast` work on. Not the KDL crate's node: values here are expanded, and
 //! every part knows the file it came from.
 
 use super::diagnostic::{Span, Spanned};
