@@ -3,6 +3,8 @@
 //! Each module is a subject; each test's name is a sentence that it proves.
 #![allow(clippy::unwrap_used, reason = "in a test a panic with its place is the report")]
 
+mod certificates;
+mod checks;
 mod control;
 mod docs;
 mod hostile;

@@ -56,9 +56,9 @@ fn each_example_has_exactly_the_findings_that_this_version_must_have() {
     check_example("simple.kdl", &[]);
     // split
     check_example("canary.kdl", &["LB100 13"]);
-    // client-ca, proxy-protocol, tcp (2), passive and queue by the template, max-requests (2),
+    // proxy-protocol, tcp (2), passive and queue by the template, max-requests (2),
     // send-proxy, rate-limit (2), mirror
-    let lines = [3, 4, 8, 9, 15, 16, 20, 21, 24, 29, 30, 32].map(|line| format!("LB100 {line}"));
+    let lines = [4, 8, 9, 15, 16, 20, 21, 24, 29, 30, 32].map(|line| format!("LB100 {line}"));
     check_example("edge.kdl", &lines.each_ref().map(String::as_str));
     // compress, discover
     check_example("multisite.kdl", &["LB100 7", "LB100 27"]);

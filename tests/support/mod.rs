@@ -9,6 +9,7 @@ pub(crate) mod client;
 pub(crate) mod daemon;
 pub(crate) mod message;
 pub(crate) mod origin;
+pub(crate) mod secure;
 pub(crate) mod websocket;
 
 pub(crate) use client::Client;

@@ -82,7 +82,7 @@ fn any_value_anywhere_is_read_or_refused() {
 fn every_default_can_be_read() {
     let (mut bare, _, sources) = nodes(EVERYTHING);
     visit(&mut bare, &mut 0, &mut |_, node| {
-        let pool_or_user = |key: &str| ["pool", "user", "role", "key"].contains(&key);
+        let pool_or_user = |key: &str| ["pool", "user", "role", "key", "certificate"].contains(&key);
         node.props.retain(|(key, _)| pool_or_user(&key.value));
     });
     let report = resolve(&bare, &sources);
