@@ -9,6 +9,7 @@ mod control;
 mod docs;
 mod hostile;
 mod layers;
+mod process;
 mod proxying;
 mod reloading;
 mod saving;

@@ -107,6 +107,13 @@ impl Workers {
 async fn steer(options: Options) -> Ended {
     let count =
         options.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            error!(%error, "cannot listen for signals");
+            return Ended::Failed;
+        }
+    };
     let files = limits::raise_open_files();
     let keys = match keys(options.state_dir.as_deref()) {
         Ok(keys) => keys,
@@ -169,8 +176,8 @@ async fn steer(options: Options) -> Ended {
     tokio::task::spawn_local(reloader.run());
     tokio::task::spawn_local(forget_the_idle(current));
     tokio::task::spawn_local(ControlFace::keep_texts(face, handle.clone()));
-    let deadline = obey_signals(&handle, &log, stopping).await;
-    let ended = stop_in_order(&workers, &sockets, deadline).await;
+    let deadline = signals.obey(&handle, &log, stopping).await;
+    let ended = stop_in_order(&workers, &sockets, &mut signals, deadline).await;
     drop(log);
     ended
 }
@@ -223,39 +230,52 @@ fn report(refused: &BootError, options: &Options) -> Ended {
     ended
 }
 
-fn listen_for(kind: SignalKind) -> Option<Signal> {
-    signal(kind).map_err(|error| error!(%error, "cannot listen for signals")).ok()
+/// The signals that the daemon obeys. Made before anything else: one that comes while the first files are read
+/// is kept, not deadly.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
 }
 
-async fn next(signal: &mut Option<Signal>) {
-    match signal {
-        Some(signal) => drop(signal.recv().await),
-        None => std::future::pending().await,
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-}
 
-/// Obeys signals until one, or the control socket, asks for the end; says how long streams may go on.
-async fn obey_signals(
-    handle: &ReloadHandle,
-    log: &AccessLogWriter,
-    mut stopping: watch::Receiver<Option<Duration>>,
-) -> Duration {
-    let mut hangup = listen_for(SignalKind::hangup());
-    let mut terminate = listen_for(SignalKind::terminate());
-    let mut interrupt = listen_for(SignalKind::interrupt());
-    loop {
+    /// SIGTERM or SIGINT.
+    async fn end(&mut self) {
         tokio::select! {
-            () = next(&mut hangup) => {
-                log.reopen();
-                let handle = handle.clone();
-                // Not awaited: a second signal must not wait for a slow disk.
-                tokio::task::spawn_local(async move { drop(handle.reload(Cause::Signal).await) });
-            }
-            () = next(&mut terminate) => return STOP_DEADLINE,
-            () = next(&mut interrupt) => return STOP_DEADLINE,
-            asked = stopping.wait_for(Option::is_some) => {
-                if let Ok(deadline) = asked {
-                    return deadline.unwrap_or(STOP_DEADLINE);
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// Obeys until one of them, or the control socket, asks for the end; says how long streams may go on.
+    async fn obey(
+        &mut self,
+        handle: &ReloadHandle,
+        log: &AccessLogWriter,
+        mut stopping: watch::Receiver<Option<Duration>>,
+    ) -> Duration {
+        loop {
+            tokio::select! {
+                _ = self.hangup.recv() => {
+                    log.reopen();
+                    let handle = handle.clone();
+                    // Not awaited: a second signal must not wait for a slow disk.
+                    tokio::task::spawn_local(async move { drop(handle.reload(Cause::Signal).await) });
+                }
+                _ = self.terminate.recv() => return STOP_DEADLINE,
+                _ = self.interrupt.recv() => return STOP_DEADLINE,
+                asked = stopping.wait_for(Option::is_some) => {
+                    if let Ok(deadline) = asked {
+                        return deadline.unwrap_or(STOP_DEADLINE);
+                    }
                 }
             }
         }
@@ -263,12 +283,15 @@ async fn obey_signals(
 }
 
 /// Not ready first, then no new connections, then the end of what is left; a second signal hurries.
-async fn stop_in_order(workers: &Workers, sockets: &Rc<Sockets>, deadline: Duration) -> Ended {
+async fn stop_in_order(
+    workers: &Workers,
+    sockets: &Rc<Sockets>,
+    signals: &mut Signals,
+    deadline: Duration,
+) -> Ended {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     let delay = sockets.not_ready();
     info!(?delay, ?deadline, "stopping: not ready");
-    let mut terminate = listen_for(SignalKind::terminate());
-    let mut interrupt = listen_for(SignalKind::interrupt());
     let orderly = async {
         tokio::time::sleep(delay).await;
         workers.tell(|| Order::Drain);
@@ -283,8 +306,7 @@ async fn stop_in_order(workers: &Workers, sockets: &Rc<Sockets>, deadline: Durat
     };
     tokio::select! {
         () = orderly => {}
-        () = next(&mut terminate) => warn!("second signal: what is left is cut"),
-        () = next(&mut interrupt) => warn!("second signal: what is left is cut"),
+        () = signals.end() => warn!("second signal: what is left is cut"),
     }
     workers.tell(|| Order::Cut);
     for _ in 0..100 {
