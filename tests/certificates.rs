@@ -118,3 +118,37 @@ fn servers_are_shown_our_certificate_and_the_new_one_once_it_is_renewed() {
     clients.issue("lbd.pem", "lbd two");
     shows("CN=lbd two");
 }
+
+#[test]
+fn operators_see_which_certificates_are_in_use_and_can_have_them_read_again() {
+    let (site, clients, origin) = (Authority::new(), Authority::new(), Origin::echo("s0"));
+    site.issue("site.pem", "site.test");
+    clients.issue("lbd.pem", "lbd one");
+    // Nobody watches: only a reload that was asked for takes a file up.
+    let config = config(&site, "", &origin).replace(
+        "route \"/\"",
+        &format!(
+            "reload watch=#false\npool inner {{ server \"127.0.0.1:1\"; tls ca=\"{}\" certificate=\"{}\"; }}\n\
+             route \"/inner\" pool=inner\nroute \"/\"",
+            site.path("ca.pem").display(),
+            clients.path("lbd.pem").display()
+        ),
+    );
+    let daemon = Daemon::run(&config);
+    let (status, all) = daemon.control("GET", "/v1/certificates");
+    assert_eq!(status, 200, "{all}");
+    let told =
+        |at: usize| (all[at]["name"].as_str(), all[at]["used_by"][0].as_str(), all[at]["names"][0].as_str());
+    assert_eq!(told(0), (Some("lbd"), Some("pool/inner"), Some("lbd-one")));
+    assert_eq!(told(1), (Some("site"), Some("listen/secure"), Some("site.test")));
+    assert!(all[0]["days_left"].as_i64().unwrap() > 1000, "{all}");
+    let serial = || daemon.control("GET", "/v1/certificates/site").1[0]["serial"].clone();
+    let before = serial();
+    assert_eq!(before, daemon.control("GET", "/v1/certificates/SITE.test").1[0]["serial"]);
+    assert_eq!(daemon.control("GET", "/v1/certificates/nobody").0, 404);
+    site.issue("site.pem", "site.test");
+    assert_eq!(serial(), before);
+    let (status, done) = daemon.control("POST", "/v1/certificates/reload");
+    assert_eq!((status, &done["changed"]), (200, &serde_json::Value::Bool(true)), "{done}");
+    assert_ne!(serial(), before);
+}

@@ -24,7 +24,7 @@ use crate::health::{ProbeReport, check_once};
 use crate::pool::{CheckSpec, Outcome, Pool, ProbeKind};
 use crate::proxy::listeners::Listeners;
 use crate::reload::{Cause, Findings, GenerationInfo, ReloadHandle};
-use crate::snapshot::Current;
+use crate::snapshot::{CertificateFacts, Current};
 
 /// The seam's implementation.
 pub(super) struct ControlFace {
@@ -91,6 +91,10 @@ impl World for ControlFace {
             }
         };
         self.current.load().listeners.iter().map(facts).collect()
+    }
+
+    fn certificates(&self) -> Arc<[CertificateFacts]> {
+        Arc::clone(&self.current.load().certificates)
     }
 
     fn routes(&self) -> Vec<RouteFacts> {

@@ -64,7 +64,13 @@ pub fn compile(model: &Model, context: &Context<'_>) -> Result<Snapshot, Report>
     if report.has_errors() {
         return Err(report);
     }
-    Ok(Snapshot { generation: context.generation, since: SystemTime::now(), listeners, pools })
+    Ok(Snapshot {
+        generation: context.generation,
+        since: SystemTime::now(),
+        listeners,
+        pools,
+        certificates: Arc::clone(&context.tls.certificates),
+    })
 }
 
 /// What servers are told about a client's certificate. When any listener asks for one, no client may say these

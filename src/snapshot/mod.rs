@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
 
+pub use crate::tls::CertificateFacts;
 pub use compile::{CLIENT_CERTIFICATE_FIELDS, Context, compile};
 pub use current::{Current, Reader};
 
@@ -37,12 +38,20 @@ pub struct Snapshot {
     pub listeners: Vec<Arc<ListenerSnap>>,
     /// Pools by name.
     pub pools: BTreeMap<Arc<str>, Arc<PoolSnap>>,
+    /// The certificates that it shows.
+    pub certificates: Arc<[CertificateFacts]>,
 }
 
 impl Snapshot {
     /// The world before the first file.
     pub fn empty() -> Self {
-        Self { generation: 0, since: SystemTime::now(), listeners: Vec::new(), pools: BTreeMap::new() }
+        Self {
+            generation: 0,
+            since: SystemTime::now(),
+            listeners: Vec::new(),
+            pools: BTreeMap::new(),
+            certificates: Arc::default(),
+        }
     }
 
     /// The listener on `address`.

@@ -13,10 +13,12 @@ use rustls::{ClientConfig, ServerConfig};
 use crate::config::diagnostic::Report;
 use crate::config::model::{Model, Name, Site};
 
+pub use facts::CertificateFacts;
 pub use listener::{About, listener_config};
 pub use store::{Stage, Store};
 pub use upstream::upstream;
 
+mod facts;
 mod identity;
 mod inspect;
 mod listener;
@@ -35,6 +37,8 @@ pub struct TlsConfigs {
     pub listeners: BTreeMap<Name, Arc<ServerConfig>>,
     /// By pool name; only pools that speak TLS to their servers.
     pub pools: BTreeMap<Name, Arc<ClientConfig>>,
+    /// What is shown, for operators.
+    pub certificates: Arc<[CertificateFacts]>,
 }
 
 /// Prepares every listener and pool of `model`. All findings go to `report`; the result is complete
@@ -61,6 +65,7 @@ pub fn prepare(store: &mut Store, model: &Model, stage: Stage, report: &mut Repo
             inspect::unprovable(pool, authorities, &mut found);
         }
     }
+    configs.certificates = facts::of(store, model);
     report.findings.extend(model.lint.applied(found.findings));
     configs
 }

@@ -120,6 +120,11 @@ impl Store {
         self.pairs.good.get(&(chain.to_owned(), key.to_owned())).cloned()
     }
 
+    /// What these two files give in this round.
+    pub(super) fn in_use(&self, chain: &Path, key: &Path) -> Option<Arc<Identity>> {
+        self.pairs.now.get(&(chain.to_owned(), key.to_owned())).cloned()
+    }
+
     /// Says that `identity` is what these two files give in this round.
     pub(super) fn use_pair(&mut self, chain: &Path, key: &Path, identity: &Arc<Identity>) {
         self.identities.insert(identity.hash, identity.clone());
