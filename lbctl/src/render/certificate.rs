@@ -37,7 +37,11 @@ pub fn certificate(certificate: &Certificate, paint: Paint) -> String {
     let until = format!("{}, {}", certificate.not_after, expires(certificate));
     line("valid until", &paint.text(tone(certificate), &until));
     line("fingerprint", &certificate.fingerprint);
-    line("chain", &format!("{} ({} certificates)", certificate.chain, certificate.chain_length));
+    let issuers = match certificate.chain_length {
+        0 | 1 => "alone".to_owned(),
+        length => format!("{length} certificates"),
+    };
+    line("chain", &format!("{} ({issuers})", certificate.chain));
     line("key", &certificate.key);
     line("used by", &certificate.used_by.join(" "));
     out
