@@ -8,6 +8,7 @@ mod checks;
 mod control;
 mod docs;
 mod hostile;
+mod http2;
 mod layers;
 mod process;
 mod proxying;

@@ -16,10 +16,15 @@ use super::client_certificate::Shown;
 use super::deadline::Deadline;
 use super::exchange::{self, Next, Upgraded};
 use super::failure::Failure;
+use super::head::ParseError;
 use super::http1::{HeadLimits, Status, parse_request};
+use super::http2;
+use super::pump::{Sink, Source};
 use super::scratch::Scratch;
 use super::stream::Stream;
+use super::wire::Wire;
 use super::worker::Worker;
+use crate::config::model::Protocol;
 use crate::snapshot::ListenerSnap;
 
 /// How long a closing connection may go on sending what nobody reads.
@@ -34,8 +39,8 @@ pub(crate) struct ClientConnection {
     pub(crate) worker: Rc<Worker>,
     /// The listener that it came by, as of the last request.
     pub(crate) listener: Arc<ListenerSnap>,
-    /// Its bytes.
-    pub(crate) stream: Stream,
+    /// Its bytes, or the stream of it that carries the request.
+    pub(crate) wire: Wire,
     /// What was read and not used.
     pub(crate) input: Option<Buffer>,
     /// Who connected.
@@ -43,7 +48,7 @@ pub(crate) struct ClientConnection {
     /// To which of our addresses.
     pub(crate) local: SocketAddr,
     /// The certificate that the client showed.
-    pub(crate) shown: Shown,
+    pub(crate) shown: Arc<Shown>,
     /// Its clock.
     pub(crate) deadline: Deadline,
     /// Whether its listener is gone: it ends after the current exchange.
@@ -66,12 +71,17 @@ pub(crate) async fn serve(
     peer: SocketAddr,
     local: SocketAddr,
 ) -> Option<Box<Upgraded>> {
+    if stream.chose_http2() || !listener.protocols.contains(&Protocol::Http1) {
+        http2::serve(worker, listener, stream, None, peer, local).await;
+        return None;
+    }
     let deadline = worker.deadlines.register();
-    let shown = Shown::of(&stream, &listener);
+    let shown = Arc::new(Shown::of(&stream, &listener));
+    let wire = Wire::Http1(stream);
     let mut connection = ClientConnection {
         worker,
         listener,
-        stream,
+        wire,
         input: None,
         peer,
         local,
@@ -89,6 +99,13 @@ pub(crate) async fn serve(
         let next = match connection.read_head(&mut scratch).await {
             Ok(()) => exchange::run(&mut connection, &mut scratch).await,
             Err(NoRequest::Ended) => Next::Close,
+            Err(NoRequest::Failed(Failure::BadRequest(ParseError::Http2Preface)))
+                if connection.may_change() =>
+            {
+                connection.worker.give_scratch(scratch);
+                connection.change().await;
+                return None;
+            }
             Err(NoRequest::Failed(failure)) => exchange::refuse(&mut connection, &mut scratch, failure).await,
         };
         connection.worker.give_scratch(scratch);
@@ -106,12 +123,28 @@ pub(crate) async fn serve(
                 connection.abort();
                 return None;
             }
-            Next::Upgraded(upgraded) => return Some(upgraded.joined(connection.stream, connection.input)),
+            Next::Upgraded(upgraded) => {
+                let Wire::Http1(stream) = connection.wire else { return None };
+                return Some(upgraded.joined(stream, connection.input));
+            }
         }
     }
 }
 
 impl ClientConnection {
+    /// Whether HTTP/2 may begin where a request would.
+    fn may_change(&self) -> bool {
+        !self.wire.is_tls() && self.listener.protocols.contains(&Protocol::Http2)
+    }
+
+    /// Goes on as HTTP/2, whose preface was read but not taken.
+    async fn change(self) {
+        let Self { worker, listener, wire, input, peer, local, .. } = self;
+        if let Wire::Http1(stream) = wire {
+            Box::pin(http2::serve(worker, listener, stream, input, peer, local)).await;
+        }
+    }
+
     /// Takes the listener as it is now.
     pub(crate) fn refresh_listener(&mut self) {
         let Self { worker, listener, orphaned, .. } = self;
@@ -147,7 +180,7 @@ impl ClientConnection {
             Some(buffer) => buffer,
             None => self.worker.buffers.small(),
         };
-        let read = self.stream.poll_fill(cx, &mut buffer);
+        let read = self.wire.poll_fill(cx, &mut buffer);
         if buffer.is_empty() {
             self.worker.buffers.give(buffer);
         } else {
@@ -162,11 +195,7 @@ impl ClientConnection {
         if self.shown.is_outdated(&self.listener) {
             return Err(NoRequest::Ended);
         }
-        let limits = HeadLimits {
-            bytes: self.listener.limits.header_bytes as usize,
-            fields: self.listener.limits.headers as usize,
-            ..HeadLimits::default()
-        };
+        let limits = HeadLimits::of(&self.listener.limits);
         self.deadline.arm(self.listener.timeout.request_header);
         loop {
             if let Some(input) = &mut self.input {
@@ -209,13 +238,16 @@ impl ClientConnection {
         }
     }
 
-    /// Writes all of `bytes` under the write clock.
+    /// Writes a whole serialised message under the write clock.
     pub(crate) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Wire::Http2(stream) = &mut self.wire {
+            return stream.send_message(bytes);
+        }
         self.deadline.arm(self.listener.timeout.write);
         let mut sent = 0;
         poll_fn(|cx| {
             while sent < bytes.len() {
-                match self.stream.poll_send(cx, &bytes[sent..], &[]) {
+                match self.wire.poll_send(cx, &bytes[sent..], &[]) {
                     Poll::Ready(n) => {
                         sent += n?;
                         self.deadline.arm(self.listener.timeout.write);
@@ -226,15 +258,17 @@ impl ClientConnection {
                     }
                 }
             }
-            self.stream.poll_push(cx)
+            self.wire.poll_push(cx)
         })
         .await
     }
 
     /// Ends our side and is gone.
     async fn close(&mut self) {
-        self.deadline.arm(LINGER);
-        let _ = self.deadline.within(self.stream.shutdown()).await;
+        if let Wire::Http1(stream) = &mut self.wire {
+            self.deadline.arm(LINGER);
+            let _ = self.deadline.within(stream.shutdown()).await;
+        }
     }
 
     /// Ends our side, then takes what the client still sends for a moment: a socket closed on unread bytes
@@ -264,7 +298,9 @@ impl ClientConnection {
 
     /// Resets: the client must not take for whole what is broken.
     fn abort(&mut self) {
-        if let Err(error) = socket2::SockRef::from(self.stream.tcp()).set_linger(Some(Duration::ZERO)) {
+        if let Wire::Http1(stream) = &self.wire
+            && let Err(error) = socket2::SockRef::from(stream.tcp()).set_linger(Some(Duration::ZERO))
+        {
             debug!(peer = %self.peer, %error, "cannot reset");
         }
     }

@@ -120,6 +120,7 @@ fn compile_listener(
                 handshake_timeout: tls.handshake_timeout,
             })
         }),
+        protocols: listener.protocols.clone(),
         redirect_to_https: listener.redirect_to_https,
         limits: listener.limits,
         timeout: listener.timeout,

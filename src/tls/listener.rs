@@ -12,7 +12,7 @@ use super::resolver::Resolver;
 use super::upstream::{Authorities, bundle};
 use super::{Stage, Store};
 use crate::config::diagnostic::{Diagnostic, Report, Severity};
-use crate::config::model::{Certificate, Listener, ListenerTls, Site, TlsVersion, UnknownSni};
+use crate::config::model::{Certificate, Listener, ListenerTls, Protocol, Site, TlsVersion, UnknownSni};
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -23,6 +23,7 @@ pub(super) struct ListenerKey {
     only_tls13: bool,
     reject_unknown: bool,
     clients: Option<ClientsKey>,
+    protocols: Vec<Protocol>,
 }
 
 /// The authorities of client certificates, and whether one must be shown.
@@ -75,7 +76,7 @@ pub fn listener_config(
         None => None,
         Some(ca) => Some((bundle(store, &ca.file, ca.span, report)?, ca.required)),
     };
-    complete.then(|| server_config(store, &identities, tls, clients))
+    complete.then(|| server_config(store, &identities, tls, &listener.protocols, clients))
 }
 
 /// The identity that `certificate` names: what its files hold, or what they held when they were good.
@@ -178,6 +179,7 @@ fn server_config(
     store: &mut Store,
     identities: &[Arc<Identity>],
     tls: &ListenerTls,
+    protocols: &[Protocol],
     clients: Option<(Arc<Authorities>, bool)>,
 ) -> Arc<ServerConfig> {
     let clients_key = clients.as_ref().map(|(authorities, required)| (authorities.hash, *required));
@@ -186,6 +188,7 @@ fn server_config(
         only_tls13: tls.min_version == TlsVersion::V1_3,
         reject_unknown: tls.unknown_sni == UnknownSni::Reject,
         clients: clients_key,
+        protocols: protocols.to_vec(),
     };
     if let Some(config) = store.listeners.get(&key) {
         if let Some(clients) = &clients_key {
@@ -204,7 +207,7 @@ fn server_config(
     };
     let mut config = builder.with_cert_resolver(Arc::new(Resolver::new(identities, tls.unknown_sni)));
     config.ticketer = store.ticketer(clients_key);
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|protocol| alpn(*protocol).to_vec()).collect();
     store.listeners.insert(key, Arc::new(config))
 }
 
@@ -218,6 +221,14 @@ fn client_verifier(
     let builder = WebPkiClientVerifier::builder_with_provider(roots, store.provider.clone());
     let builder = if required { builder } else { builder.allow_unauthenticated() };
     builder.build().expect("a bundle has a root, and there are no revocation lists to be wrong")
+}
+
+/// The name of a protocol in a handshake.
+fn alpn(protocol: Protocol) -> &'static [u8] {
+    match protocol {
+        Protocol::Http1 => b"http/1.1",
+        Protocol::Http2 => b"h2",
+    }
 }
 
 /// The versions from `least` on.
