@@ -83,6 +83,9 @@ pub(crate) enum Command {
     /// The running configuration and the files on disk
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Certificates in use
+    #[command(subcommand)]
+    Cert(CertCommand),
     /// What happened, and what happens
     Events {
         /// Only what is younger than this
@@ -339,6 +342,20 @@ pub(crate) enum RouteCommand {
         #[arg(long, value_name = "LISTENER")]
         on: Option<String>,
     },
+}
+
+/// `lbctl cert`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CertCommand {
+    /// All of them, and until when they are valid
+    List,
+    /// One of them
+    Show {
+        /// The name of its file without the ending, or a host that it is for
+        name: String,
+    },
+    /// Read the files again now; a changed file is taken up without this
+    Reload,
 }
 
 /// `lbctl config`.

@@ -119,3 +119,11 @@ fn requests_are_written_briefly() {
     assert_eq!(weight(wire::Weight::Absolute(5)), r#"{"weight":5}"#);
     assert_eq!(weight(wire::Weight::Percent("50%".into())), r#"{"weight":"50%"}"#);
 }
+
+#[test]
+fn certificates() {
+    check("certificates", |value: &Vec<wire::Certificate>| {
+        let each: String = value.iter().map(|one| render::certificate(one, Paint::Plain)).collect();
+        render::certificates(value, Paint::Plain) + "\n" + &each
+    });
+}

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::diagnostic::{Place, Span};
+use super::diagnostic::{Diagnostic, Place, Severity, Span};
 use crate::router::{Conditions, PathOptions, Pattern};
 
 pub use pool::*;
@@ -63,6 +63,19 @@ pub struct LintSettings {
 impl Default for LintSettings {
     fn default() -> Self {
         Self { cert_expiry: Duration::from_secs(30 * 24 * 3600), allow: Vec::new(), deny: Vec::new() }
+    }
+}
+
+impl LintSettings {
+    /// Findings as these settings want them: what is allowed is left out, what is denied is an error. Errors
+    /// cannot be silenced.
+    pub fn applied(&self, mut findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        let has = |list: &[Name], code: &str| list.iter().any(|c| c.as_ref() == code);
+        findings.retain(|f| f.severity == Severity::Error || !has(&self.allow, f.code));
+        for finding in findings.iter_mut().filter(|f| has(&self.deny, f.code)) {
+            finding.severity = Severity::Error;
+        }
+        findings
     }
 }
 
@@ -135,6 +148,19 @@ pub struct ListenerTls {
     pub handshake_timeout: Duration,
     /// What a name without a certificate gets.
     pub unknown_sni: UnknownSni,
+    /// Whose certificates clients show.
+    pub client_ca: Option<ClientCa>,
+    /// Where it was written.
+    pub span: Span,
+}
+
+/// `client-ca`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCa {
+    /// PEM bundle of the authorities.
+    pub file: PathBuf,
+    /// Whether a client without a certificate is refused.
+    pub required: bool,
     /// Where it was written.
     pub span: Span,
 }

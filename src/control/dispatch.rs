@@ -2,7 +2,7 @@
 
 use super::ControlContext;
 use super::call::Call;
-use super::handlers::{config, daemon, events, operations, pools, routes, servers, sticky};
+use super::handlers::{certificates, config, daemon, events, operations, pools, routes, servers, sticky};
 use super::reply::Outcome;
 use lbctl::protocol::{Kind, Problem};
 use std::rc::Rc;
@@ -47,6 +47,9 @@ pub(super) async fn dispatch(context: &Rc<ControlContext>, call: &Call) -> Outco
         ("GET", ["config", "generations"]) => config::generations(context),
         ("GET", ["config", "generations", number]) => config::generation(context, number),
         ("POST", ["config", "reload"]) => config::reload(context, call).await,
+        ("GET", ["certificates"]) => certificates::list(context),
+        ("GET", ["certificates", name]) => certificates::show(context, name),
+        ("POST", ["certificates", "reload"]) => certificates::reload(context, call).await,
         ("GET", ["events"]) => events::follow(context, call),
         (_, path) => match allowed(path) {
             Some(methods) => {
@@ -63,12 +66,17 @@ fn allowed(path: &[&str]) -> Option<&'static str> {
     match path {
         ["pools", _, "servers", _, "admin"] => Some("PUT"),
         ["pools", _, "servers", _, "weight"] => Some("PUT, DELETE"),
-        ["pools", _, "servers", _, "check"] | ["shutdown"] | ["routes", "explain"] | ["config", "reload"] => {
-            Some("POST")
-        }
+        ["pools", _, "servers", _, "check"]
+        | ["shutdown"]
+        | ["routes", "explain"]
+        | ["config" | "certificates", "reload"] => Some("POST"),
         ["operations", _] | ["sticky", _] => Some("GET, DELETE"),
         []
-        | ["status" | "pools" | "servers" | "operations" | "routes" | "sticky" | "config" | "events"]
+        | [
+            "status" | "pools" | "servers" | "operations" | "routes" | "sticky" | "config" | "certificates"
+            | "events",
+        ]
+        | ["certificates", _]
         | ["pools", _]
         | ["pools", _, "servers", _]
         | ["operations", _, "events"]

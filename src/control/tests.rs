@@ -93,6 +93,24 @@ impl World for Fake {
         }]
     }
 
+    fn certificates(&self) -> Arc<[CertificateFacts]> {
+        let certificate = |name: &str, host: &str| CertificateFacts {
+            name: name.into(),
+            chain: format!("/etc/lbd/tls/{name}.pem").into(),
+            key: format!("/etc/lbd/tls/{name}.key").into(),
+            used_by: vec!["listen/https".into()],
+            names: vec![host.into()],
+            subject: format!("CN={host}"),
+            issuer: "CN=authority".into(),
+            serial: "0a:1b".into(),
+            not_before: 0,
+            not_after: 86_400,
+            fingerprint: "00".repeat(32),
+            chain_length: 2,
+        };
+        [certificate("api", "api.test"), certificate("www", "www.test")].into()
+    }
+
     fn routes(&self) -> Vec<RouteFacts> {
         let route = |name: &str, place: &str| RouteFacts {
             name: name.into(),

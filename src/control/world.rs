@@ -5,6 +5,7 @@
 //! plain structs: they become wire types in `view` and nowhere else.
 
 use crate::pool::Pool;
+pub use crate::snapshot::CertificateFacts;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -23,6 +24,8 @@ pub trait World: 'static {
     fn pools(&self) -> Vec<Arc<Pool>>;
     /// The listeners of the present snapshot.
     fn listeners(&self) -> Vec<ListenerFacts>;
+    /// The certificates that the present snapshot shows, by name.
+    fn certificates(&self) -> Arc<[CertificateFacts]>;
     /// Every route of every site, in the order of the file.
     fn routes(&self) -> Vec<RouteFacts>;
     /// Where a request would go, and why. `Err` holds a sentence that says what is wrong with the question.

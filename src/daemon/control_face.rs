@@ -24,7 +24,7 @@ use crate::health::{ProbeReport, check_once};
 use crate::pool::{CheckSpec, Outcome, Pool, ProbeKind};
 use crate::proxy::listeners::Listeners;
 use crate::reload::{Cause, Findings, GenerationInfo, ReloadHandle};
-use crate::snapshot::Current;
+use crate::snapshot::{CertificateFacts, Current};
 
 /// The seam's implementation.
 pub(super) struct ControlFace {
@@ -91,6 +91,10 @@ impl World for ControlFace {
             }
         };
         self.current.load().listeners.iter().map(facts).collect()
+    }
+
+    fn certificates(&self) -> Arc<[CertificateFacts]> {
+        Arc::clone(&self.current.load().certificates)
     }
 
     fn routes(&self) -> Vec<RouteFacts> {
@@ -225,6 +229,9 @@ fn probe_facts(spec: &CheckSpec, report: ProbeReport) -> ProbeFacts {
     let at = report.endpoint.map_or_else(|| "an unresolved name".to_owned(), |endpoint| endpoint.to_string());
     let asked = match &spec.probe {
         ProbeKind::Tcp => format!("connect to {at}"),
+        ProbeKind::Grpc(grpc) if grpc.service.is_empty() => format!("gRPC health on {at}"),
+        ProbeKind::Grpc(grpc) => format!("gRPC health of {} on {at}", grpc.service),
+        ProbeKind::WebSocket(socket) => format!("WebSocket {} on {at}", socket.path),
         ProbeKind::Http(http) => format!("{} {} on {at}", http.method, http.path),
     };
     let took = report.outcome.took();

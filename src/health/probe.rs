@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt, Empty};
@@ -73,6 +74,13 @@ pub async fn check_once(server: &Server, spec: &CheckSpec, health_port: Option<u
 }
 
 impl ProbeReport {
+    /// Keeps the head of an answer.
+    fn note(&mut self, status: u16, headers: &http::HeaderMap) {
+        let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        self.status = Some(status);
+        self.headers = headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    }
+
     /// What it was waiting for.
     fn stage(&self, spec: &CheckSpec) -> &'static str {
         match self {
@@ -121,16 +129,27 @@ impl Target<'_> {
     async fn handshake(&self, tls: &TlsToServer, stream: TcpStream) -> Result<TlsStream<TcpStream>, Failure> {
         let name = tls.name_for(&self.server.host);
         let name = name.ok_or_else(|| Failure("tls: the server's host is no name to verify".into()))?;
-        let connector = TlsConnector::from(std::sync::Arc::clone(&tls.config));
+        let mut config = Arc::clone(&tls.config);
+        if matches!(self.spec.probe, ProbeKind::Grpc(_)) {
+            Arc::make_mut(&mut config).alpn_protocols = vec![b"h2".to_vec()];
+        }
+        let connector = TlsConnector::from(config);
         connector.connect(name, stream).await.map_err(|error| failed("tls", &error))
     }
 
     async fn speak<S>(&self, stream: S, report: &mut ProbeReport) -> Result<Verdict, Failure>
     where
-        S: AsyncRead + AsyncWrite + Unpin + 'static,
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         match &self.spec.probe {
             ProbeKind::Tcp => Ok(Verdict::Passed),
+            ProbeKind::Grpc(probe) => {
+                let scheme = if self.spec.tls.is_some() { "https" } else { "http" };
+                grpc::ask(stream, probe, scheme, &self.host(probe.host.as_deref()), report).await
+            }
+            ProbeKind::WebSocket(probe) => {
+                websocket::ask(stream, probe, &self.host(probe.host.as_deref()), report).await
+            }
             ProbeKind::Http(probe) => {
                 let request = self.request(probe)?;
                 let handshake = http1::handshake(TokioIo::new(stream)).await;
@@ -156,30 +175,18 @@ impl Target<'_> {
         let mut request = http::Request::builder()
             .method(&*probe.method)
             .uri(&*probe.path)
-            .header(http::header::HOST, self.host(probe))
+            .header(http::header::HOST, self.host(probe.host.as_deref()))
             .header(http::header::USER_AGENT, USER_AGENT)
             .header(http::header::CONNECTION, "close");
         if let Some(headers) = request.headers_mut() {
-            for (name, value) in &probe.headers {
-                let name = http::HeaderName::try_from(&**name).map_err(|error| impossible(&error))?;
-                let value = http::HeaderValue::try_from(&**value).map_err(|error| impossible(&error))?;
-                match name {
-                    // Ours give way; others may stand several times.
-                    http::header::HOST | http::header::USER_AGENT | http::header::CONNECTION => {
-                        headers.insert(name, value);
-                    }
-                    name => {
-                        headers.append(name, value);
-                    }
-                }
-            }
+            add_fields(headers, &probe.headers)?;
         }
         request.body(Empty::new()).map_err(|error| impossible(&error))
     }
 
     /// What a client would say: the host that is configured, else the server's own.
-    fn host(&self, probe: &HttpProbe) -> String {
-        if let Some(host) = &probe.host {
+    fn host(&self, configured: Option<&str>) -> String {
+        if let Some(host) = configured {
             return host.to_string();
         }
         let host = &self.server.host;
@@ -189,15 +196,30 @@ impl Target<'_> {
     }
 }
 
+/// Adds configured fields. Ours give way; others may stand several times.
+fn add_fields(headers: &mut http::HeaderMap, more: &[(Arc<str>, Arc<str>)]) -> Result<(), Failure> {
+    for (name, value) in more {
+        let name = http::HeaderName::try_from(&**name).map_err(|error| impossible(&error))?;
+        let value = http::HeaderValue::try_from(&**value).map_err(|error| impossible(&error))?;
+        match name {
+            http::header::HOST | http::header::USER_AGENT | http::header::CONNECTION => {
+                headers.insert(name, value);
+            }
+            name => {
+                headers.append(name, value);
+            }
+        }
+    }
+    Ok(())
+}
+
 async fn judge(
     probe: &HttpProbe,
     answer: http::Response<Incoming>,
     report: &mut ProbeReport,
 ) -> Result<Verdict, Failure> {
     let status = answer.status().as_u16();
-    report.status = Some(status);
-    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    report.headers = answer.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    report.note(status, answer.headers());
     if probe.drain_status.as_ref().is_some_and(|set| set.contains(status)) {
         return Ok(Verdict::WantsDrain(format!("status {status}")));
     }
@@ -254,5 +276,7 @@ fn impossible(error: &impl fmt::Display) -> Failure {
     Failure(format!("check cannot be made: {error}"))
 }
 
+mod grpc;
 #[cfg(test)]
 mod tests;
+mod websocket;

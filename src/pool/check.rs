@@ -41,6 +41,32 @@ pub enum ProbeKind {
     Tcp,
     /// A request.
     Http(HttpProbe),
+    /// `grpc.health.v1.Health/Check`.
+    Grpc(GrpcProbe),
+    /// A WebSocket handshake.
+    WebSocket(WebSocketProbe),
+}
+
+/// A gRPC check.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GrpcProbe {
+    /// The service asked for; empty is the server as a whole.
+    pub service: Arc<str>,
+    /// `:authority`, when not the server's host and port.
+    pub host: Option<Arc<str>>,
+    /// More fields.
+    pub headers: Vec<(Arc<str>, Arc<str>)>,
+}
+
+/// A WebSocket check.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WebSocketProbe {
+    /// Path and query.
+    pub path: Arc<str>,
+    /// `Host`, when not the server's host and port.
+    pub host: Option<Arc<str>>,
+    /// More fields.
+    pub headers: Vec<(Arc<str>, Arc<str>)>,
 }
 
 /// An HTTP check.

@@ -27,7 +27,9 @@ pub(crate) mod testing;
 pub use acquire::{Acquired, Affinity, Ask, How, MOST_STICKY, Unavailable};
 pub use admin::{Admin, AdminState, DrainSticky, Stamp, Wish};
 pub use balance::{BalanceKind, Balancer, HashKey};
-pub use check::{BodyMatch, CheckSpec, HttpProbe, ProbeKind, Statuses, TlsToServer};
+pub use check::{
+    BodyMatch, CheckSpec, GrpcProbe, HttpProbe, ProbeKind, Statuses, TlsToServer, WebSocketProbe,
+};
 pub use health::{Direction, Outcome, State, Transition};
 pub use lease::{IdleHold, Lease, SessionLease};
 pub use overload::{Overload, QueuePolicy, ServerLimits};

@@ -12,6 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tracing::debug;
 
 use super::buffer::Buffer;
+use super::client_certificate::Shown;
 use super::deadline::Deadline;
 use super::exchange::{self, Next, Upgraded};
 use super::failure::Failure;
@@ -46,6 +47,8 @@ pub(crate) struct ClientConnection {
     pub(crate) peer: SocketAddr,
     /// To which of our addresses.
     pub(crate) local: SocketAddr,
+    /// The certificate that the client showed.
+    pub(crate) shown: Arc<Shown>,
     /// Its clock.
     pub(crate) deadline: Deadline,
     /// Whether its listener is gone: it ends after the current exchange.
@@ -74,9 +77,10 @@ pub(crate) async fn serve(
         return None;
     }
     let deadline = worker.deadlines.register();
+    let shown = Arc::new(Shown::of(&stream, &listener));
     let wire = Wire::Http1(stream);
     let mut connection =
-        ClientConnection { worker, listener, wire, input, peer, local, deadline, orphaned: false };
+        ClientConnection { worker, listener, wire, input, peer, local, shown, deadline, orphaned: false };
     let mut patience = connection.listener.timeout.request_header;
     loop {
         if !connection.wait_for_bytes(patience).await {
@@ -180,6 +184,9 @@ impl ClientConnection {
     /// Reads until the head is whole.
     async fn read_head(&mut self, scratch: &mut Scratch) -> Result<(), NoRequest> {
         self.refresh_listener();
+        if self.shown.is_outdated(&self.listener) {
+            return Err(NoRequest::Ended);
+        }
         let limits = HeadLimits::of(&self.listener.limits);
         self.deadline.arm(self.listener.timeout.request_header);
         loop {

@@ -11,6 +11,7 @@ mod access_log;
 mod affinity;
 mod arrival;
 mod buffer;
+mod client_certificate;
 mod client_hello;
 mod connection;
 pub mod date;

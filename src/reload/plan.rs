@@ -96,6 +96,7 @@ fn listeners(model: &Model) -> BTreeMap<String, Listener> {
         if let Some(tls) = &mut plain.tls {
             tls.span = NO_SPAN;
             tls.certificates.iter_mut().for_each(forget_span);
+            tls.client_ca.iter_mut().for_each(|ca| ca.span = NO_SPAN);
         }
         (listener.name.to_string(), plain)
     };
@@ -138,6 +139,7 @@ fn pools(model: &Model) -> BTreeMap<String, Pool> {
         plain.servers.iter_mut().for_each(|server| server.place = nowhere());
         if let Some(tls) = &mut plain.tls {
             tls.span = NO_SPAN;
+            tls.certificate.iter_mut().for_each(forget_span);
         }
         (pool.name.to_string(), plain)
     };

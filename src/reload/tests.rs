@@ -99,6 +99,7 @@ fn model(nodes: &[Node]) -> Model {
         ca: Some(argument(node).into()),
         server_name: None,
         verify: Verify::Full,
+        certificate: None,
         min_version: TlsVersion::V1_2,
         span: node.span,
     });

@@ -13,9 +13,9 @@ use super::{
 use crate::config::diagnostic::{Diagnostic, Report};
 use crate::config::model::{self, Action, HeaderEdit, Listener, Model, Route, Site};
 use crate::pool::{
-    BalanceKind, BodyMatch, CheckSpec, CookiePolicy, DrainPolicy, DrainSticky, HashKey, HttpProbe, KeyRing,
-    OnDown, Overload, PassiveSpec, Pool, PoolSettings, ProbeKind, QueuePolicy, SameSite, Secure,
-    ServerLimits, ServerSettings, Statuses, StickySettings, TlsToServer,
+    BalanceKind, BodyMatch, CheckSpec, CookiePolicy, DrainPolicy, DrainSticky, GrpcProbe, HashKey, HttpProbe,
+    KeyRing, OnDown, Overload, PassiveSpec, Pool, PoolSettings, ProbeKind, QueuePolicy, SameSite, Secure,
+    ServerLimits, ServerSettings, Statuses, StickySettings, TlsToServer, WebSocketProbe,
 };
 use crate::router::{HostRouter, PathRouter, RouteEntry};
 use crate::tls::TlsConfigs;
@@ -54,6 +54,10 @@ pub fn compile(model: &Model, context: &Context<'_>) -> Result<Snapshot, Report>
     cookies.extend(split_cookies(model));
     let limiters = limits::adopt(model, context.previous);
     let shared = Shared {
+        asks_clients: model
+            .listeners
+            .iter()
+            .any(|l| l.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some())),
         cookies: cookies.into_iter().collect(),
         access_log: model.log.access.clone().map(Arc::new),
         limiters,
@@ -72,13 +76,26 @@ pub fn compile(model: &Model, context: &Context<'_>) -> Result<Snapshot, Report>
         listeners,
         pools,
         limiters: shared.limiters,
+        certificates: Arc::clone(&context.tls.certificates),
     })
 }
 
+/// What servers are told about a client's certificate. When any listener asks for one, no client may say these
+/// itself, on whichever listener.
+pub const CLIENT_CERTIFICATE_FIELDS: [&str; 2] = ["x-client-cert-verified", "x-client-cert-subject"];
+
 struct Shared {
+    asks_clients: bool,
     cookies: Arc<[Arc<str>]>,
     access_log: Option<Arc<model::AccessLog>>,
     limiters: Limiters,
+}
+
+impl Shared {
+    /// Fields that only lbd may send to a server.
+    fn kept_back(&self) -> impl Iterator<Item = Arc<str>> {
+        CLIENT_CERTIFICATE_FIELDS.into_iter().filter(|_| self.asks_clients).map(Arc::from)
+    }
 }
 
 fn compile_listener(
@@ -92,9 +109,7 @@ fn compile_listener(
     let mut hosts = Vec::new();
     let mut default = None;
     for site in model.sites.iter().filter(|_| listener.speaks_http()) {
-        let Some(snap) = compile_site(site, &listener.name, pools, &shared.limiters, report) else {
-            continue;
-        };
+        let Some(snap) = compile_site(site, &listener.name, pools, shared, report) else { continue };
         if site.hosts.is_empty() {
             default = Some(Arc::new(snap));
         } else {
@@ -107,7 +122,11 @@ fn compile_listener(
         address: listener.address,
         tls: listener.tls.as_ref().and_then(|tls| {
             let config = context.tls.listeners.get(&listener.name)?;
-            Some(ListenerTlsSnap { config: Arc::clone(config), handshake_timeout: tls.handshake_timeout })
+            Some(ListenerTlsSnap {
+                config: Arc::clone(config),
+                asks_clients: tls.client_ca.is_some(),
+                handshake_timeout: tls.handshake_timeout,
+            })
         }),
         protocols: listener.protocols.clone(),
         redirect_to_https: listener.redirect_to_https,
@@ -132,7 +151,7 @@ fn compile_site(
     site: &Site,
     listener: &str,
     pools: &BTreeMap<Arc<str>, Arc<PoolSnap>>,
-    limiters: &Limiters,
+    shared: &Shared,
     report: &mut Report,
 ) -> Option<SiteSnap> {
     let on =
@@ -142,7 +161,7 @@ fn compile_site(
         return None;
     }
     let list: Vec<Arc<RouteSnap>> =
-        routes.iter().filter_map(|route| compile_route(route, site, pools, limiters).map(Arc::new)).collect();
+        routes.iter().filter_map(|route| compile_route(route, site, pools, shared).map(Arc::new)).collect();
     let entries = routes
         .iter()
         .zip(&list)
@@ -179,7 +198,7 @@ fn compile_route(
     route: &Route,
     site: &Site,
     pools: &BTreeMap<Arc<str>, Arc<PoolSnap>>,
-    limiters: &Limiters,
+    shared: &Shared,
 ) -> Option<RouteSnap> {
     let action = match &route.action {
         Action::Pool(name) => ActionSnap::Pool(Arc::clone(pools.get(name)?)),
@@ -187,7 +206,7 @@ fn compile_route(
             let ways = split.branches.iter().filter_map(|branch| {
                 let action = Action::Pool(Arc::clone(&branch.pool));
                 let way = Route { action, timeout: branch.timeout, ..route.clone() };
-                let way = compile_route(&way, site, pools, limiters)?;
+                let way = compile_route(&way, site, pools, shared)?;
                 Some((Arc::clone(&branch.pool), Arc::new(way), branch.weight))
             });
             ActionSnap::Split(SplitSnap::new(split.by.clone(), ways.collect()))
@@ -210,7 +229,7 @@ fn compile_route(
         action,
         request_headers: route.request_headers.clone(),
         response_headers: route.response_headers.clone(),
-        request_drop: replaced(&route.request_headers),
+        request_drop: replaced(&route.request_headers).into_iter().chain(shared.kept_back()).collect(),
         response_drop: replaced(&route.response_headers),
         allow_from: route.allow_from.clone(),
         deny_from: route.deny_from.clone(),
@@ -218,7 +237,7 @@ fn compile_route(
         timeout: route.timeout,
         retry: route.retry.clone(),
         rewrite: route.rewrite.as_ref().map(|r| RewriteSnap::new(r, site.paths, route.ignore_case)),
-        rate_limits: limits::of_route(route, limiters),
+        rate_limits: limits::of_route(route, &shared.limiters),
         error_pages: route.error_pages.clone(),
     })
 }
@@ -414,6 +433,16 @@ fn check(
 ) -> Option<CheckSpec> {
     let probe = match &health.probe {
         model::Probe::Tcp => ProbeKind::Tcp,
+        model::Probe::Grpc { service, host, headers } => ProbeKind::Grpc(GrpcProbe {
+            service: Arc::clone(service),
+            host: host.clone(),
+            headers: headers.clone(),
+        }),
+        model::Probe::WebSocket { path, host, headers } => ProbeKind::WebSocket(WebSocketProbe {
+            path: Arc::clone(path),
+            host: host.clone(),
+            headers: headers.clone(),
+        }),
         model::Probe::Http { path, method, host, headers, status, body, drain_status } => {
             ProbeKind::Http(HttpProbe {
                 method: Arc::clone(method),

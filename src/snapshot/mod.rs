@@ -20,7 +20,8 @@ use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
 
-pub use compile::{Context, compile};
+pub use crate::tls::CertificateFacts;
+pub use compile::{CLIENT_CERTIFICATE_FIELDS, Context, compile};
 pub use current::{Current, Reader};
 pub use limits::{LimitSnap, Limiters};
 pub use rewrite::RewriteSnap;
@@ -47,6 +48,8 @@ pub struct Snapshot {
     pub pools: BTreeMap<Arc<str>, Arc<PoolSnap>>,
     /// Buckets of its limits of rate.
     pub limiters: Limiters,
+    /// The certificates that it shows.
+    pub certificates: Arc<[CertificateFacts]>,
 }
 
 impl Snapshot {
@@ -58,6 +61,7 @@ impl Snapshot {
             listeners: Vec::new(),
             pools: BTreeMap::new(),
             limiters: Limiters::new(),
+            certificates: Arc::default(),
         }
     }
 
@@ -113,8 +117,18 @@ pub struct ListenerSnap {
 pub struct ListenerTlsSnap {
     /// Certificates, versions, tickets.
     pub config: Arc<rustls::ServerConfig>,
+    /// Whether clients are asked for a certificate, and servers told of it.
+    pub asks_clients: bool,
     /// How long a handshake may take.
     pub handshake_timeout: Duration,
+}
+
+impl ListenerTlsSnap {
+    /// Whether a client that was let in under `config` would be asked for the same certificates here. Each way to
+    /// ask has tickets of its own ([`crate::tls::Store`]), so those tell them apart.
+    pub fn asks_as(&self, config: &rustls::ServerConfig) -> bool {
+        Arc::ptr_eq(&self.config.ticketer, &config.ticketer)
+    }
 }
 
 /// The live part of a listener: counts that survive reloads.

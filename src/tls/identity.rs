@@ -11,6 +11,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
+use super::inspect::{Remark, remarks};
 use super::pem::{Pem, PemError};
 
 /// Sha-256 of everything that an identity was made from.
@@ -25,6 +26,8 @@ pub(super) struct Identity {
     pub(super) names: Vec<String>,
     /// Seconds since 1970.
     pub(super) not_after: i64,
+    /// What clients may hold against it.
+    pub(super) remarks: Vec<Remark>,
 }
 
 /// What is wrong with a pair of files, before it is known where it was written.
@@ -108,8 +111,9 @@ impl Pair<'_> {
         let key = keys.iter().find(|key| fits(key.as_ref(), &leaf));
         let key = key.cloned().ok_or_else(|| self.mismatch(&keys, &chain))?;
         let (names, not_after) = (names(&leaf), leaf.validity().not_after.timestamp());
+        let remarks = remarks(&chain);
         let certified = Arc::new(CertifiedKey::new(chain, key));
-        Ok(Identity { hash: self.hash(), certified, names, not_after })
+        Ok(Identity { hash: self.hash(), certified, names, not_after, remarks })
     }
 
     fn keys(&self, provider: &CryptoProvider) -> Result<Vec<Arc<dyn SigningKey>>, Problem> {

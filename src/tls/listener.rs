@@ -1,18 +1,19 @@
 //! What a TLS listener shows its clients, and what is wrong with the files it should show.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustls::server::WebPkiClientVerifier;
 use rustls::{ServerConfig, SupportedProtocolVersion, version};
 
 use super::identity::{ContentHash, Identity, Problem};
+use super::inspect::exposed_key;
 use super::resolver::Resolver;
+use super::upstream::{Authorities, bundle};
 use super::{Stage, Store};
 use crate::config::diagnostic::{Diagnostic, Report, Severity};
 use crate::config::model::{Certificate, Listener, ListenerTls, Protocol, Site, TlsVersion, UnknownSni};
 
-/// A certificate that expires within this many days gets a warning.
-const WARN_DAYS: i64 = 30;
 const DAY: i64 = 24 * 60 * 60;
 
 /// All that a [`ServerConfig`] is made from: equal keys share one.
@@ -21,7 +22,24 @@ pub(super) struct ListenerKey {
     identities: Vec<ContentHash>,
     only_tls13: bool,
     reject_unknown: bool,
+    clients: Option<ClientsKey>,
     protocols: Vec<Protocol>,
+}
+
+/// The authorities of client certificates, and whether one must be shown.
+pub(super) type ClientsKey = (ContentHash, bool);
+
+/// What findings about a certificate need to know besides the certificate.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    /// What the findings are about: `listen/https`, `pool/app`.
+    pub subject: &'a str,
+    /// Whether another generation runs.
+    pub stage: Stage,
+    /// A certificate that ends within this time is worth a warning.
+    pub expiry: Duration,
+    /// Whether clients look for a name in it.
+    pub is_server: bool,
 }
 
 /// The server side of `listener`, with the certificates of its own `tls` node first and those of
@@ -30,11 +48,10 @@ pub fn listener_config(
     store: &mut Store,
     listener: &Listener,
     sites: &[&Site],
-    stage: Stage,
+    about: About<'_>,
     report: &mut Report,
 ) -> Option<Arc<ServerConfig>> {
     let tls = listener.tls.as_ref()?;
-    let subject = format!("listen/{}", listener.name);
     let written: Vec<&Certificate> =
         tls.certificates.iter().chain(sites.iter().flat_map(|site| &site.certificates)).collect();
     if written.is_empty() {
@@ -42,30 +59,34 @@ pub fn listener_config(
             Diagnostic::error("LB610", tls.span, format!("listener `{}` has no certificate", listener.name))
                 .label("no certificate for any name")
                 .help("add `certificate \"FILE\"` with a PEM chain and its key here, or in a site on this listener")
-                .subject(subject),
+                .subject(about.subject),
         );
         return None;
     }
     let mut identities: Vec<Arc<Identity>> = Vec::with_capacity(written.len());
     let mut complete = true;
     for certificate in written {
-        match identity(store, certificate, stage, &subject, report) {
+        match identity(store, certificate, about, report) {
             Some(known) if identities.iter().any(|other| other.hash == known.hash) => {}
             Some(identity) => identities.push(identity),
             None => complete = false,
         }
     }
-    complete.then(|| server_config(store, &identities, tls, &listener.protocols))
+    let clients = match &tls.client_ca {
+        None => None,
+        Some(ca) => Some((bundle(store, &ca.file, ca.span, report)?, ca.required)),
+    };
+    complete.then(|| server_config(store, &identities, tls, &listener.protocols, clients))
 }
 
 /// The identity that `certificate` names: what its files hold, or what they held when they were good.
-fn identity(
+pub(super) fn identity(
     store: &mut Store,
     certificate: &Certificate,
-    stage: Stage,
-    subject: &str,
+    about: About<'_>,
     report: &mut Report,
 ) -> Option<Arc<Identity>> {
+    let subject = about.subject;
     let (chain, key) = (&certificate.chain, &certificate.key);
     let before = store.last_good(chain, key);
     let now = unix_now();
@@ -76,12 +97,13 @@ fn identity(
             old
         }
         (Ok(new), _) => {
-            let dates = check_dates(certificate, new.not_after, now, stage, subject);
+            let dates = check_dates(certificate, new.not_after, now, about);
             let refused = dates.as_ref().is_some_and(|finding| finding.severity == Severity::Error);
             report.findings.extend(dates);
             if refused {
                 return None;
             }
+            remark(certificate, &new, about, report);
             new
         }
         (Err(problem), Some(old)) => {
@@ -97,13 +119,23 @@ fn identity(
     Some(chosen)
 }
 
-fn check_dates(
-    certificate: &Certificate,
-    not_after: i64,
-    now: i64,
-    stage: Stage,
-    subject: &str,
-) -> Option<Diagnostic> {
+/// LB604 to LB607: usable, and yet.
+fn remark(certificate: &Certificate, identity: &Identity, about: About<'_>, report: &mut Report) {
+    let file = certificate.chain.display();
+    // Servers look for no name in what a client shows.
+    let remarks = identity.remarks.iter().filter(|remark| about.is_server || remark.code != "LB604");
+    let problems = remarks.map(|remark| Problem {
+        code: remark.code,
+        message: format!("certificate `{file}` {}", remark.says),
+        help: remark.help.into(),
+    });
+    for problem in problems.chain(exposed_key(&certificate.key)) {
+        report.push(finding(problem, Severity::Warning, certificate, about.subject));
+    }
+}
+
+fn check_dates(certificate: &Certificate, not_after: i64, now: i64, about: About<'_>) -> Option<Diagnostic> {
+    let About { subject, stage, expiry, .. } = about;
     let days = (not_after - now).div_euclid(DAY);
     if not_after < now {
         let severity = if stage == Stage::Start { Severity::Error } else { Severity::Warning };
@@ -120,7 +152,8 @@ fn check_dates(
         message: format!("certificate `{file}` expires {when} ({})", date(not_after)),
         help: "renew it; lbd takes the new file as soon as it is written".into(),
     };
-    (days < WARN_DAYS).then(|| finding(problem, Severity::Warning, certificate, subject))
+    (not_after - now < expiry.as_secs() as i64)
+        .then(|| finding(problem, Severity::Warning, certificate, subject))
 }
 
 fn expired(certificate: &Certificate, not_after: i64) -> Problem {
@@ -147,24 +180,47 @@ fn server_config(
     identities: &[Arc<Identity>],
     tls: &ListenerTls,
     protocols: &[Protocol],
+    clients: Option<(Arc<Authorities>, bool)>,
 ) -> Arc<ServerConfig> {
+    let clients_key = clients.as_ref().map(|(authorities, required)| (authorities.hash, *required));
     let key = ListenerKey {
         identities: identities.iter().map(|identity| identity.hash).collect(),
         only_tls13: tls.min_version == TlsVersion::V1_3,
         reject_unknown: tls.unknown_sni == UnknownSni::Reject,
+        clients: clients_key,
         protocols: protocols.to_vec(),
     };
     if let Some(config) = store.listeners.get(&key) {
+        if let Some(clients) = &clients_key {
+            store.ticketer(Some(*clients));
+        }
         return config;
     }
-    let mut config = ServerConfig::builder_with_provider(store.provider.clone())
+    let builder = ServerConfig::builder_with_provider(store.provider.clone())
         .with_protocol_versions(versions(tls.min_version))
-        .expect("the provider has suites for both versions")
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(Resolver::new(identities, tls.unknown_sni)));
-    config.ticketer = store.ticketer.clone();
+        .expect("the provider has suites for both versions");
+    let builder = match &clients {
+        None => builder.with_no_client_auth(),
+        Some((authorities, required)) => {
+            builder.with_client_cert_verifier(client_verifier(store, authorities, *required))
+        }
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(Resolver::new(identities, tls.unknown_sni)));
+    config.ticketer = store.ticketer(clients_key);
     config.alpn_protocols = protocols.iter().map(|protocol| alpn(*protocol).to_vec()).collect();
     store.listeners.insert(key, Arc::new(config))
+}
+
+/// Whom clients may be. One that shows a certificate of somebody else is refused, required or not.
+fn client_verifier(
+    store: &Store,
+    authorities: &Authorities,
+    required: bool,
+) -> Arc<dyn rustls::server::danger::ClientCertVerifier> {
+    let roots = Arc::new(authorities.roots.clone());
+    let builder = WebPkiClientVerifier::builder_with_provider(roots, store.provider.clone());
+    let builder = if required { builder } else { builder.allow_unauthenticated() };
+    builder.build().expect("a bundle has a root, and there are no revocation lists to be wrong")
 }
 
 /// The name of a protocol in a handshake.

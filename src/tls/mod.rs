@@ -13,11 +13,14 @@ use rustls::{ClientConfig, ServerConfig};
 use crate::config::diagnostic::Report;
 use crate::config::model::{Model, Name, Site};
 
-pub use listener::listener_config;
+pub use facts::CertificateFacts;
+pub use listener::{About, listener_config};
 pub use store::{Stage, Store};
 pub use upstream::upstream;
 
+mod facts;
 mod identity;
+mod inspect;
 mod listener;
 mod pem;
 mod resolver;
@@ -34,24 +37,36 @@ pub struct TlsConfigs {
     pub listeners: BTreeMap<Name, Arc<ServerConfig>>,
     /// By pool name; only pools that speak TLS to their servers.
     pub pools: BTreeMap<Name, Arc<ClientConfig>>,
+    /// What is shown, for operators.
+    pub certificates: Arc<[CertificateFacts]>,
 }
 
 /// Prepares every listener and pool of `model`. All findings go to `report`; the result is complete
 /// exactly when `report` has no error afterwards.
 pub fn prepare(store: &mut Store, model: &Model, stage: Stage, report: &mut Report) -> TlsConfigs {
     store.begin();
+    let mut found = Report::default();
     let mut configs = TlsConfigs::default();
+    let expiry = model.lint.cert_expiry;
     for listener in &model.listeners {
         let sites = sites_on(model, &listener.name);
-        if let Some(config) = listener_config(store, listener, &sites, stage, report) {
+        let about = About { subject: &format!("listen/{}", listener.name), stage, expiry, is_server: true };
+        if let Some(config) = listener_config(store, listener, &sites, about, &mut found) {
             configs.listeners.insert(listener.name.clone(), config);
         }
     }
     for pool in model.pools.values() {
-        if let Some(config) = pool.tls.as_ref().and_then(|tls| upstream(store, tls, report)) {
+        let Some(tls) = &pool.tls else { continue };
+        let about = About { subject: &format!("pool/{}", pool.name), stage, expiry, is_server: false };
+        if let Some(config) = upstream(store, tls, about, &mut found) {
             configs.pools.insert(pool.name.clone(), config);
         }
+        if let Some(authorities) = tls.ca.as_ref().and_then(|ca| store.bundles.now.get(ca)) {
+            inspect::unprovable(pool, authorities, &mut found);
+        }
     }
+    configs.certificates = facts::of(store, model);
+    report.findings.extend(model.lint.applied(found.findings));
     configs
 }
 
@@ -59,8 +74,12 @@ pub fn prepare(store: &mut Store, model: &Model, stage: Stage, report: &mut Repo
 pub fn inputs(model: &Model) -> Vec<PathBuf> {
     let listeners = model.listeners.iter().filter_map(|l| l.tls.as_ref()).flat_map(|tls| &tls.certificates);
     let sites = model.sites.iter().flat_map(|site| &site.certificates);
-    let authorities = model.pools.values().filter_map(|pool| pool.tls.as_ref()?.ca.clone());
-    let pairs = listeners.chain(sites).flat_map(|c| [c.chain.clone(), c.key.clone()]);
+    let pools = model.pools.values().filter_map(|pool| pool.tls.as_ref());
+    let clients =
+        model.listeners.iter().filter_map(|l| Some(l.tls.as_ref()?.client_ca.as_ref()?.file.clone()));
+    let authorities = pools.clone().filter_map(|tls| tls.ca.clone()).chain(clients);
+    let shown = pools.filter_map(|tls| tls.certificate.as_ref());
+    let pairs = listeners.chain(sites).chain(shown).flat_map(|c| [c.chain.clone(), c.key.clone()]);
     pairs.chain(authorities).collect::<BTreeSet<_>>().into_iter().collect()
 }
 

@@ -13,7 +13,7 @@ use rustls::server::ProducesTickets;
 use rustls::{ClientConfig, ServerConfig};
 
 use super::identity::{ContentHash, Identity, Pair, Problem};
-use super::listener::ListenerKey;
+use super::listener::{ClientsKey, ListenerKey};
 use super::upstream::{Authorities, ClientKey};
 
 /// When certificates are read. At start an expired one is an error; at a reload it is a warning, so
@@ -30,8 +30,13 @@ pub enum Stage {
 #[derive(Debug)]
 pub struct Store {
     pub(super) provider: Arc<CryptoProvider>,
-    /// One for all listeners and workers, and for the life of the process: reloads lose no ticket.
-    pub(super) ticketer: Arc<dyn ProducesTickets>,
+    /// One for all workers and all listeners that ask clients for no certificate, for the life of the process:
+    /// reloads lose no ticket. Its keys change every six hours; the ones before them are accepted six hours more.
+    ticketer: Arc<dyn ProducesTickets>,
+    /// A ticket also stands for the client certificate that was verified when it was given. So each way to ask
+    /// for one has tickets of its own: none of another listener, or of authorities that are no longer trusted,
+    /// takes the place of a certificate.
+    client_ticketers: Cache<ClientsKey, Arc<dyn ProducesTickets>>,
     identities: Cache<ContentHash, Arc<Identity>>,
     pairs: LastGood<(PathBuf, PathBuf), Arc<Identity>>,
     pub(super) listeners: Cache<ListenerKey, Arc<ServerConfig>>,
@@ -46,7 +51,8 @@ impl Store {
     pub fn new() -> Self {
         Self {
             provider: Arc::new(aws_lc_rs::default_provider()),
-            ticketer: aws_lc_rs::Ticketer::new().expect("the system gives random bytes"),
+            ticketer: new_ticketer(),
+            client_ticketers: Cache::default(),
             identities: Cache::default(),
             pairs: LastGood::default(),
             listeners: Cache::default(),
@@ -61,6 +67,7 @@ impl Store {
     pub(super) fn begin(&mut self) {
         self.identities.begin();
         self.listeners.begin();
+        self.client_ticketers.begin();
         self.authorities.begin();
         self.clients.begin();
         self.pairs.now.clear();
@@ -73,10 +80,20 @@ impl Store {
     pub fn commit(&mut self) {
         self.identities.sweep();
         self.listeners.sweep();
+        self.client_ticketers.sweep();
         self.authorities.sweep();
         self.clients.sweep();
         self.pairs.commit();
         self.bundles.commit();
+    }
+
+    /// What makes the tickets of listeners that ask clients for such a certificate, or for none.
+    pub(super) fn ticketer(&mut self, clients: Option<ClientsKey>) -> Arc<dyn ProducesTickets> {
+        let Some(clients) = clients else { return self.ticketer.clone() };
+        match self.client_ticketers.get(&clients) {
+            Some(known) => known,
+            None => self.client_ticketers.insert(clients, new_ticketer()),
+        }
     }
 
     /// The identity in two files as they are now.
@@ -103,11 +120,20 @@ impl Store {
         self.pairs.good.get(&(chain.to_owned(), key.to_owned())).cloned()
     }
 
+    /// What these two files give in this round.
+    pub(super) fn in_use(&self, chain: &Path, key: &Path) -> Option<Arc<Identity>> {
+        self.pairs.now.get(&(chain.to_owned(), key.to_owned())).cloned()
+    }
+
     /// Says that `identity` is what these two files give in this round.
     pub(super) fn use_pair(&mut self, chain: &Path, key: &Path, identity: &Arc<Identity>) {
         self.identities.insert(identity.hash, identity.clone());
         self.pairs.now.insert((chain.to_owned(), key.to_owned()), identity.clone());
     }
+}
+
+fn new_ticketer() -> Arc<dyn ProducesTickets> {
+    aws_lc_rs::Ticketer::new().expect("the system gives random bytes")
 }
 
 impl Default for Store {

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,8 +20,10 @@ use crate::config::model::{
     UnknownSni, UpstreamTls, Verify,
 };
 
+mod clients;
 mod findings;
 mod listeners;
+mod remarks;
 mod servers;
 
 /// An authority and a directory for its certificates.
@@ -45,8 +48,10 @@ impl Desk {
     }
 
     fn write(&self, name: &str, text: &str) -> PathBuf {
-        std::fs::write(self.path(name), text).unwrap();
-        self.path(name)
+        let path = self.path(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path
     }
 
     /// A certificate for `names`, with its key, as PEM.
@@ -81,8 +86,14 @@ impl Desk {
     fn client(&self, verify: Verify) -> Arc<ClientConfig> {
         let mut report = Report::default();
         let settings = UpstreamTls { ca: Some(self.path("ca.pem")), ..trust(verify) };
-        upstream(&mut Store::new(), &settings, &mut report).expect("the authority's file is good")
+        upstream(&mut Store::new(), &settings, ABOUT, &mut report).expect("the authority's file is good")
     }
+}
+
+const ABOUT: About<'_> = at(Stage::Start);
+
+const fn at(stage: Stage) -> About<'static> {
+    About { subject: "listen/https", stage, expiry: Duration::from_secs(30 * 86_400), is_server: true }
 }
 
 fn span() -> Span {
@@ -94,7 +105,14 @@ fn certificate(chain: &Path, key: &Path) -> Certificate {
 }
 
 fn trust(verify: Verify) -> UpstreamTls {
-    UpstreamTls { ca: None, server_name: None, verify, min_version: TlsVersion::V1_2, span: span() }
+    UpstreamTls {
+        ca: None,
+        server_name: None,
+        verify,
+        certificate: None,
+        min_version: TlsVersion::V1_2,
+        span: span(),
+    }
 }
 
 fn listener(certificates: Vec<Certificate>, unknown_sni: UnknownSni) -> Listener {
@@ -107,6 +125,7 @@ fn listener(certificates: Vec<Certificate>, unknown_sni: UnknownSni) -> Listener
             min_version: TlsVersion::V1_2,
             handshake_timeout: second,
             unknown_sni,
+            client_ca: None,
             span: span(),
         }),
         protocols: vec![Protocol::Http1],
@@ -182,7 +201,7 @@ fn codes(report: &Report) -> Vec<(&'static str, Severity)> {
 /// The server side of `listener`, which must be without findings.
 fn serve(store: &mut Store, listener: &Listener) -> Arc<ServerConfig> {
     let mut report = Report::default();
-    let config = listener_config(store, listener, &[], Stage::Start, &mut report);
+    let config = listener_config(store, listener, &[], ABOUT, &mut report);
     assert_eq!(report.findings, []);
     config.expect("no finding, so a configuration")
 }

@@ -5,21 +5,22 @@ use std::sync::Arc;
 
 use rustls::client::Resumption;
 use rustls::pki_types::CertificateDer;
+use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore};
 use sha2::{Digest, Sha256};
 
 use super::Store;
 use super::identity::{ContentHash, Problem};
-use super::listener::versions;
+use super::listener::{About, identity, versions};
 use super::pem::Pem;
 use super::verifier::ServerVerifier;
-use crate::config::diagnostic::{Diagnostic, Report, Severity};
+use crate::config::diagnostic::{Diagnostic, Report, Severity, Span};
 use crate::config::model::{TlsVersion, UpstreamTls, Verify};
 
 /// Server names, or addresses, whose sessions one configuration remembers.
 const SESSIONS: usize = 1024;
 
-/// Whom to trust.
+/// Whom to trust: as servers, or as clients.
 #[derive(Debug)]
 pub(super) struct Authorities {
     pub(super) hash: ContentHash,
@@ -33,20 +34,31 @@ pub(super) struct Authorities {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct ClientKey {
     authorities: Option<ContentHash>,
+    shown: Option<ContentHash>,
     names: bool,
     only_tls13: bool,
 }
 
 /// The client side towards the servers of one pool. Equal settings give the same `Arc`, so sessions
 /// are resumed over reloads and between pools. `None` when `report` got an error.
-pub fn upstream(store: &mut Store, tls: &UpstreamTls, report: &mut Report) -> Option<Arc<ClientConfig>> {
+pub fn upstream(
+    store: &mut Store,
+    tls: &UpstreamTls,
+    about: About<'_>,
+    report: &mut Report,
+) -> Option<Arc<ClientConfig>> {
     let authorities = match (tls.verify, &tls.ca) {
         (Verify::None, _) => None,
-        (_, Some(path)) => Some(bundle(store, path, tls, report)?),
+        (_, Some(path)) => Some(bundle(store, path, tls.span, report)?),
         (_, None) => Some(system(store, tls, report)?),
+    };
+    let shown = match &tls.certificate {
+        None => None,
+        Some(certificate) => Some(identity(store, certificate, about, report)?),
     };
     let key = ClientKey {
         authorities: authorities.as_ref().map(|a| a.hash),
+        shown: shown.as_ref().map(|identity| identity.hash),
         names: tls.verify == Verify::Full,
         only_tls13: tls.min_version == TlsVersion::V1_3,
     };
@@ -54,26 +66,31 @@ pub fn upstream(store: &mut Store, tls: &UpstreamTls, report: &mut Report) -> Op
         return Some(config);
     }
     let verifier = ServerVerifier::new(authorities, key.names, &store.provider);
-    let mut config = ClientConfig::builder_with_provider(store.provider.clone())
+    let builder = ClientConfig::builder_with_provider(store.provider.clone())
         .with_protocol_versions(versions(tls.min_version))
         .expect("the provider has suites for both versions")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = match shown {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified.clone())))
+        }
+    };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.resumption = Resumption::in_memory_sessions(SESSIONS);
     Some(store.clients.insert(key, Arc::new(config)))
 }
 
-/// The `ca=` bundle: as it is, or as it was when it was good.
-fn bundle(
+/// A bundle of authorities: as it is, or as it was when it was good.
+pub(super) fn bundle(
     store: &mut Store,
     path: &Path,
-    tls: &UpstreamTls,
+    span: Span,
     report: &mut Report,
 ) -> Option<Arc<Authorities>> {
     let finding = |severity, problem: Problem| {
-        Diagnostic::new(problem.code, severity, Some(tls.span), problem.message).help(problem.help)
+        Diagnostic::new(problem.code, severity, Some(span), problem.message).help(problem.help)
     };
     let chosen = match (read_bundle(store, path), store.bundles.good.get(path).cloned()) {
         (Ok(new), _) => new,
@@ -105,8 +122,8 @@ fn read_bundle(store: &mut Store, path: &Path) -> Result<Arc<Authorities>, Probl
     if usable == 0 {
         return Err(Problem::unusable(
             format!("no usable certificate is in CA file `{}`", path.display()),
-            "`ca=` names a PEM file with certificates: of the authorities that signed the servers', \
-             or the servers' own",
+            "name a PEM file with certificates: of the authorities that signed what is shown to lbd, \
+             or (`ca=`) the servers' own",
         ));
     }
     Ok(Arc::new(Authorities { hash, roots, pinned }))

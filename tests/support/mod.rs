@@ -10,6 +10,7 @@ pub(crate) mod daemon;
 pub(crate) mod http2;
 pub(crate) mod message;
 pub(crate) mod origin;
+pub(crate) mod secure;
 pub(crate) mod websocket;
 
 pub(crate) use client::Client;

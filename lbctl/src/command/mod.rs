@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod api;
+mod certificate;
 mod completion;
 mod config;
 mod daemon;
@@ -34,6 +35,7 @@ pub(crate) async fn run(command: Command, client: &Client, screen: &Screen) -> R
         Command::Sticky(command) => sticky::run(command, client, screen).await,
         Command::Route(command) => route::run(command, client, screen).await,
         Command::Config(command) => config::run(command, client, screen).await,
+        Command::Cert(command) => certificate::run(command, client, screen).await,
         Command::Events { since, kind, follow } => events::run(since, &kind, follow, client, screen).await,
         Command::Daemon(command) => daemon::run(command, client, screen).await,
         Command::Completion { shell } => Ok(completion::run(shell, screen)),

@@ -4,6 +4,7 @@
 //! `#[serde(other)]` where a new word is to be expected. Instants are RFC 3339 in UTC, spans of time are
 //! integers of milliseconds with the suffix `_ms`; in requests a span is text such as `30m`.
 
+mod certificate;
 mod config;
 mod event;
 mod operation;
@@ -14,6 +15,7 @@ mod status;
 mod sticky;
 pub mod units;
 
+pub use certificate::Certificate;
 pub use config::{ConfigFile, ConfigState, Finding, Generation, Rejected, ReloadDone, Report, Severity};
 pub use event::{Event, LAGGED};
 pub use operation::{Left, Operation, Phase};

@@ -1,5 +1,6 @@
 //! Wire types as text for people. Pure: colour is a parameter, nothing is read, nothing is printed.
 
+mod certificate;
 mod config;
 mod event;
 mod operation;
@@ -10,6 +11,7 @@ mod status;
 mod sticky;
 mod table;
 
+pub use certificate::{certificate, certificates};
 pub use config::{config_banner, config_state, generations, reload_done, report};
 pub use event::event;
 pub use operation::{outcome, progress};

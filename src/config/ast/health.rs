@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::diagnostic::Diagnostic;
-use super::super::model::{Health, Probe, TextMatch};
+use super::super::diagnostic::{Diagnostic, Spanned};
+use super::super::model::{Health, Name, Probe, TextMatch};
 use super::super::reader::Reader;
 use super::super::values::show_duration;
 use super::super::values::typed::Typed;
@@ -11,7 +11,7 @@ use super::matches::bad_regex;
 use crate::router::ValueMatch;
 
 /// What only an http check has.
-const HTTP_ONLY: &[&str] = &["method", "host", "status", "body", "drain-status"];
+const HTTP_ONLY: &[&str] = &["method", "status", "body", "drain-status"];
 
 /// A `health`; `traffic_tls` is whether the pool speaks TLS to its servers.
 pub(crate) fn read(r: Reader<'_>, traffic_tls: bool) -> Option<Health> {
@@ -38,18 +38,29 @@ pub(crate) fn read(r: Reader<'_>, traffic_tls: bool) -> Option<Health> {
 
 fn probe(r: Reader<'_>) -> Option<Probe> {
     let asked = r.arg(0, Typed::text)?;
+    let host = r.get("host", Typed::text).map(Into::into);
+    let target = r.arg(1, Typed::text);
     if asked.value == "tcp" {
         r.refuse(HTTP_ONLY, "`health tcp`");
+        r.refuse(&["host"], "`health tcp`");
+        no_target(r, target.as_ref());
         for header in r.block().all("header") {
             let error = Diagnostic::error("LB101", header.span(), "`header` means nothing with `health tcp`");
             r.cx.push(error.label("has no effect").help("remove it"));
         }
         return Some(Probe::Tcp);
     }
-    let headers = r.block().all("header").into_iter().filter_map(|header| {
-        let value = header.arg(1, Typed::text);
-        Some((header.arg(0, Typed::text)?.value.into(), value?.value.into()))
-    });
+    let headers = headers(r);
+    if asked.value == "grpc" {
+        r.refuse(HTTP_ONLY, "`health grpc`");
+        let service = target.map(|target| target.value).unwrap_or_default().into();
+        return Some(Probe::Grpc { service, host, headers });
+    }
+    if asked.value == "websocket" {
+        r.refuse(HTTP_ONLY, "`health websocket`");
+        return Some(Probe::WebSocket { path: websocket_path(r, target)?, host, headers });
+    }
+    no_target(r, target.as_ref());
     let body = r.get("body", Typed::text_match);
     if let (Some(TextMatch::Regex(regex)), Some(span)) = (&body, r.written("body"))
         && let Err(why) = ValueMatch::regex(regex)
@@ -64,12 +75,41 @@ fn probe(r: Reader<'_>) -> Option<Probe> {
     Some(Probe::Http {
         path: asked.value.into(),
         method: method.into(),
-        host: r.get("host", Typed::text).map(Into::into),
-        headers: headers.collect(),
+        host,
+        headers,
         status: r.value("status", Typed::statuses),
         body,
         drain_status: r.get("drain-status", Typed::statuses),
     })
+}
+
+fn headers(r: Reader<'_>) -> Vec<(Name, Name)> {
+    let read = |header: Reader<'_>| {
+        let value = header.arg(1, Typed::text);
+        Some((header.arg(0, Typed::text)?.value.into(), value?.value.into()))
+    };
+    r.block().all("header").into_iter().filter_map(read).collect()
+}
+
+/// Where the handshake is made: `/` unless it is said.
+fn websocket_path(r: Reader<'_>, target: Option<Spanned<String>>) -> Option<Name> {
+    let Some(target) = target else { return Some("/".into()) };
+    let clean = target.value.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
+    if target.value.starts_with('/') && clean {
+        return Some(target.value.into());
+    }
+    let error = Diagnostic::error("LB102", target.span, "`health websocket` asks at a path");
+    r.cx.push(error.label("not a path").help("write `health websocket \"/ws\"`"));
+    None
+}
+
+/// A second argument where the first says it all.
+fn no_target(r: Reader<'_>, target: Option<&Spanned<String>>) {
+    let Some(target) = target else { return };
+    let error = Diagnostic::error("LB101", target.span, "only `grpc` and `websocket` take a second argument");
+    r.cx.push(
+        error.label("has no effect").help("remove it; a check's settings are properties: `interval=\"2s\"`"),
+    );
 }
 
 /// LB302: a check that may take longer than the time to the next one.

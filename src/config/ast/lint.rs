@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::diagnostic::{Diagnostic, Severity};
+use super::super::diagnostic::Diagnostic;
 use super::super::model::LintSettings;
 use super::super::reader::Block;
 use super::super::values::typed::Typed;
@@ -40,10 +40,6 @@ pub(crate) fn read(root: Block<'_>) -> Lint {
 impl Lint {
     /// Applies `allow` and `deny` to warnings and hints; errors cannot be silenced.
     pub(crate) fn apply(&self, findings: &mut Vec<Diagnostic>) {
-        let has = |list: &[super::super::model::Name], code: &str| list.iter().any(|c| c.as_ref() == code);
-        findings.retain(|f| f.severity == Severity::Error || !has(&self.settings.allow, f.code));
-        for finding in findings.iter_mut().filter(|f| has(&self.settings.deny, f.code)) {
-            finding.severity = Severity::Error;
-        }
+        *findings = self.settings.applied(std::mem::take(findings));
     }
 }

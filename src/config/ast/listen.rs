@@ -4,8 +4,8 @@ use ipnet::IpNet;
 
 use super::super::diagnostic::Diagnostic;
 use super::super::model::{
-    Certificate, ClientTimeouts, Limits, ListenAddress, Listener, ListenerTls, RedirectToHttps, TlsVersion,
-    UnknownSni,
+    Certificate, ClientCa, ClientTimeouts, Limits, ListenAddress, Listener, ListenerTls, RedirectToHttps,
+    TlsVersion, UnknownSni,
 };
 use super::super::reader::{Block, Reader};
 use super::super::values::typed::Typed;
@@ -110,8 +110,15 @@ fn tls(r: Reader<'_>) -> ListenerTls {
             "reject" => UnknownSni::Reject,
             _ => UnknownSni::Fallback,
         },
+        client_ca: r.block().one("client-ca").and_then(client_ca),
         span: r.span(),
     }
+}
+
+fn client_ca(r: Reader<'_>) -> Option<ClientCa> {
+    let required = r.value("mode", Typed::word) == "require";
+    let file = r.arg(0, Typed::text)?;
+    Some(ClientCa { file: r.cx.file(&file.value, file.span), required, span: r.span() })
 }
 
 /// Every `certificate` of a block.

@@ -1,6 +1,7 @@
 //! Each rule: what sets it off, and what does not.
 
-use super::super::testing::warnings;
+use super::super::diagnostic::Severity;
+use super::super::testing::{BASE, findings, warnings};
 
 const ROUTE: &str = "\nroute \"/b\" pool=b";
 
@@ -58,6 +59,27 @@ fn a_certificate_that_no_listener_presents() {
     let on =
         "site \"a.b\" { on plain; certificate \"a.pem\"; route \"/\" pool=app; }\nlisten \":81\" name=plain";
     warnings(&format!("{on}\nlisten \":443\" {{ tls; }}"), &["LB612 4"]);
+}
+
+#[track_caller]
+fn hints(extra: &str, expected: &[&str]) {
+    assert_eq!(findings(&format!("{BASE}{extra}"), Severity::Hint), expected, "{extra}");
+}
+
+#[test]
+fn strangers_that_are_shown_the_first_of_several_sites() {
+    let sites = |tls: &str| {
+        format!(
+            "listen \":443\" {{ tls {tls} {{ certificate \"a.pem\"; }}; }}\n\
+             site \"a.b\" {{ route \"/\" pool=app; }}\nsite \"b.b\" {{ route \"/\" pool=app; }}"
+        )
+    };
+    hints(&sites(""), &["LB611 4"]);
+    hints(&sites("unknown-sni=reject"), &[]);
+    hints(&sites("unknown-sni=fallback"), &[]);
+    let one =
+        "listen \":443\" { tls { certificate \"a.pem\"; }; }\nsite \"a.b\" \"b.b\" { route \"/\" pool=app; }";
+    hints(one, &[]);
 }
 
 #[test]

@@ -1,14 +1,15 @@
-//! TLS: LB608 (servers that are not verified), LB612 (a certificate that nothing presents),
-//! LB614 (a site whose connections are passed by).
+//! TLS: LB608 (servers that are not verified), LB611 (strangers are shown a certificate), LB612 (a certificate
+//! that nothing presents), LB614 (a site whose connections are passed by).
 
 use super::super::ast::site::Site;
 use super::super::ast::tcp::Tcp;
-use super::super::diagnostic::Diagnostic;
-use super::super::model::Verify;
+use super::super::diagnostic::{Diagnostic, Severity};
+use super::super::model::{UnknownSni, Verify};
 use super::Subject;
 
 pub(super) fn run(s: &Subject<'_>) {
     unverified(s);
+    strangers(s);
     unused_certificates(s);
     passed_by(s);
 }
@@ -28,6 +29,33 @@ fn unverified(s: &Subject<'_>) {
             finding
                 .help("name the authority: `tls ca=\"…\"`, and `server-name=` where names differ")
                 .subject(format!("pool/{}", pool.pool.name)),
+        );
+    }
+}
+
+/// LB611: who asks for a name that nobody has is shown the first certificate, and learns of a site. Whoever writes
+/// `fallback` means it.
+fn strangers(s: &Subject<'_>) {
+    for listen in &s.written.listens {
+        let (Some(tls), Some(node)) = (&listen.listener.tls, listen.reader.block().one("tls")) else {
+            continue;
+        };
+        let name = &listen.listener.name;
+        let is_on = |on: &[super::super::diagnostic::Spanned<String>]| on.iter().any(|n| *n.value == **name);
+        let sites = s.written.sites.iter().filter(|site| !site.hosts.is_empty());
+        let sites = sites.filter(|site| site.on.as_ref().is_none_or(|on| is_on(on))).count();
+        if tls.unknown_sni == UnknownSni::Reject || node.written("unknown-sni").is_some() || sites < 2 {
+            continue;
+        }
+        let message = format!(
+            "clients of `{name}` that ask for no name of its {sites} sites see the first certificate"
+        );
+        let finding = Diagnostic::new("LB611", Severity::Hint, Some(node.span()), message);
+        s.push(
+            finding
+                .label("strangers learn of a site")
+                .help("say `unknown-sni=reject`, or `unknown-sni=fallback` if it is meant")
+                .subject(format!("listen/{name}")),
         );
     }
 }

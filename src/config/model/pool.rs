@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::diagnostic::{Place, Span};
-use super::{Name, SendProxy, TlsVersion};
+use super::{Certificate, Name, SendProxy, TlsVersion};
 
 /// A `pool`.
 #[derive(Debug, Clone, PartialEq)]
@@ -241,6 +241,24 @@ pub struct Health {
 pub enum Probe {
     /// A connect.
     Tcp,
+    /// `grpc.health.v1.Health/Check`, over HTTP/2.
+    Grpc {
+        /// The service asked for; empty is the server as a whole.
+        service: Name,
+        /// `:authority`, when not the server's host.
+        host: Option<Name>,
+        /// More fields.
+        headers: Vec<(Name, Name)>,
+    },
+    /// A WebSocket handshake.
+    WebSocket {
+        /// Path and query.
+        path: Name,
+        /// `Host`, when not the server's host.
+        host: Option<Name>,
+        /// More fields.
+        headers: Vec<(Name, Name)>,
+    },
     /// A request.
     Http {
         /// Path and query.
@@ -291,6 +309,8 @@ pub struct UpstreamTls {
     pub server_name: Option<Name>,
     /// How much is verified.
     pub verify: Verify,
+    /// What lbd shows to servers that ask.
+    pub certificate: Option<Certificate>,
     /// Least protocol version.
     pub min_version: TlsVersion,
     /// Where it was written.

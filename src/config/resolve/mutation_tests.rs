@@ -82,7 +82,7 @@ fn any_value_anywhere_is_read_or_refused() {
 fn every_default_can_be_read() {
     let (mut bare, _, sources) = nodes(EVERYTHING);
     visit(&mut bare, &mut 0, &mut |_, node| {
-        let needed = |key: &str| ["pool", "user", "role", "key", "file", "sni"].contains(&key);
+        let needed = |key: &str| ["pool", "user", "role", "key", "file", "sni", "certificate"].contains(&key);
         node.props.retain(|(key, _)| needed(&key.value));
     });
     let report = resolve(&bare, &sources);

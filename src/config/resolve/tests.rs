@@ -123,7 +123,7 @@ fn what_is_written_beats_a_template_which_beats_the_defaults() {
     );
     let path = |pool: &str| match &model.pools[pool].health.as_ref().unwrap().probe {
         Probe::Http { path, .. } => path.to_string(),
-        Probe::Tcp => "tcp".into(),
+        other => format!("{other:?}"),
     };
     let (a, b) = (&model.pools["a"], &model.pools["b"]);
     assert_eq!((&a.balance, path("a").as_str(), a.servers.len()), (&Balance::RoundRobin, "/template", 2));
@@ -360,4 +360,45 @@ fn the_documented_cap_on_connections_is_the_one_that_holds() {
         limits.prop("max-connections").map(|prop| prop.default),
         Some(&*Limits::CONNECTIONS.to_string())
     );
+}
+
+#[test]
+fn checks_say_what_they_ask_for() {
+    let probe = |health: &str| {
+        let text = format!("{BASE}pool b {{ server \"10.0.0.2:1\"; {health}; }}\nroute \"/b\" pool=b");
+        good(&text).pools["b"].health.clone().expect("a check").probe
+    };
+    let (service, host, headers): (Name, Option<Name>, _) = ("".into(), None, Vec::new());
+    let whole = Probe::Grpc { service, host: host.clone(), headers: headers.clone() };
+    assert_eq!(probe("health grpc"), whole);
+    let orders =
+        Probe::Grpc { service: "shop.Orders".into(), host: Some("a.b".into()), headers: headers.clone() };
+    assert_eq!(probe("health grpc \"shop.Orders\" host=\"a.b\""), orders);
+    assert_eq!(probe("health websocket"), Probe::WebSocket { path: "/".into(), host, headers });
+    let check = |health: &str, expected: &[&str]| {
+        errors(&format!("pool b {{ server \"10.0.0.2:1\"; {health}; }}\nroute \"/b\" pool=b"), expected);
+    };
+    check("health websocket \"ws\"", &["LB102 4"]);
+    check("health websocket \"/w s\"", &["LB102 4"]);
+    check("health grpc status=200", &["LB101 4"]);
+    check("health websocket method=GET", &["LB101 4"]);
+    check("health tcp \"/x\"", &["LB101 4"]);
+    check("health tcp host=\"a.b\"", &["LB101 4"]);
+    check("health \"/x\" \"/y\"", &["LB101 4"]);
+    check("health tcp; tls key=\"a.key\"", &["LB101 4"]);
+    check("health tcp; tls key=\"a.key\" certificate=\"a.pem\"", &[]);
+}
+
+#[test]
+fn certificates_of_clients_are_required_unless_it_is_said() {
+    let required = |mode: &str| {
+        let tls =
+            format!("listen \":443\" {{ tls {{ certificate \"a.pem\"; client-ca \"ca.pem\" {mode}; }}; }}");
+        let model = good(&format!("{BASE}{tls}"));
+        let tls = model.listeners.iter().find_map(|listener| listener.tls.clone()).expect("a TLS listener");
+        tls.client_ca.expect("an authority").required
+    };
+    assert!(required(""));
+    assert!(required("mode=require"));
+    assert!(!required("mode=request"));
 }

@@ -107,7 +107,7 @@ pub static SCHEMA: &[NodeSpec] = &[
         .props(&[prop("key", FILE, "same file"), prop("ocsp", one_of(&["staple", "off"]), "staple").later()]),
     node("alpn", &["tls@listen"], "Protocols offered, in order. Default: h2, then http/1.1.")
         .args(&[arg("protocol", one_of(&["h2", "http/1.1"])).rep()]),
-    node("client-ca", &["tls@listen"], "Verify client certificates.").later()
+    node("client-ca", &["tls@listen"], "Verify client certificates. Servers are told in X-Client-Cert-Verified and X-Client-Cert-Subject, which no client can forge. With mode=request a client may show none.")
         .args(&[arg("file", FILE)]).props(&[prop("mode", one_of(&["require", "request"]), "require")]),
     node("redirect-to-https", &["listen"], "Answer everything with a redirect to the same URL on https.")
         .props(&[prop("port", PORT, "443"), prop("status", REDIRECTS, "308")]),
@@ -217,8 +217,8 @@ pub static SCHEMA: &[NodeSpec] = &[
             prop("ttl", TIME, "30m"), prop("max-entries", int(1, 100_000_000), "100000"), prop("mask-v4", int(1, 32), "32"), prop("mask-v6", int(1, 128), "64"),
             prop("on-down", one_of(&["redispatch", "fail"]), "redispatch"),
         ]),
-    node("health", &["pool"], "Active check. First argument: an http path, or tcp.")
-        .args(&[arg("probe", Type::Probe)])
+    node("health", &["pool"], "Active check. First argument: an http path, tcp, grpc (then perhaps a service) or websocket (then perhaps a path).")
+        .args(&[arg("probe", Type::Probe), arg("target", Type::Text).opt()])
         .props(&[
             prop("interval", TIME, "5s"), prop("down-interval", TIME, "= interval"), prop("timeout", TIME, "2s"),
             prop("rise", int(1, 1000), "2"), prop("fall", int(1, 1000), "3"), prop("port", PORT, "server's"), prop("tls", Type::Bool, "as traffic"),
@@ -236,7 +236,7 @@ pub static SCHEMA: &[NodeSpec] = &[
     node("tls", &["pool"], "Speak TLS to the servers (re-encrypt).")
         .props(&[
             prop("ca", FILE, "system"), prop("server-name", Type::HostName, "server host"), prop("verify", one_of(&["full", "chain", "none"]), "full"),
-            prop("certificate", FILE, "").later(), prop("key", FILE, "").later(), prop("min-version", TLS_VERSIONS, "1.2"),
+            prop("certificate", FILE, "").doc("shown to servers that ask"), prop("key", FILE, "same file"), prop("min-version", TLS_VERSIONS, "1.2"),
         ]),
     node("queue", &["pool"], "When every server is at max-requests.").props(&[prop("size", int(0, COUNT), "1000"), prop("timeout", TIME, "5s")]),
     node("slow-start", &["pool"], "Ramp a server's share after it becomes ready.").args(&[arg("time", TIME)]),

@@ -34,6 +34,11 @@ pub(in crate::control) fn generation(context: &ControlContext, number: &str) -> 
 pub(in crate::control) async fn reload(context: &ControlContext, call: &Call) -> Outcome {
     call.need(Role::Admin)?;
     call.audit(context, "config.reload", "config", call.query("reason"), json!({}));
+    read_again(context, call).await
+}
+
+/// Reads every file, and says what came of it.
+pub(super) async fn read_again(context: &ControlContext, call: &Call) -> Outcome {
     match context.world.reload(call.caller.actor()).await {
         Ok(reloaded) => json(&view::reloaded(&reloaded)),
         Err(report) => {

@@ -1,5 +1,6 @@
 //! One file per noun of the protocol.
 
+pub(super) mod certificates;
 pub(super) mod config;
 pub(super) mod daemon;
 pub(super) mod events;

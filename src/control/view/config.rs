@@ -1,8 +1,10 @@
 //! The configuration, routes, and probes.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use super::super::world::{
-    ConfigFacts, ConfigFile, Explained, FindingFacts, GenerationFacts, ProbeFacts, Reloaded, ReportFacts,
-    RouteFacts,
+    CertificateFacts, ConfigFacts, ConfigFile, Explained, FindingFacts, GenerationFacts, ProbeFacts,
+    Reloaded, ReportFacts, RouteFacts,
 };
 use super::{age, micros, time};
 use lbctl::protocol as wire;
@@ -67,6 +69,27 @@ pub(in super::super) fn reloaded(facts: &Reloaded) -> wire::ReloadDone {
         changed: facts.changed,
         summary: facts.summary.clone(),
         report: report(&facts.report),
+    }
+}
+
+/// A certificate.
+pub(in super::super) fn certificate(facts: &CertificateFacts) -> wire::Certificate {
+    let time = |seconds: i64| super::time(UNIX_EPOCH + Duration::from_secs(seconds.max(0).unsigned_abs()));
+    let (not_before, not_after) = (time(facts.not_before), time(facts.not_after));
+    wire::Certificate {
+        name: facts.name.clone(),
+        chain: facts.chain.display().to_string(),
+        key: facts.key.display().to_string(),
+        used_by: facts.used_by.clone(),
+        names: facts.names.clone(),
+        subject: facts.subject.clone(),
+        issuer: facts.issuer.clone(),
+        serial: facts.serial.clone(),
+        not_before,
+        not_after,
+        days_left: (not_after.as_second() - jiff::Timestamp::now().as_second()).div_euclid(24 * 3600),
+        fingerprint: facts.fingerprint.clone(),
+        chain_length: facts.chain_length,
     }
 }
 

@@ -82,6 +82,7 @@ fn write_head(forward: &mut Forward<'_>) {
     let client = story.client;
     let own = request_lines.len();
     client.write_lines(request, connection.peer, connection.local, connection.wire.is_tls(), request_lines);
+    connection.shown.write_lines(&connection.listener, request_lines);
     let local = match request.authority() {
         Some(_) => String::new(),
         // HTTP/1.0 may leave Host out; HTTP/1.1, which the server gets, may not.

@@ -24,6 +24,7 @@ use super::deferred::{Deferred, Pipe};
 use super::head;
 use super::stream::{Answer, Http2Stream};
 use crate::proxy::buffer::Buffer;
+use crate::proxy::client_certificate::Shown;
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::deadline::Deadline;
 use crate::proxy::exchange;
@@ -51,6 +52,8 @@ struct Shared {
     peer: SocketAddr,
     local: SocketAddr,
     tls: bool,
+    /// The certificate that the client showed.
+    shown: Arc<Shown>,
     activity: Rc<Activity>,
     /// Whether the listener is gone.
     orphaned: Cell<bool>,
@@ -68,6 +71,7 @@ pub(crate) async fn serve(
     let shared = Rc::new(Shared {
         activity: Activity::new(&worker.deadlines),
         tls: stream.is_tls(),
+        shown: Arc::new(Shown::of(&stream, &listener)),
         orphaned: Cell::new(false),
         worker,
         listener,
@@ -216,11 +220,16 @@ async fn converse(shared: Rc<Shared>, parts: http::request::Parts, empty: bool, 
         input: None,
         peer: shared.peer,
         local: shared.local,
+        shown: Arc::clone(&shared.shown),
         deadline: worker.deadlines.register(),
         orphaned: false,
     };
     connection.refresh_listener();
-    shared.orphaned.set(connection.orphaned);
+    let outdated = connection.shown.is_outdated(&connection.listener);
+    shared.orphaned.set(connection.orphaned || outdated);
+    if outdated {
+        return;
+    }
     let limits = HeadLimits::of(&connection.listener.limits);
     let mut scratch = worker.scratch();
     match head::read(&parts, empty, &limits, &mut scratch.request) {

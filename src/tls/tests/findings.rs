@@ -6,7 +6,7 @@ use super::*;
 fn check(chain: &Path, key: &Path, stage: Stage) -> Report {
     let listener = listener(vec![certificate(chain, key)], UnknownSni::Fallback);
     let mut report = Report::default();
-    let config = listener_config(&mut Store::new(), &listener, &[], stage, &mut report);
+    let config = listener_config(&mut Store::new(), &listener, &[], at(stage), &mut report);
     assert_eq!(config.is_none(), report.has_errors());
     report
 }
@@ -84,7 +84,7 @@ fn dates_are_errors_at_start_and_warnings_later() {
 fn a_listener_needs_a_certificate_and_a_site_can_bring_it() {
     let listener = listener(Vec::new(), UnknownSni::Fallback);
     let mut report = Report::default();
-    assert!(listener_config(&mut Store::new(), &listener, &[], Stage::Start, &mut report).is_none());
+    assert!(listener_config(&mut Store::new(), &listener, &[], at(Stage::Start), &mut report).is_none());
     assert_error(&report, "LB610", "has no certificate", "certificate \"FILE\"");
     let desk = Desk::new();
     let site = Site {
@@ -96,7 +96,8 @@ fn a_listener_needs_a_certificate_and_a_site_can_bring_it() {
         place: Place { file: Arc::default(), line: 1 },
     };
     let mut report = Report::default();
-    let config = listener_config(&mut Store::new(), &listener, &[&site], Stage::Start, &mut report).unwrap();
+    let config =
+        listener_config(&mut Store::new(), &listener, &[&site], at(Stage::Start), &mut report).unwrap();
     assert_eq!(report.findings, []);
     assert!(meet(&config, &desk.client(Verify::Full), "site.test").is_ok());
 }
@@ -121,7 +122,7 @@ fn a_pair_that_goes_bad_keeps_the_old_one_with_a_warning() {
         desk.write("site.key", key_text);
         store.begin();
         let mut report = Report::default();
-        let kept = listener_config(&mut store, &listener, &[], Stage::Reload, &mut report).unwrap();
+        let kept = listener_config(&mut store, &listener, &[], at(Stage::Reload), &mut report).unwrap();
         assert!(Arc::ptr_eq(&good, &kept), "{code}");
         assert_eq!(codes(&report), [(code, Severity::Warning)]);
         assert!(report.findings[0].help[1].contains("was there before"));

@@ -10,7 +10,7 @@ fn server(desk: &Desk, names: &[&str]) -> Arc<ServerConfig> {
 
 fn client(store: &mut Store, settings: &UpstreamTls) -> Arc<ClientConfig> {
     let mut report = Report::default();
-    let config = upstream(store, settings, &mut report);
+    let config = upstream(store, settings, ABOUT, &mut report);
     assert_eq!(report.findings, []);
     config.unwrap()
 }
@@ -45,7 +45,7 @@ fn an_expired_server_is_only_believed_without_verification() {
     let path = desk.write("old.pem", &(chain + &key));
     let mut report = Report::default();
     let listener = listener(vec![certificate(&path, &path)], UnknownSni::Fallback);
-    let config = listener_config(&mut Store::new(), &listener, &[], Stage::Reload, &mut report).unwrap();
+    let config = listener_config(&mut Store::new(), &listener, &[], at(Stage::Reload), &mut report).unwrap();
     for (verify, good) in [(Verify::Full, false), (Verify::Chain, false), (Verify::None, true)] {
         assert_eq!(meet(&config, &desk.client(verify), "tw1.test").is_ok(), good, "{verify:?}");
     }
@@ -107,11 +107,11 @@ fn a_bundle_that_goes_bad_keeps_the_old_one_with_a_warning() {
         desk.write("ca.pem", text);
         store.begin();
         let mut report = Report::default();
-        let kept = upstream(&mut store, &settings, &mut report).unwrap();
+        let kept = upstream(&mut store, &settings, ABOUT, &mut report).unwrap();
         assert!(Arc::ptr_eq(&good, &kept));
         assert_eq!(codes(&report), [("LB601", Severity::Warning)]);
         let mut report = Report::default();
-        assert!(upstream(&mut Store::new(), &settings, &mut report).is_none());
+        assert!(upstream(&mut Store::new(), &settings, ABOUT, &mut report).is_none());
         assert_eq!(codes(&report), [("LB601", Severity::Error)]);
         assert_eq!(report.findings[0].span, Some(span()));
     }
