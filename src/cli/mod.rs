@@ -6,7 +6,7 @@ mod lint;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::daemon::{self, Ended};
 
@@ -43,6 +43,11 @@ struct Run {
     /// At start, refuse bad files even if a good generation is stored
     #[arg(long)]
     strict: bool,
+}
+
+/// The command line as a value: manual pages are made from it, commands that texts show are checked against it.
+pub fn command() -> clap::Command {
+    Args::command()
 }
 
 /// Runs the command line.
