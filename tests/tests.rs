@@ -8,6 +8,7 @@ mod docs;
 mod hostile;
 mod layers;
 mod proxying;
+mod reference;
 mod reloading;
 mod saving;
 mod support;
