@@ -159,14 +159,19 @@ pub struct RedirectToHttps {
 /// `limits`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Open client connections, over all workers.
-    pub max_connections: u32,
+    /// Open client connections, over all workers; [`Limits::CONNECTIONS`] where the file does not say.
+    pub max_connections: Option<u32>,
     /// Open connections from one address; `None` is unlimited.
     pub max_connections_per_ip: Option<u32>,
     /// Bytes of a request head.
     pub header_bytes: u32,
     /// Fields of a request head.
     pub headers: u32,
+}
+
+impl Limits {
+    /// The cap on open client connections where the file does not say.
+    pub const CONNECTIONS: u32 = 100_000;
 }
 
 /// `timeout` inside `listen`.

@@ -4,6 +4,7 @@
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tracing::{info, warn};
 
+use crate::config::model::Limits;
 use crate::snapshot::Snapshot;
 
 /// Raises the soft limit to the hard one; says what it is now (`None` is unlimited).
@@ -23,20 +24,24 @@ pub(super) fn raise_open_files() -> Option<u64> {
 }
 
 /// Each proxied connection needs two descriptors, and the process some of its own. Says so once for each
-/// change of `limits`.
+/// change of `limits`: as a warning where the file asks for more than there is.
 pub(super) fn check_open_files(limit: Option<u64>, before: &Snapshot, snapshot: &Snapshot) {
-    let most = |snapshot: &Snapshot| snapshot.listeners.iter().map(|l| l.limits.max_connections).max();
-    let Some(limit) = limit.filter(|_| most(before) != most(snapshot)) else { return };
-    let promised: u64 =
-        snapshot.listeners.iter().map(|l| u64::from(l.limits.max_connections)).max().unwrap_or(0);
-    let needed = promised * 2 + 100;
-    if needed > limit {
-        warn!(
+    let said = |snapshot: &Snapshot| snapshot.listeners.iter().filter_map(|l| l.limits.max_connections).max();
+    let (was, promised) = (said(before), said(snapshot));
+    let changed = before.generation == 0 || was != promised;
+    let Some(limit) = limit.filter(|_| changed) else { return };
+    let room = limit.saturating_sub(100) / 2;
+    match promised {
+        Some(promised) if u64::from(promised) > room => warn!(
             open_files = limit,
-            needed,
             max_connections = promised,
-            "the limit of open files is too low for limits max-connections: raise LimitNOFILE (systemd) or \
-             ulimit -n, or lower max-connections"
-        );
+            room,
+            "limits max-connections is more than the limit of open files has room for: raise LimitNOFILE \
+             (systemd) or ulimit -n, or lower max-connections"
+        ),
+        None if u64::from(Limits::CONNECTIONS) > room => {
+            info!(open_files = limit, room, "the limit of open files has room for this many connections");
+        }
+        _ => {}
     }
 }

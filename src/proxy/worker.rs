@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, mpsc};
 use tracing::{debug, error};
 
@@ -149,15 +150,18 @@ impl Drop for Open {
 
 /// Runs a worker on this thread until it was told to drain and its last connection ended.
 pub fn run(index: usize, current: &Current, access_log: AccessLog, orders: mpsc::UnboundedReceiver<Order>) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            error!(index, %error, "worker cannot start");
-            return;
-        }
-    };
+    // A local runtime, not a `LocalSet` in a runtime: one queue of tasks instead of one inside another.
+    let runtime =
+        match tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
+        {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                error!(index, %error, "worker cannot start");
+                return;
+            }
+        };
     let worker = Worker::new(index, current, access_log);
-    tokio::task::LocalSet::new().block_on(&runtime, steer(worker, orders));
+    runtime.block_on(steer(worker, orders));
 }
 
 /// Obeys orders, sweeps clocks. Ends when draining and empty, or cut.

@@ -120,7 +120,8 @@ impl ListenerLive {
     /// A place for a connection from `ip`, or none when a limit is reached.
     pub fn admit(self: &Arc<Self>, ip: IpAddr, limits: &Limits) -> Option<ConnectionHold> {
         self.accepted.fetch_add(1, Ordering::Relaxed);
-        if self.open.fetch_add(1, Ordering::Relaxed) >= limits.max_connections {
+        if self.open.fetch_add(1, Ordering::Relaxed) >= limits.max_connections.unwrap_or(Limits::CONNECTIONS)
+        {
             self.open.fetch_sub(1, Ordering::Relaxed);
             self.refused.fetch_add(1, Ordering::Relaxed);
             return None;
@@ -313,7 +314,7 @@ mod tests {
     use super::*;
 
     fn limits(all: u32, per_ip: Option<u32>) -> Limits {
-        Limits { max_connections: all, max_connections_per_ip: per_ip, header_bytes: 0, headers: 0 }
+        Limits { max_connections: Some(all), max_connections_per_ip: per_ip, header_bytes: 0, headers: 0 }
     }
 
     #[test]

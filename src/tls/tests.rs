@@ -110,7 +110,12 @@ fn listener(certificates: Vec<Certificate>, unknown_sni: UnknownSni) -> Listener
             span: span(),
         }),
         redirect_to_https: None,
-        limits: Limits { max_connections: 1, max_connections_per_ip: None, header_bytes: 1, headers: 1 },
+        limits: Limits {
+            max_connections: Some(1),
+            max_connections_per_ip: None,
+            header_bytes: 1,
+            headers: 1,
+        },
         timeout: ClientTimeouts { request_header: second, keep_alive: second, write: second },
         trust_forwarded: Vec::new(),
         reuse_port: true,

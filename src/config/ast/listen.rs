@@ -71,13 +71,13 @@ fn limits(block: Block<'_>, base: Option<Limits>) -> Limits {
     let size = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX);
     match base {
         None => Limits {
-            max_connections: r.value("max-connections", Typed::int),
+            max_connections: r.get("max-connections", Typed::int),
             max_connections_per_ip: r.value("max-connections-per-ip", Typed::int_off),
             header_bytes: size(r.value("header-bytes", Typed::size_off).unwrap_or(0)),
             headers: r.value("headers", Typed::int),
         },
         Some(base) => Limits {
-            max_connections: r.get("max-connections", Typed::int).unwrap_or(base.max_connections),
+            max_connections: r.get("max-connections", Typed::int).or(base.max_connections),
             max_connections_per_ip: r
                 .get("max-connections-per-ip", Typed::int_off)
                 .unwrap_or(base.max_connections_per_ip),

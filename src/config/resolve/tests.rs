@@ -16,7 +16,7 @@ fn the_smallest_file_means_a_listener_a_pool_and_a_route_with_every_default() {
     assert_eq!((listener.name.as_ref(), listener.address.ip, listener.address.port), (":80", None, 80));
     assert_eq!((listener.reuse_port, listener.backlog), (true, 1024));
     let limits =
-        Limits { max_connections: 100_000, max_connections_per_ip: None, header_bytes: 65536, headers: 128 };
+        Limits { max_connections: None, max_connections_per_ip: None, header_bytes: 65536, headers: 128 };
     assert_eq!(listener.limits, limits);
     let clocks = listener.timeout;
     assert_eq!(
@@ -34,7 +34,7 @@ fn the_smallest_file_means_a_listener_a_pool_and_a_route_with_every_default() {
     assert_eq!((health.rise, health.fall, health.jitter_percent, health.tls), (2, 3, 10.0, false));
     let Probe::Http { path, method, status, .. } = &health.probe else { panic!("{:?}", health.probe) };
     assert_eq!((path.as_ref(), method.as_ref(), status), ("/healthz", "GET", &StatusSet(vec![(200, 200)])));
-    let reuse = Connections { idle_timeout: 60 * SECOND, max_idle: 64, max_uses: None };
+    let reuse = Connections { idle_timeout: 60 * SECOND, max_idle: 1024, max_uses: None };
     assert_eq!(pool.connections, reuse);
     assert_eq!(pool.drain, Drain { deadline: 1800 * SECOND, sticky: DrainSticky::Keep });
 
@@ -343,4 +343,13 @@ fn many_routes_are_read_in_a_moment() {
     }
     let (model, report) = model_text(&text);
     assert_eq!(model.unwrap_or_else(|| panic!("{:?}", report.findings.first())).sites[0].routes.len(), 5001);
+}
+
+#[test]
+fn the_documented_cap_on_connections_is_the_one_that_holds() {
+    let limits = crate::config::schema::find(None, "limits").expect("it is in the table");
+    assert_eq!(
+        limits.prop("max-connections").map(|prop| prop.default),
+        Some(&*Limits::CONNECTIONS.to_string())
+    );
 }

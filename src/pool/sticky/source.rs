@@ -351,15 +351,24 @@ mod tests {
         for i in 0..640 {
             table.put(nth(i), A, u64::from(1000 + i % 2));
         }
-        // Odd ones were used later; newcomers push out even ones while there are any in their shard.
         for i in 640..700 {
             table.put(nth(i), A, 1010);
         }
-        let alive = |parity| {
-            (0..640).filter(|i| i % 2 == parity).filter(|&i| table.get(nth(i), 1010).is_some()).count()
-        };
-        assert!(alive(1) > alive(0), "{} of the later, {} of the earlier", alive(1), alive(0));
-        assert!(alive(1) >= 315);
+        // Odd ones were used later: no shard gave one up while it still held an even one.
+        let mut gone = 0;
+        for shard in 0..SHARDS {
+            let of =
+                |parity| (0..640).filter(move |i| i % 2 == parity).filter(|&i| table.hash(nth(i)) == shard);
+            let alive = |i: u32| table.get(nth(i), 1010).is_some();
+            let later_gone = of(1).filter(|&i| !alive(i)).count();
+            let earlier_left = of(0).filter(|&i| alive(i)).count();
+            assert!(
+                later_gone == 0 || earlier_left == 0,
+                "shard {shard}: {later_gone} gone, {earlier_left} left"
+            );
+            gone += later_gone + of(0).count() - earlier_left;
+        }
+        assert!(gone > 0 && table.len() <= 640, "{gone} gone, {} left", table.len());
     }
 
     #[test]
