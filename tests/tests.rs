@@ -5,6 +5,7 @@
 
 mod control;
 mod docs;
+mod edges;
 mod hostile;
 mod layers;
 mod proxying;

@@ -64,6 +64,9 @@ pub enum Ended {
 /// How long streams may go on after a stop was asked for, unless the caller says otherwise.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
+/// How long the last lines of the access log may take at the end.
+const LOG_PATIENCE: Duration = Duration::from_secs(3);
+
 /// Runs until a signal, or the control socket, ends it.
 pub fn run(options: Options) -> Ended {
     log::start();
@@ -105,6 +108,8 @@ impl Workers {
 }
 
 async fn steer(options: Options) -> Ended {
+    // First of all: a signal that comes while it starts must not end it in the middle.
+    let signals = Signals::listen();
     let count =
         options.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let files = limits::raise_open_files();
@@ -169,9 +174,9 @@ async fn steer(options: Options) -> Ended {
     tokio::task::spawn_local(reloader.run());
     tokio::task::spawn_local(forget_the_idle(current));
     tokio::task::spawn_local(ControlFace::keep_texts(face, handle.clone()));
-    let deadline = obey_signals(&handle, &log, stopping).await;
+    let deadline = obey_signals(signals, &handle, &log, stopping).await;
     let ended = stop_in_order(&workers, &sockets, deadline).await;
-    drop(log);
+    log.finish(LOG_PATIENCE);
     ended
 }
 
@@ -234,25 +239,40 @@ async fn next(signal: &mut Option<Signal>) {
     }
 }
 
+/// The signals that it obeys.
+struct Signals {
+    hangup: Option<Signal>,
+    terminate: Option<Signal>,
+    interrupt: Option<Signal>,
+}
+
+impl Signals {
+    fn listen() -> Self {
+        Self {
+            hangup: listen_for(SignalKind::hangup()),
+            terminate: listen_for(SignalKind::terminate()),
+            interrupt: listen_for(SignalKind::interrupt()),
+        }
+    }
+}
+
 /// Obeys signals until one, or the control socket, asks for the end; says how long streams may go on.
 async fn obey_signals(
+    mut signals: Signals,
     handle: &ReloadHandle,
     log: &AccessLogWriter,
     mut stopping: watch::Receiver<Option<Duration>>,
 ) -> Duration {
-    let mut hangup = listen_for(SignalKind::hangup());
-    let mut terminate = listen_for(SignalKind::terminate());
-    let mut interrupt = listen_for(SignalKind::interrupt());
     loop {
         tokio::select! {
-            () = next(&mut hangup) => {
+            () = next(&mut signals.hangup) => {
                 log.reopen();
                 let handle = handle.clone();
                 // Not awaited: a second signal must not wait for a slow disk.
                 tokio::task::spawn_local(async move { drop(handle.reload(Cause::Signal).await) });
             }
-            () = next(&mut terminate) => return STOP_DEADLINE,
-            () = next(&mut interrupt) => return STOP_DEADLINE,
+            () = next(&mut signals.terminate) => return STOP_DEADLINE,
+            () = next(&mut signals.interrupt) => return STOP_DEADLINE,
             asked = stopping.wait_for(Option::is_some) => {
                 if let Ok(deadline) = asked {
                     return deadline.unwrap_or(STOP_DEADLINE);

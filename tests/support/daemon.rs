@@ -85,6 +85,12 @@ impl Daemon {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// Asks it to stop, as a service manager does.
+    pub(crate) fn terminate(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+
     /// Asks its control socket; the status and the JSON of the answer.
     pub(crate) fn control(&self, method: &str, path: &str) -> (u16, Value) {
         self.control_with(method, path, &Value::Null)
