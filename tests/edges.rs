@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
+use rustix::process::Signal;
+
 use crate::proxying::config;
 use crate::support::{After, Client, DEADLINE, Daemon, Origin, eventually};
 
@@ -131,7 +133,7 @@ fn the_last_lines_of_the_access_log_are_written_before_the_process_ends() {
     for _ in 0..200 {
         assert_eq!(client.get(&long).status(), 200);
     }
-    daemon.terminate();
+    daemon.signal(Signal::TERM);
     eventually("the daemon has stopped serving", || daemon.log().contains("stopped").then_some(()));
     let mut lines = String::new();
     reader.read_to_string(&mut lines).unwrap();
@@ -237,7 +239,7 @@ fn a_client_that_connected_before_the_stop_may_still_ask_once() {
     // Accepted after the other one: once this is answered, the other is a connection as well.
     let mut idle = Client::connect(daemon.address());
     assert_eq!(idle.get("/").status(), 200);
-    daemon.terminate();
+    daemon.signal(Signal::TERM);
     assert!(idle.is_closed(), "an idle connection ends when the daemon stops");
     let answer = early.get("/");
     assert_eq!((answer.status(), answer.text()), (200, "served"));

@@ -8,6 +8,7 @@ mod docs;
 mod edges;
 mod hostile;
 mod layers;
+mod process;
 mod proxying;
 mod reference;
 mod reloading;

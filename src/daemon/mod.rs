@@ -71,7 +71,10 @@ const LOG_PATIENCE: Duration = Duration::from_secs(3);
 pub fn run(options: Options) -> Ended {
     log::start();
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => tokio::task::LocalSet::new().block_on(&runtime, steer(options)),
+        Ok(runtime) => {
+            let (Ok(ended) | Err(ended)) = tokio::task::LocalSet::new().block_on(&runtime, steer(options));
+            ended
+        }
         Err(error) => {
             error!(%error, "cannot start the steering thread");
             Ended::Failed
@@ -107,25 +110,22 @@ impl Workers {
     }
 }
 
-async fn steer(options: Options) -> Ended {
-    // First of all: a signal that comes while it starts must not end it in the middle.
-    let signals = Signals::listen();
+/// The error is an end as well: that of a process which did not come to serve.
+async fn steer(options: Options) -> Result<Ended, Ended> {
     let count =
         options.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let mut signals = Signals::listen().map_err(|error| {
+        error!(%error, "cannot listen for signals");
+        Ended::Failed
+    })?;
     let files = limits::raise_open_files();
-    let keys = match keys(options.state_dir.as_deref()) {
-        Ok(keys) => keys,
-        Err(ended) => return ended,
-    };
+    let keys = keys(options.state_dir.as_deref())?;
     let (current, events) = (Current::new(), Events::new());
-    let workers = AccessLogWriter::start().and_then(|log| Ok((Workers::start(count, &current, &log)?, log)));
-    let (workers, log) = match workers {
-        Ok(started) => started,
-        Err(error) => {
-            error!(%error, "cannot start the workers");
-            return Ended::Failed;
-        }
-    };
+    let started = AccessLogWriter::start().and_then(|log| Ok((Workers::start(count, &current, &log)?, log)));
+    let (workers, log) = started.map_err(|error| {
+        error!(%error, "cannot start the workers");
+        Ended::Failed
+    })?;
     let drains = Drains::new(Arc::clone(&events));
     let sockets = Sockets::new(Arc::clone(&events), current.clone());
     let steering = Steering::new(
@@ -167,17 +167,17 @@ async fn steer(options: Options) -> Ended {
             "lbd {} serves",
             env!("CARGO_PKG_VERSION")
         ),
-        Err(refused) => return report(&refused, &options),
+        Err(refused) => return Err(report(&refused, &options)),
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tokio::task::spawn_local(Arc::clone(&drains).run());
     tokio::task::spawn_local(reloader.run());
     tokio::task::spawn_local(forget_the_idle(current));
     tokio::task::spawn_local(ControlFace::keep_texts(face, handle.clone()));
-    let deadline = obey_signals(signals, &handle, &log, stopping).await;
-    let ended = stop_in_order(&workers, &sockets, deadline).await;
+    let deadline = signals.obey(&handle, &log, stopping).await;
+    let ended = stop_in_order(&workers, &sockets, &mut signals, deadline).await;
     log.finish(LOG_PATIENCE);
-    ended
+    Ok(ended)
 }
 
 /// Entries of sticky tables that nobody used for too long make room, also in tables that nobody asks.
@@ -228,54 +228,52 @@ fn report(refused: &BootError, options: &Options) -> Ended {
     ended
 }
 
-fn listen_for(kind: SignalKind) -> Option<Signal> {
-    signal(kind).map_err(|error| error!(%error, "cannot listen for signals")).ok()
-}
-
-async fn next(signal: &mut Option<Signal>) {
-    match signal {
-        Some(signal) => drop(signal.recv().await),
-        None => std::future::pending().await,
-    }
-}
-
-/// The signals that it obeys.
+/// The signals that the daemon obeys. Made before anything else: one that comes while the first files are read
+/// is kept, not deadly.
 struct Signals {
-    hangup: Option<Signal>,
-    terminate: Option<Signal>,
-    interrupt: Option<Signal>,
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
 }
 
 impl Signals {
-    fn listen() -> Self {
-        Self {
-            hangup: listen_for(SignalKind::hangup()),
-            terminate: listen_for(SignalKind::terminate()),
-            interrupt: listen_for(SignalKind::interrupt()),
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// SIGTERM or SIGINT.
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
-}
 
-/// Obeys signals until one, or the control socket, asks for the end; says how long streams may go on.
-async fn obey_signals(
-    mut signals: Signals,
-    handle: &ReloadHandle,
-    log: &AccessLogWriter,
-    mut stopping: watch::Receiver<Option<Duration>>,
-) -> Duration {
-    loop {
-        tokio::select! {
-            () = next(&mut signals.hangup) => {
-                log.reopen();
-                let handle = handle.clone();
-                // Not awaited: a second signal must not wait for a slow disk.
-                tokio::task::spawn_local(async move { drop(handle.reload(Cause::Signal).await) });
-            }
-            () = next(&mut signals.terminate) => return STOP_DEADLINE,
-            () = next(&mut signals.interrupt) => return STOP_DEADLINE,
-            asked = stopping.wait_for(Option::is_some) => {
-                if let Ok(deadline) = asked {
-                    return deadline.unwrap_or(STOP_DEADLINE);
+    /// Obeys until one of them, or the control socket, asks for the end; says how long streams may go on.
+    async fn obey(
+        &mut self,
+        handle: &ReloadHandle,
+        log: &AccessLogWriter,
+        mut stopping: watch::Receiver<Option<Duration>>,
+    ) -> Duration {
+        loop {
+            tokio::select! {
+                _ = self.hangup.recv() => {
+                    log.reopen();
+                    let handle = handle.clone();
+                    // Not awaited: a second signal must not wait for a slow disk.
+                    tokio::task::spawn_local(async move { drop(handle.reload(Cause::Signal).await) });
+                }
+                _ = self.terminate.recv() => return STOP_DEADLINE,
+                _ = self.interrupt.recv() => return STOP_DEADLINE,
+                asked = stopping.wait_for(Option::is_some) => {
+                    if let Ok(deadline) = asked {
+                        return deadline.unwrap_or(STOP_DEADLINE);
+                    }
                 }
             }
         }
@@ -283,12 +281,15 @@ async fn obey_signals(
 }
 
 /// Not ready first, then no new connections, then the end of what is left; a second signal hurries.
-async fn stop_in_order(workers: &Workers, sockets: &Rc<Sockets>, deadline: Duration) -> Ended {
+async fn stop_in_order(
+    workers: &Workers,
+    sockets: &Rc<Sockets>,
+    signals: &mut Signals,
+    deadline: Duration,
+) -> Ended {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     let delay = sockets.not_ready();
     info!(?delay, ?deadline, "stopping: not ready");
-    let mut terminate = listen_for(SignalKind::terminate());
-    let mut interrupt = listen_for(SignalKind::interrupt());
     let orderly = async {
         tokio::time::sleep(delay).await;
         workers.tell(|| Order::Drain);
@@ -303,8 +304,7 @@ async fn stop_in_order(workers: &Workers, sockets: &Rc<Sockets>, deadline: Durat
     };
     tokio::select! {
         () = orderly => {}
-        () = next(&mut terminate) => warn!("second signal: what is left is cut"),
-        () = next(&mut interrupt) => warn!("second signal: what is left is cut"),
+        () = signals.end() => warn!("second signal: what is left is cut"),
     }
     workers.tell(|| Order::Cut);
     for _ in 0..100 {

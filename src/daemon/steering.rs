@@ -72,6 +72,11 @@ impl World for Steering {
         let context =
             Context { tls: &tls, previous: &previous, generation, keys: &self.keys, workers: self.workers };
         let next = Arc::new(compile(&model, &context)?);
+        // Who can connect can also ask: the daemon's own sockets come first.
+        let sockets = self
+            .sockets
+            .prepare(&model)
+            .map_err(|message| refused(message, "free the address, or name another"))?;
         let prepared = self.listeners.borrow().prepare(&next).map_err(|failed| {
             let message = format!("cannot listen on {}: {}", failed.listener, failed.error);
             refused(
@@ -79,10 +84,6 @@ impl World for Steering {
                 "free the port, or give the listener another; ports below 1024 need CAP_NET_BIND_SERVICE",
             )
         })?;
-        let sockets = self
-            .sockets
-            .prepare(&model)
-            .map_err(|message| refused(message, "free the address, or name another"))?;
         // From here on nothing fails.
         limits::check_open_files(self.open_files, &previous, &next);
         log::apply(&model.log);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
@@ -35,27 +36,42 @@ impl Daemon {
         let dir = tempfile::tempdir().unwrap();
         let (port, address) = reserve_port();
         std::fs::write(dir.path().join("lbd.kdl"), preamble(dir.path(), address) + kdl).unwrap();
-        let mut child = Command::new(binary())
-            .arg("run")
-            .arg(dir.path().join("lbd.kdl"))
-            .args(["--workers", &workers.to_string(), "--state-dir"])
-            .arg(dir.path().join("state"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("lbd can be started");
         let log = Arc::default();
-        keep(child.stdout.take().unwrap(), &log);
-        keep(child.stderr.take().unwrap(), &log);
+        let child = start(dir.path(), &["--workers", &workers.to_string()], &log);
         let mut daemon = Self { child, dir, address, log, _port: port };
-        eventually("the daemon accepts connections", || {
-            if let Some(status) = daemon.child.try_wait().unwrap() {
-                panic!("lbd ended with {status}:\n{}", daemon.log());
-            }
-            TcpStream::connect(address).ok()
-        });
+        daemon.wait_until_it_accepts();
         daemon
+    }
+
+    fn wait_until_it_accepts(&mut self) {
+        eventually("the daemon accepts connections", || {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("lbd ended with {status}:\n{}", self.log());
+            }
+            TcpStream::connect(self.address).ok()
+        });
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        rustix::process::kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for its end; the exit code.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        eventually("the daemon ends", || self.child.try_wait().unwrap()).code()
+    }
+
+    /// Starts another one in the same directory, after this one ended, and waits for the listener.
+    pub(crate) fn start_again(&mut self) {
+        self.child = start(self.dir.path(), &["--workers", "1"], &self.log);
+        self.wait_until_it_accepts();
+    }
+
+    /// Starts another one that is expected to end by itself; the exit code.
+    pub(crate) fn start_in_vain(&mut self, options: &[&str]) -> Option<i32> {
+        self.child = start(self.dir.path(), options, &self.log);
+        self.wait()
     }
 
     /// Its listener.
@@ -83,12 +99,6 @@ impl Daemon {
     /// Whether the process is still there.
     pub(crate) fn is_alive(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
-    }
-
-    /// Asks it to stop, as a service manager does.
-    pub(crate) fn terminate(&self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     }
 
     /// Asks its control socket; the status and the JSON of the answer.
@@ -122,6 +132,24 @@ impl Drop for Daemon {
             eprintln!("--- what lbd said ---\n{}--- end ---", self.log());
         }
     }
+}
+
+/// `lbd run` on the files in `dir`.
+fn start(dir: &Path, options: &[&str], log: &Arc<Mutex<Vec<u8>>>) -> Child {
+    let mut child = Command::new(binary())
+        .arg("run")
+        .arg(dir.join("lbd.kdl"))
+        .args(options)
+        .arg("--state-dir")
+        .arg(dir.join("state"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("lbd can be started");
+    keep(child.stdout.take().unwrap(), log);
+    keep(child.stderr.take().unwrap(), log);
+    child
 }
 
 /// The binary under test; `LBD_BIN` names another one, so that an installed lbd can be tried as well.
