@@ -16,7 +16,7 @@
 //! | [`pool`] | live state: servers, health, leases, balancing, stickiness, sessions |
 //! | [`tls`] | certificates by name, trust towards servers, tickets |
 //! | [`snapshot`] | model x live pools -> snapshot; the one atomic pointer |
-//! | [`proxy`] | the data path: workers, HTTP/1, exchanges, tunnels, the access log |
+//! | [`proxy`] | the data path: workers, HTTP/1 and HTTP/2, exchanges, tunnels, the access log |
 //! | [`health`], [`drain`] | checks; servers on their way out |
 //! | [`reload`] | files -> published, or refused with nothing changed |
 //! | [`control`], [`admin`] | the control socket; the status endpoint |

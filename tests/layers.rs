@@ -56,13 +56,14 @@ const NEVER: &[(&str, &str, &[&str])] = &[
 
 /// Where tasks may be spawned: they have an owner.
 const SPAWNERS: &[&str] = &[
-    "src/daemon",             // owns every task and thread
-    "src/health",             // the reconciler owns the checkers
-    "src/proxy/accept.rs",    // the accept loop owns the connections
-    "src/proxy/worker.rs",    // and what is left of them at the end
-    "src/admin",              // its accept loop, on the steering thread
-    "src/control",            // its accept loop, on the steering thread
-    "src/cli/demo/origin.rs", // the embedded server's accept loop
+    "src/daemon",                    // owns every task and thread
+    "src/health",                    // the reconciler owns the checkers
+    "src/proxy/accept.rs",           // the accept loop owns the connections
+    "src/proxy/http2/connection.rs", // a connection owns the exchanges of its streams
+    "src/proxy/worker.rs",           // and what is left of them at the end
+    "src/admin",                     // its accept loop, on the steering thread
+    "src/control",                   // its accept loop, on the steering thread
+    "src/cli/demo/origin.rs",        // the embedded server's accept loop
 ];
 
 #[test]

@@ -7,6 +7,7 @@ mod control;
 mod docs;
 mod edges;
 mod hostile;
+mod http2;
 mod layers;
 mod process;
 mod proxying;

@@ -332,7 +332,7 @@ pub enum RouteCommand {
     },
     /// Where a request would go, and why
     Explain {
-        /// [METHOD] URL
+        /// A method (GET when it is left out) and a URL
         #[arg(num_args = 1..=2, required = true, value_names = ["METHOD", "URL"])]
         request: Vec<String>,
         /// A header field; may be repeated

@@ -12,6 +12,7 @@ pub(crate) mod log;
 pub(crate) mod matches;
 pub(crate) mod policy;
 pub(crate) mod pool;
+mod protocols;
 pub(crate) mod reload;
 pub(crate) mod route;
 pub(crate) mod server;

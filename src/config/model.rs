@@ -87,6 +87,8 @@ pub struct Listener {
     pub address: ListenAddress,
     /// Terminate TLS.
     pub tls: Option<ListenerTls>,
+    /// What it speaks, the preferred first: by ALPN with TLS, by the first bytes without.
+    pub protocols: Vec<Protocol>,
     /// Answer everything with a redirect to https.
     pub redirect_to_https: Option<RedirectToHttps>,
     /// Hard caps.
@@ -101,6 +103,15 @@ pub struct Listener {
     pub backlog: u32,
     /// Where it was written.
     pub place: Place,
+}
+
+/// An HTTP version that a listener speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// HTTP/1.1 and 1.0.
+    Http1,
+    /// HTTP/2.
+    Http2,
 }
 
 /// `tls` inside `listen`.
@@ -167,6 +178,8 @@ pub struct Limits {
     pub header_bytes: u32,
     /// Fields of a request head.
     pub headers: u32,
+    /// Requests at once on one HTTP/2 connection.
+    pub streams: u32,
 }
 
 impl Limits {

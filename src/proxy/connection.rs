@@ -15,10 +15,15 @@ use super::buffer::Buffer;
 use super::deadline::Deadline;
 use super::exchange::{self, Next, Upgraded};
 use super::failure::Failure;
+use super::head::ParseError;
 use super::http1::{HeadLimits, Status, parse_request};
+use super::http2;
+use super::pump::{Sink, Source};
 use super::scratch::Scratch;
 use super::stream::Stream;
+use super::wire::Wire;
 use super::worker::Worker;
+use crate::config::model::Protocol;
 use crate::snapshot::ListenerSnap;
 
 /// How long a closing connection may go on sending what nobody reads.
@@ -36,8 +41,8 @@ pub(crate) struct ClientConnection {
     pub(crate) worker: Rc<Worker>,
     /// The listener that it came by, as of the last request.
     pub(crate) listener: Arc<ListenerSnap>,
-    /// Its bytes.
-    pub(crate) stream: Stream,
+    /// Its bytes, or the stream of it that carries the request.
+    pub(crate) wire: Wire,
     /// What was read and not used.
     pub(crate) input: Option<Buffer>,
     /// Who connected.
@@ -66,9 +71,14 @@ pub(crate) async fn serve(
     peer: SocketAddr,
     local: SocketAddr,
 ) -> Option<Box<Upgraded>> {
+    if stream.chose_http2() || !listener.protocols.contains(&Protocol::Http1) {
+        http2::serve(worker, listener, stream, None, peer, local).await;
+        return None;
+    }
     let deadline = worker.deadlines.register();
+    let wire = Wire::Http1(stream);
     let mut connection =
-        ClientConnection { worker, listener, stream, input: None, peer, local, deadline, orphaned: false };
+        ClientConnection { worker, listener, wire, input: None, peer, local, deadline, orphaned: false };
     let mut patience = connection.listener.timeout.request_header;
     let mut fresh = true;
     loop {
@@ -80,6 +90,13 @@ pub(crate) async fn serve(
         let next = match connection.read_head(&mut scratch).await {
             Ok(()) => exchange::run(&mut connection, &mut scratch).await,
             Err(NoRequest::Ended) => Next::Close,
+            Err(NoRequest::Failed(Failure::BadRequest(ParseError::Http2Preface)))
+                if connection.may_change() =>
+            {
+                connection.worker.give_scratch(scratch);
+                connection.change().await;
+                return None;
+            }
             Err(NoRequest::Failed(failure)) => exchange::refuse(&mut connection, &mut scratch, failure).await,
         };
         connection.worker.give_scratch(scratch);
@@ -94,12 +111,28 @@ pub(crate) async fn serve(
                 connection.abort();
                 return None;
             }
-            Next::Upgraded(upgraded) => return Some(upgraded.joined(connection.stream, connection.input)),
+            Next::Upgraded(upgraded) => {
+                let Wire::Http1(stream) = connection.wire else { return None };
+                return Some(upgraded.joined(stream, connection.input));
+            }
         }
     }
 }
 
 impl ClientConnection {
+    /// Whether HTTP/2 may begin where a request would.
+    fn may_change(&self) -> bool {
+        !self.wire.is_tls() && self.listener.protocols.contains(&Protocol::Http2)
+    }
+
+    /// Goes on as HTTP/2, whose preface was read but not taken.
+    async fn change(self) {
+        let Self { worker, listener, wire, input, peer, local, .. } = self;
+        if let Wire::Http1(stream) = wire {
+            Box::pin(http2::serve(worker, listener, stream, input, peer, local)).await;
+        }
+    }
+
     /// Takes the listener as it is now.
     pub(crate) fn refresh_listener(&mut self) {
         let Self { worker, listener, orphaned, .. } = self;
@@ -141,7 +174,7 @@ impl ClientConnection {
             Some(buffer) => buffer,
             None => self.worker.buffers.small(),
         };
-        let read = self.stream.poll_fill(cx, &mut buffer);
+        let read = self.wire.poll_fill(cx, &mut buffer);
         if buffer.is_empty() {
             self.worker.buffers.give(buffer);
         } else {
@@ -153,11 +186,7 @@ impl ClientConnection {
     /// Reads until the head is whole.
     async fn read_head(&mut self, scratch: &mut Scratch) -> Result<(), NoRequest> {
         self.refresh_listener();
-        let limits = HeadLimits {
-            bytes: self.listener.limits.header_bytes as usize,
-            fields: self.listener.limits.headers as usize,
-            ..HeadLimits::default()
-        };
+        let limits = HeadLimits::of(&self.listener.limits);
         self.deadline.arm(self.listener.timeout.request_header);
         loop {
             if let Some(input) = &mut self.input {
@@ -200,13 +229,16 @@ impl ClientConnection {
         }
     }
 
-    /// Writes all of `bytes` under the write clock.
+    /// Writes a whole serialised message under the write clock.
     pub(crate) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Wire::Http2(stream) = &mut self.wire {
+            return stream.send_message(bytes);
+        }
         self.deadline.arm(self.listener.timeout.write);
         let mut sent = 0;
         poll_fn(|cx| {
             while sent < bytes.len() {
-                match self.stream.poll_send(cx, &bytes[sent..], &[]) {
+                match self.wire.poll_send(cx, &bytes[sent..], &[]) {
                     Poll::Ready(n) => {
                         sent += n?;
                         self.deadline.arm(self.listener.timeout.write);
@@ -217,7 +249,7 @@ impl ClientConnection {
                     }
                 }
             }
-            if let Poll::Ready(pushed) = self.stream.poll_push(cx) {
+            if let Poll::Ready(pushed) = self.wire.poll_push(cx) {
                 return Poll::Ready(pushed);
             }
             // TLS takes bytes that the socket does not: the clock counts until the kernel has them.
@@ -228,8 +260,10 @@ impl ClientConnection {
 
     /// Ends our side and is gone.
     async fn close(&mut self) {
-        self.deadline.arm(LINGER);
-        let _ = self.deadline.within(self.stream.shutdown()).await;
+        if let Wire::Http1(stream) = &mut self.wire {
+            self.deadline.arm(LINGER);
+            let _ = self.deadline.within(stream.shutdown()).await;
+        }
     }
 
     /// Ends our side, then takes what the client still sends for a moment: a socket closed on unread bytes
@@ -259,7 +293,9 @@ impl ClientConnection {
 
     /// Resets: the client must not take for whole what is broken.
     fn abort(&mut self) {
-        if let Err(error) = socket2::SockRef::from(self.stream.tcp()).set_linger(Some(Duration::ZERO)) {
+        if let Wire::Http1(stream) = &self.wire
+            && let Err(error) = socket2::SockRef::from(stream.tcp()).set_linger(Some(Duration::ZERO))
+        {
             debug!(peer = %self.peer, %error, "cannot reset");
         }
     }

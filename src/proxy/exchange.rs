@@ -67,7 +67,7 @@ impl Story {
         let client = Client::of(
             &scratch.request,
             connection.peer.ip(),
-            connection.stream.is_tls(),
+            connection.wire.is_tls(),
             &connection.listener.trust_forwarded,
         );
         Self {

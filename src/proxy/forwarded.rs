@@ -108,6 +108,7 @@ fn via(head: &RequestHead) -> &'static [u8] {
     match head.version() {
         super::head::Version::Http10 => b"1.0 lbd",
         super::head::Version::Http11 => b"1.1 lbd",
+        super::head::Version::Http2 => b"2.0 lbd",
     }
 }
 

@@ -35,4 +35,6 @@ pub enum Version {
     /// `HTTP/1.1`.
     #[default]
     Http11,
+    /// HTTP/2, which states it once for a connection.
+    Http2,
 }

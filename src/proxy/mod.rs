@@ -1,8 +1,8 @@
 //! The data path, in the order that a request meets it.
 //!
-//! [`worker`] owns a thread's share; `accept` takes connections; `connection` reads heads; `exchange` is one
-//! request (read that first); `upstream` holds this worker's connections to servers; `pump` moves bodies,
-//! `tunnel` upgraded streams. `failure` is the table of every way out that is not the server's answer.
+//! [`worker`] owns a thread's share; `accept` takes connections; `connection` reads heads, `http2` takes
+//! streams; `exchange` is one request (read that first) over a `wire`, a client of either version; `upstream`
+//! holds this worker's connections to servers; `pump` moves bodies, `tunnel` upgraded streams. `failure` is the table of every way out that is not the server's answer.
 
 mod accept;
 mod access_log;
@@ -16,12 +16,14 @@ mod failure;
 mod forwarded;
 pub mod head;
 pub mod http1;
+mod http2;
 pub mod listeners;
 mod pump;
 mod scratch;
 mod stream;
 mod tunnel;
 mod upstream;
+mod wire;
 pub mod worker;
 
 pub use access_log::{AccessLog, AccessLogWriter};

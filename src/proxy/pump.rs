@@ -4,11 +4,11 @@
 //! out. The pump borrows a read buffer only while bytes are in hand; what is in hand when its peer is
 //! slow stays in that one buffer, which is all the memory a stalled body costs.
 
+use std::io;
 use std::task::{Context, Poll, ready};
 
 use super::buffer::{Buffer, BufferPool, SMALL};
 use super::http1::{BodyDecoder, chunk_end, chunk_head, last_chunk};
-use super::stream::Stream;
 
 /// A body up to this size is copied behind its head: one plain `send` is cheaper than a `writev`.
 const COPIED: usize = 4096;
@@ -37,6 +37,29 @@ pub(crate) enum Framed {
     Raw,
     /// In chunks.
     Chunked,
+    /// By the frames of HTTP/2: bare data, then an end with trailers.
+    Messages,
+}
+
+/// Where a body comes from.
+pub(crate) trait Source {
+    /// Reads into the buffer's room; zero is the end.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>>;
+
+    /// The lines of trailers that came with the end.
+    fn trailers(&self) -> &[u8];
+}
+
+/// Where a body goes.
+pub(crate) trait Sink {
+    /// Writes some of both parts; at least one byte, or an error.
+    fn poll_send(&mut self, cx: &mut Context<'_>, first: &[u8], second: &[u8]) -> Poll<io::Result<usize>>;
+
+    /// Hands on what was written.
+    fn poll_push(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// The body is whole, where bytes do not say so ([`Framed::Messages`]).
+    fn end(&mut self, trailers: &[u8]);
 }
 
 /// One body, one direction.
@@ -122,8 +145,8 @@ impl Pump {
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        from: &mut Stream,
-        to: &mut Stream,
+        from: &mut impl Source,
+        to: &mut impl Sink,
         buffers: &BufferPool,
     ) -> Poll<Result<(), PumpError>> {
         loop {
@@ -131,6 +154,9 @@ impl Pump {
             self.decode(buffers)?;
             ready!(self.poll_write(cx, to))?;
             if self.decoded_all {
+                if self.framed == Framed::Messages {
+                    to.end(self.decoder.trailers());
+                }
                 ready!(to.poll_push(cx)).map_err(|_| PumpError::To)?;
                 self.finished = true;
                 return Poll::Ready(Ok(()));
@@ -147,7 +173,7 @@ impl Pump {
     fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
-        from: &mut Stream,
+        from: &mut impl Source,
         buffers: &BufferPool,
     ) -> Poll<Result<(), PumpError>> {
         debug_assert!(self.pending == 0, "reads only when nothing is left to write");
@@ -168,7 +194,7 @@ impl Pump {
             Poll::Ready(Ok(0)) => {
                 buffers.give(buffer);
                 if self.decoder.eof().is_ok() {
-                    Poll::Ready(Ok(()))
+                    Poll::Ready(self.decoder.add_trailers(from.trailers()).map_err(|_| PumpError::Framing))
                 } else {
                     Poll::Ready(Err(PumpError::Truncated))
                 }
@@ -193,6 +219,12 @@ impl Pump {
             }
             if piece.consumed == 0 {
                 break;
+            }
+            if self.framed == Framed::Messages {
+                // Data ends where the step ended: what frames it stands before it.
+                input.consume(piece.data.start);
+                self.pending = piece.data.len();
+                continue;
             }
             let in_place = self.framed == Framed::Raw && piece.data.len() == piece.consumed;
             if in_place && (piece.data.len() > COPIED || self.out.is_empty()) {
@@ -222,7 +254,7 @@ impl Pump {
         Ok(())
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, to: &mut Stream) -> Poll<Result<(), PumpError>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>, to: &mut impl Sink) -> Poll<Result<(), PumpError>> {
         while self.sent < self.out.len() || self.pending > 0 {
             let raw = self.input.as_ref().map_or(&[][..], |input| &input.bytes()[..self.pending]);
             let n = ready!(to.poll_send(cx, &self.out[self.sent..], raw)).map_err(|_| PumpError::To)?;

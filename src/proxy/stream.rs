@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::buffer::Buffer;
+use super::pump::{Sink, Source};
 
 /// A connection's bytes.
 #[derive(Debug)]
@@ -27,6 +28,14 @@ impl Stream {
             Self::Plain(tcp) => tcp,
             Self::Accepted(tls) => tls.get_ref().0,
             Self::Connected(tls) => tls.get_ref().0,
+        }
+    }
+
+    /// Whether the handshake chose HTTP/2.
+    pub(crate) fn chose_http2(&self) -> bool {
+        match self {
+            Self::Accepted(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
+            Self::Plain(_) | Self::Connected(_) => false,
         }
     }
 
@@ -73,6 +82,28 @@ impl Stream {
             Self::Connected(tls) => Pin::new(tls).poll_flush(cx),
         }
     }
+}
+
+impl Source for Stream {
+    fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
+        self.poll_fill(cx, buffer)
+    }
+
+    fn trailers(&self) -> &[u8] {
+        b""
+    }
+}
+
+impl Sink for Stream {
+    fn poll_send(&mut self, cx: &mut Context<'_>, first: &[u8], second: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_send(cx, first, second)
+    }
+
+    fn poll_push(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_push(cx)
+    }
+
+    fn end(&mut self, _: &[u8]) {}
 }
 
 impl AsyncRead for Stream {

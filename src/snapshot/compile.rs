@@ -92,6 +92,7 @@ fn compile_listener(
             let config = context.tls.listeners.get(&listener.name)?;
             Some(ListenerTlsSnap { config: Arc::clone(config), handshake_timeout: tls.handshake_timeout })
         }),
+        protocols: listener.protocols.clone(),
         redirect_to_https: listener.redirect_to_https,
         limits: listener.limits,
         timeout: listener.timeout,

@@ -20,8 +20,8 @@ pub use compile::{Context, compile};
 pub use current::{Current, Reader};
 
 use crate::config::model::{
-    AccessLog, ClientTimeouts, HeaderEdit, Limits, ListenAddress, LocationPart, RedirectToHttps, Retry,
-    Timeouts,
+    AccessLog, ClientTimeouts, HeaderEdit, Limits, ListenAddress, LocationPart, Protocol, RedirectToHttps,
+    Retry, Timeouts,
 };
 use crate::pool::{Pool, TlsToServer};
 use crate::router::{Conditions, HostRouter, PathOptions, PathRouter, Pattern};
@@ -60,6 +60,8 @@ pub struct ListenerSnap {
     pub address: ListenAddress,
     /// How it terminates TLS.
     pub tls: Option<ListenerTlsSnap>,
+    /// What it speaks, the preferred first.
+    pub protocols: Vec<Protocol>,
     /// Whether it only redirects.
     pub redirect_to_https: Option<RedirectToHttps>,
     /// Hard caps.
@@ -314,7 +316,13 @@ mod tests {
     use super::*;
 
     fn limits(all: u32, per_ip: Option<u32>) -> Limits {
-        Limits { max_connections: Some(all), max_connections_per_ip: per_ip, header_bytes: 0, headers: 0 }
+        Limits {
+            max_connections: Some(all),
+            max_connections_per_ip: per_ip,
+            header_bytes: 0,
+            headers: 0,
+            streams: 1,
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::identity::{ContentHash, Identity, Problem};
 use super::resolver::Resolver;
 use super::{Stage, Store};
 use crate::config::diagnostic::{Diagnostic, Report, Severity};
-use crate::config::model::{Certificate, Listener, Site, TlsVersion, UnknownSni};
+use crate::config::model::{Certificate, Listener, ListenerTls, Protocol, Site, TlsVersion, UnknownSni};
 
 /// A certificate that expires within this many days gets a warning.
 const WARN_DAYS: i64 = 30;
@@ -21,6 +21,7 @@ pub(super) struct ListenerKey {
     identities: Vec<ContentHash>,
     only_tls13: bool,
     reject_unknown: bool,
+    protocols: Vec<Protocol>,
 }
 
 /// The server side of `listener`, with the certificates of its own `tls` node first and those of
@@ -54,7 +55,7 @@ pub fn listener_config(
             None => complete = false,
         }
     }
-    complete.then(|| server_config(store, &identities, tls.min_version, tls.unknown_sni))
+    complete.then(|| server_config(store, &identities, tls, &listener.protocols))
 }
 
 /// The identity that `certificate` names: what its files hold, or what they held when they were good.
@@ -144,25 +145,34 @@ fn finding(problem: Problem, severity: Severity, certificate: &Certificate, subj
 fn server_config(
     store: &mut Store,
     identities: &[Arc<Identity>],
-    min_version: TlsVersion,
-    unknown: UnknownSni,
+    tls: &ListenerTls,
+    protocols: &[Protocol],
 ) -> Arc<ServerConfig> {
     let key = ListenerKey {
         identities: identities.iter().map(|identity| identity.hash).collect(),
-        only_tls13: min_version == TlsVersion::V1_3,
-        reject_unknown: unknown == UnknownSni::Reject,
+        only_tls13: tls.min_version == TlsVersion::V1_3,
+        reject_unknown: tls.unknown_sni == UnknownSni::Reject,
+        protocols: protocols.to_vec(),
     };
     if let Some(config) = store.listeners.get(&key) {
         return config;
     }
     let mut config = ServerConfig::builder_with_provider(store.provider.clone())
-        .with_protocol_versions(versions(min_version))
+        .with_protocol_versions(versions(tls.min_version))
         .expect("the provider has suites for both versions")
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(Resolver::new(identities, unknown)));
+        .with_cert_resolver(Arc::new(Resolver::new(identities, tls.unknown_sni)));
     config.ticketer = store.ticketer.clone();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|protocol| alpn(*protocol).to_vec()).collect();
     store.listeners.insert(key, Arc::new(config))
+}
+
+/// The name of a protocol in a handshake.
+fn alpn(protocol: Protocol) -> &'static [u8] {
+    match protocol {
+        Protocol::Http1 => b"http/1.1",
+        Protocol::Http2 => b"h2",
+    }
 }
 
 /// The versions from `least` on.

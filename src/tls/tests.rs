@@ -15,8 +15,8 @@ use rustls::{
 use super::*;
 use crate::config::diagnostic::{FileId, Place, Severity, Span};
 use crate::config::model::{
-    Certificate, ClientTimeouts, Limits, ListenAddress, Listener, ListenerTls, TlsVersion, UnknownSni,
-    UpstreamTls, Verify,
+    Certificate, ClientTimeouts, Limits, ListenAddress, Listener, ListenerTls, Protocol, TlsVersion,
+    UnknownSni, UpstreamTls, Verify,
 };
 
 mod findings;
@@ -109,12 +109,14 @@ fn listener(certificates: Vec<Certificate>, unknown_sni: UnknownSni) -> Listener
             unknown_sni,
             span: span(),
         }),
+        protocols: vec![Protocol::Http1],
         redirect_to_https: None,
         limits: Limits {
             max_connections: Some(1),
             max_connections_per_ip: None,
             header_bytes: 1,
             headers: 1,
+            streams: 1,
         },
         timeout: ClientTimeouts { request_header: second, keep_alive: second, write: second },
         trust_forwarded: Vec::new(),

@@ -101,6 +101,13 @@ impl Daemon {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// Asks it to end in order, once it listens to such wishes.
+    pub(crate) fn terminate(&self) {
+        eventually("the daemon says that it serves", || self.log().contains(" serves ").then_some(()));
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+
     /// Asks its control socket; the status and the JSON of the answer.
     pub(crate) fn control(&self, method: &str, path: &str) -> (u16, Value) {
         self.control_with(method, path, &Value::Null)

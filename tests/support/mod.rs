@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) mod client;
 pub(crate) mod daemon;
+pub(crate) mod http2;
 pub(crate) mod message;
 pub(crate) mod origin;
 pub(crate) mod websocket;

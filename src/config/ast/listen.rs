@@ -9,6 +9,7 @@ use super::super::model::{
 };
 use super::super::reader::{Block, Reader};
 use super::super::values::typed::Typed;
+use super::protocols;
 
 /// A `listen`.
 pub(crate) struct Listen<'n> {
@@ -32,6 +33,7 @@ fn listener<'n>(reader: Reader<'n>, base: Limits, trusted: &[IpNet]) -> Option<L
     let block = reader.block();
     let mut trust = trusted.to_vec();
     trust.extend(trust_forwarded(block));
+    let protocols = protocols::read(block);
     let tls = block.one("tls").map(tls);
     let redirect_to_https = block.one("redirect-to-https").map(|r| RedirectToHttps {
         port: r.value("port", Typed::int),
@@ -51,6 +53,7 @@ fn listener<'n>(reader: Reader<'n>, base: Limits, trusted: &[IpNet]) -> Option<L
         name: name.unwrap_or_else(|| reader.arg_text(0)).into(),
         address,
         tls,
+        protocols,
         redirect_to_https,
         limits: limits(block, Some(base)),
         timeout: ClientTimeouts {
@@ -75,6 +78,7 @@ fn limits(block: Block<'_>, base: Option<Limits>) -> Limits {
             max_connections_per_ip: r.value("max-connections-per-ip", Typed::int_off),
             header_bytes: size(r.value("header-bytes", Typed::size_off).unwrap_or(0)),
             headers: r.value("headers", Typed::int),
+            streams: r.value("streams", Typed::int),
         },
         Some(base) => Limits {
             max_connections: r.get("max-connections", Typed::int).or(base.max_connections),
@@ -83,6 +87,7 @@ fn limits(block: Block<'_>, base: Option<Limits>) -> Limits {
                 .unwrap_or(base.max_connections_per_ip),
             header_bytes: r.get("header-bytes", Typed::size_off).flatten().map_or(base.header_bytes, size),
             headers: r.get("headers", Typed::int).unwrap_or(base.headers),
+            streams: r.get("streams", Typed::int).unwrap_or(base.streams),
         },
     }
 }
@@ -92,10 +97,6 @@ fn trust_forwarded(block: Block<'_>) -> Vec<IpNet> {
 }
 
 fn tls(r: Reader<'_>) -> ListenerTls {
-    if let Some(alpn) = r.block().one("alpn") {
-        // This version offers exactly http/1.1, so there is nothing to keep; other words are refused.
-        alpn.args(Typed::word);
-    }
     ListenerTls {
         certificates: certificates(r.block()),
         min_version: tls_version(r.value("min-version", Typed::word)),

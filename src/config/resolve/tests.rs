@@ -15,8 +15,13 @@ fn the_smallest_file_means_a_listener_a_pool_and_a_route_with_every_default() {
     let [listener] = model.listeners.as_slice() else { panic!("{:?}", model.listeners) };
     assert_eq!((listener.name.as_ref(), listener.address.ip, listener.address.port), (":80", None, 80));
     assert_eq!((listener.reuse_port, listener.backlog), (true, 1024));
-    let limits =
-        Limits { max_connections: None, max_connections_per_ip: None, header_bytes: 65536, headers: 128 };
+    let limits = Limits {
+        max_connections: None,
+        max_connections_per_ip: None,
+        header_bytes: 65536,
+        headers: 128,
+        streams: 128,
+    };
     assert_eq!(listener.limits, limits);
     let clocks = listener.timeout;
     assert_eq!(

@@ -105,8 +105,8 @@ pub static SCHEMA: &[NodeSpec] = &[
     node("certificate", &["tls@listen", "site"], "PEM chain and key; watched, hot-swapped.")
         .many().args(&[arg("chain", FILE)])
         .props(&[prop("key", FILE, "same file"), prop("ocsp", one_of(&["staple", "off"]), "staple").later()]),
-    node("alpn", &["tls@listen"], "Protocols offered, in order.")
-        .args(&[arg("protocol", one_of_some(&["http/1.1"], &["h2"])).rep()]),
+    node("alpn", &["tls@listen"], "Protocols offered, in order. Default: h2, then http/1.1.")
+        .args(&[arg("protocol", one_of(&["h2", "http/1.1"])).rep()]),
     node("client-ca", &["tls@listen"], "Verify client certificates.").later()
         .args(&[arg("file", FILE)]).props(&[prop("mode", one_of(&["require", "request"]), "require")]),
     node("redirect-to-https", &["listen"], "Answer everything with a redirect to the same URL on https.")
@@ -117,12 +117,12 @@ pub static SCHEMA: &[NodeSpec] = &[
         .args(&[arg("from", Type::Cidr).rep()]).props(&[prop("timeout", TIME, "3s")]),
     node("trust-forwarded", &["root", "listen"], "Believe X-Forwarded-*/Forwarded from these senders.")
         .args(&[arg("from", Type::Cidr).rep()]),
-    node("protocols", &["listen"], "HTTP versions without TLS ALPN.").later()
+    node("protocols", &["listen"], "HTTP versions without TLS ALPN; h2c by prior knowledge. Default: http1.")
         .args(&[arg("protocol", one_of(&["http1", "h2c"])).rep()]),
     node("limits", &["root", "listen"], "Hard caps; excess is refused early. A listener takes what it does not say from the top level.")
         .props(&[
             prop("max-connections", int(1, COUNT), "100000"), prop("max-connections-per-ip", int_off(1, COUNT), "off"),
-            prop("header-bytes", Type::Size { off: false }, "64KiB"), prop("headers", int(1, 65535), "128"), prop("streams", int(1, COUNT), "128").later(),
+            prop("header-bytes", Type::Size { off: false }, "64KiB"), prop("headers", int(1, 65535), "128"), prop("streams", int(1, COUNT), "128"),
         ]),
     node("timeout", &["listen"], "Client-side clocks.")
         .props(&[prop("request-header", TIME, "10s"), prop("keep-alive", TIME, "75s"), prop("write", TIME, "60s")]),

@@ -144,6 +144,7 @@ async fn send(
         body,
         date: &date,
         connection: match (close, scratch.request.version()) {
+            (_, Version::Http2) => ConnectionLine::None,
             (true, _) => ConnectionLine::Close,
             (false, Version::Http10) => ConnectionLine::KeepAlive,
             (false, Version::Http11) => ConnectionLine::None,

@@ -14,8 +14,8 @@ use crate::proxy::deadline::Deadline;
 use crate::proxy::failure::Failure;
 use crate::proxy::head::{BodyFraming, ResponseHead, Version};
 use crate::proxy::http1::{
-    BodyDecoder, ConnectionLine, FramingLine, HeadLimits, Names, RequestPlan, ResponsePlan, Status,
-    parse_response, write_request, write_response,
+    ConnectionLine, FramingLine, HeadLimits, Names, RequestPlan, ResponsePlan, Status, parse_response,
+    write_request, write_response,
 };
 use crate::proxy::pump::{Framed, Pump, PumpError};
 use crate::proxy::scratch::Scratch;
@@ -52,7 +52,8 @@ pub(super) async fn run(forward: &mut Forward<'_>, server: Connection) -> Result
     let has_body = !matches!(framing, BodyFraming::None | BodyFraming::Length(0));
     let framed = if framing == BodyFraming::Chunked { Framed::Chunked } else { Framed::Raw };
     let input = if has_body { connection.input.take() } else { None };
-    let request = Pump::new(BodyDecoder::for_request(framing), framed, out, input).limited(route.body_limit);
+    let request =
+        Pump::new(connection.wire.request_decoder(framing), framed, out, input).limited(route.body_limit);
     let total = *ends_at;
     let mut answered = Answered { server, input: None, request, broken: false, total };
     for _ in 0..=MOST_INTERIM {
@@ -80,7 +81,7 @@ fn write_head(forward: &mut Forward<'_>) {
     let Scratch { request, to_server, request_lines, .. } = &mut **scratch;
     let client = story.client;
     let own = request_lines.len();
-    client.write_lines(request, connection.peer, connection.local, connection.stream.is_tls(), request_lines);
+    client.write_lines(request, connection.peer, connection.local, connection.wire.is_tls(), request_lines);
     let local = match request.authority() {
         Some(_) => String::new(),
         // HTTP/1.0 may leave Host out; HTTP/1.1, which the server gets, may not.
@@ -150,7 +151,14 @@ impl Answered {
             if let Poll::Ready(head) = self.poll_head(cx, &worker, &mut scratch.response) {
                 return Poll::Ready(head);
             }
-            if watch_client && self.request.is_finished() && connection.input.is_none() {
+            if connection.wire.poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(Failure::ClientGone));
+            }
+            if watch_client
+                && !connection.wire.is_http2()
+                && self.request.is_finished()
+                && connection.input.is_none()
+            {
                 match connection.poll_read(cx) {
                     // It said all it had to say, and may still listen; or it sent the next request already.
                     Poll::Ready(Ok(_)) => watch_client = false,
@@ -184,7 +192,7 @@ impl Answered {
         if self.request.is_finished() || self.broken {
             return Poll::Ready(Ok(()));
         }
-        match self.request.poll(cx, &mut connection.stream, &mut self.server.stream, &worker.buffers) {
+        match self.request.poll(cx, &mut connection.wire, &mut self.server.stream, &worker.buffers) {
             Poll::Ready(Err(PumpError::To)) => {
                 // It stopped reading; its answer may be on the way all the same.
                 self.broken = true;

@@ -14,7 +14,7 @@ use crate::proxy::head::{Known, KnownSet, ResponseFraming, Version};
 use crate::proxy::http1::{
     BodyDecoder, ConnectionLine, Delivery, Names, ResponsePlan, append_list_value, write_response,
 };
-use crate::proxy::pump::{Framed, Pump, PumpError};
+use crate::proxy::pump::{Pump, PumpError};
 use crate::proxy::scratch::Scratch;
 use crate::snapshot::RouteSnap;
 
@@ -36,9 +36,9 @@ pub(super) async fn run(
         && !worker.is_draining()
         && (answered.request.is_finished() || !answered.broken);
     let line = match (keep, scratch.request.version()) {
-        (false, _) => ConnectionLine::Close,
+        (false, Version::Http10 | Version::Http11) => ConnectionLine::Close,
         (true, Version::Http10) => ConnectionLine::KeepAlive,
-        (true, Version::Http11) => ConnectionLine::None,
+        (true, Version::Http11) | (_, Version::Http2) => ConnectionLine::None,
     };
     write_head(scratch, story, route, &delivery, line, set_cookie, worker.date());
     let first_byte = story.began.elapsed();
@@ -47,8 +47,9 @@ pub(super) async fn run(
     for counters in [&pool.pool.counters, &lease.counters] {
         counters.shard(worker.index).response(story.status, first_byte.as_micros() as u64);
     }
-    let out = std::mem::take(&mut scratch.to_client);
-    let framed = if delivery.chunked { Framed::Chunked } else { Framed::Raw };
+    let mut out = std::mem::take(&mut scratch.to_client);
+    connection.wire.begin(&mut out).map_err(|_| Failure::ClientGone)?;
+    let framed = connection.wire.answer_framing(delivery.chunked);
     let mut answer = Pump::new(BodyDecoder::for_response(framing), framed, out, answered.input.take());
     let ended = pump_both(connection, &mut answered, &mut answer, route).await;
     story.bytes_in = answered.request.moved();
@@ -125,7 +126,7 @@ async fn pump_both(
     let worker = Rc::clone(&connection.worker);
     let mut progress = None;
     poll_fn(|cx| {
-        let moved = answer.poll(cx, &mut answered.server.stream, &mut connection.stream, &worker.buffers);
+        let moved = answer.poll(cx, &mut answered.server.stream, &mut connection.wire, &worker.buffers);
         match moved {
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
             Poll::Ready(Err(PumpError::To)) => return Poll::Ready(Err(Failure::ClientGone)),
@@ -139,6 +140,9 @@ async fn pump_both(
         }
         if let Poll::Ready(Err(failure)) = answered.poll_request(cx, connection, &worker) {
             return Poll::Ready(Err(failure));
+        }
+        if connection.wire.poll_gone(cx).is_ready() {
+            return Poll::Ready(Err(Failure::ClientGone));
         }
         let waits_for_client = answer.waits_for_receiver();
         let state = (answer.progress(), answered.request.progress(), waits_for_client);

@@ -149,7 +149,7 @@ impl RequestHead {
     /// Whether the client would send another request on this connection.
     #[must_use]
     pub fn keep_alive(&self) -> bool {
-        !self.options.close && (self.version == Version::Http11 || self.options.keep_alive)
+        !self.options.close && (self.version != Version::Http10 || self.options.keep_alive)
     }
 
     /// Whether the client waits for `100 Continue` before it sends the body.
@@ -295,7 +295,7 @@ impl RequestHead {
         }
         let host = match host {
             Some(host) => Some(Authority::parse(host).ok_or(ParseError::BadHost)?),
-            None if self.version == Version::Http11 => return Err(ParseError::MissingHost),
+            None if self.version != Version::Http10 => return Err(ParseError::MissingHost),
             None => None,
         };
         let Some(span) = self.target_authority else { return Ok(()) };

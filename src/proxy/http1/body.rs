@@ -179,6 +179,11 @@ impl BodyDecoder {
         self.trailers.lines()
     }
 
+    /// Takes the lines of trailers that came beside a body, not in its bytes; as strict as for those.
+    pub fn add_trailers(&mut self, lines: &[u8]) -> Result<(), BodyError> {
+        lines.iter().try_for_each(|byte| self.trailers.push(*byte).map(|_| ()))
+    }
+
     fn from(state: State) -> BodyDecoder {
         BodyDecoder { state, extensions: 0, trailers: Trailers::default() }
     }

@@ -22,13 +22,16 @@ impl Delivery {
     #[must_use]
     pub fn of(request: &RequestHead, response: &ResponseHead) -> Delivery {
         let old = request.version() == Version::Http10;
+        let chunks = request.version() == Version::Http11;
         let framed = |framing| Delivery { framing, chunked: false, close: false };
         match response.framing_for(request.is_head(), false) {
-            ResponseFraming::None => framed(declared_line(response, old)),
+            ResponseFraming::None => framed(declared_line(response, chunks)),
             ResponseFraming::Length(length) => framed(FramingLine::Length(length)),
             ResponseFraming::Chunked | ResponseFraming::Close if old => {
                 Delivery { framing: FramingLine::Omit, chunked: false, close: true }
             }
+            // HTTP/2 ends a body by its own frames.
+            ResponseFraming::Chunked | ResponseFraming::Close if !chunks => framed(FramingLine::Omit),
             ResponseFraming::Chunked | ResponseFraming::Close => {
                 Delivery { framing: FramingLine::Chunked, chunked: true, close: false }
             }
@@ -37,13 +40,13 @@ impl Delivery {
 }
 
 /// A response to HEAD and a 304 tell how the body would be framed; 1xx and 204 must not.
-fn declared_line(response: &ResponseHead, old: bool) -> FramingLine {
+fn declared_line(response: &ResponseHead, chunks: bool) -> FramingLine {
     if response.is_informational() || response.status() == 204 {
         return FramingLine::Omit;
     }
     match response.declared_length() {
         Some(length) => FramingLine::Length(length),
-        None if response.declared_chunked() && !old => FramingLine::Chunked,
+        None if response.declared_chunked() && chunks => FramingLine::Chunked,
         None => FramingLine::Omit,
     }
 }
@@ -69,7 +72,7 @@ mod tests {
     #[test]
     fn each_client_is_told_the_end_in_its_own_way() {
         use FramingLine::{Chunked, Length, Omit};
-        use Version::{Http10, Http11};
+        use Version::{Http2, Http10, Http11};
         let (length, chunks) = (Some(("Content-Length", "7")), Some(("Transfer-Encoding", "chunked")));
         let table = [
             ("GET", Http11, 200, length, (Length(7), false, false)),
@@ -78,6 +81,10 @@ mod tests {
             ("GET", Http10, 200, chunks, (Omit, false, true)),
             ("GET", Http11, 200, None, (Chunked, true, false)),
             ("GET", Http10, 200, None, (Omit, false, true)),
+            ("GET", Http2, 200, length, (Length(7), false, false)),
+            ("GET", Http2, 200, chunks, (Omit, false, false)),
+            ("GET", Http2, 200, None, (Omit, false, false)),
+            ("HEAD", Http2, 200, chunks, (Omit, false, false)),
             ("HEAD", Http11, 200, length, (Length(7), false, false)),
             ("HEAD", Http11, 200, chunks, (Chunked, false, false)),
             ("HEAD", Http10, 200, chunks, (Omit, false, false)),

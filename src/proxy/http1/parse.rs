@@ -21,6 +21,18 @@ pub struct HeadLimits {
     pub target: usize,
 }
 
+impl HeadLimits {
+    /// What a listener allows.
+    #[must_use]
+    pub fn of(limits: &crate::config::model::Limits) -> HeadLimits {
+        HeadLimits {
+            bytes: limits.header_bytes as usize,
+            fields: limits.headers as usize,
+            ..HeadLimits::default()
+        }
+    }
+}
+
 impl Default for HeadLimits {
     fn default() -> HeadLimits {
         HeadLimits { bytes: 64 * 1024, fields: 128, target: 32 * 1024 }

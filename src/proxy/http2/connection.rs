@@ -1,0 +1,231 @@
+//! One HTTP/2 connection: hyper reads and writes its frames, each stream runs its exchange in a task.
+//!
+//! The task of the connection does three things more: it writes what the streams gathered, once per batch of
+//! ready tasks; it says GOAWAY when the worker drains, the listener is gone or nothing was asked for long;
+//! and it gives the client a bounded time to leave after that.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http2;
+use hyper_util::rt::TokioIo;
+use tracing::debug;
+
+use super::activity::{Activity, Exchange, Tail};
+use super::deferred::{Deferred, Pipe};
+use super::head;
+use super::stream::{Answer, Http2Stream};
+use crate::proxy::buffer::Buffer;
+use crate::proxy::connection::ClientConnection;
+use crate::proxy::deadline::Deadline;
+use crate::proxy::exchange;
+use crate::proxy::failure::Failure;
+use crate::proxy::http1::HeadLimits;
+use crate::proxy::stream::Stream;
+use crate::proxy::wire::Wire;
+use crate::proxy::worker::Worker;
+use crate::snapshot::ListenerSnap;
+
+/// What a client may send on one stream before we have passed it on.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// What it may send on all of its streams together: all that it can make us hold.
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// What may wait for one stream's window on the way to the client.
+const SEND_BUFFER: usize = 64 * 1024;
+/// How long a client may stay after a GOAWAY with nothing left to do.
+const LEAVE: Duration = Duration::from_secs(2);
+
+/// What the streams of a connection share.
+#[derive(Debug)]
+struct Shared {
+    worker: Rc<Worker>,
+    listener: Arc<ListenerSnap>,
+    peer: SocketAddr,
+    local: SocketAddr,
+    tls: bool,
+    activity: Rc<Activity>,
+    /// Whether the listener is gone.
+    orphaned: Cell<bool>,
+}
+
+/// Serves a connection to its end. `input` was read from it already.
+pub(crate) async fn serve(
+    worker: Rc<Worker>,
+    listener: Arc<ListenerSnap>,
+    stream: Stream,
+    input: Option<Buffer>,
+    peer: SocketAddr,
+    local: SocketAddr,
+) {
+    let shared = Rc::new(Shared {
+        activity: Activity::new(&worker.deadlines),
+        tls: stream.is_tls(),
+        orphaned: Cell::new(false),
+        worker,
+        listener,
+        peer,
+        local,
+    });
+    let (io, pipe) = Pipe::new(stream, input);
+    let limits = &shared.listener.limits;
+    let service = Streams(Rc::clone(&shared));
+    let hyper = http2::Builder::new(Local)
+        .auto_date_header(false)
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(limits.header_bytes)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .serve_connection(TokioIo::new(io), service);
+    let deadline = shared.worker.deadlines.register();
+    Driver { hyper: Box::pin(hyper), pipe, shared, deadline, leaving: false, put_off: false }.run().await;
+}
+
+type Hyper = http2::Connection<TokioIo<Deferred>, Streams, Local>;
+
+/// The task of a connection.
+struct Driver {
+    hyper: Pin<Box<Hyper>>,
+    pipe: Rc<RefCell<Pipe>>,
+    shared: Rc<Shared>,
+    deadline: Deadline,
+    /// GOAWAY was said.
+    leaving: bool,
+    /// The write that is due was put off once, for other tasks to add to it.
+    put_off: bool,
+}
+
+impl Driver {
+    async fn run(mut self) {
+        self.deadline.arm(self.shared.listener.timeout.keep_alive);
+        let cut = poll_fn(|cx| self.poll(cx)).await;
+        if !cut {
+            self.deadline.arm(LEAVE);
+            let _ = self.deadline.within(poll_fn(|cx| self.pipe.borrow_mut().poll_drain(cx))).await;
+        }
+    }
+
+    /// Ready when the connection is over; true when it was cut.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.shared.worker.is_cutting() {
+            return Poll::Ready(true);
+        }
+        if !self.leaving && (self.shared.worker.is_draining() || self.shared.orphaned.get()) {
+            self.leave();
+        }
+        if let Poll::Ready(ended) = self.hyper.as_mut().poll(cx) {
+            if let Err(error) = ended {
+                debug!(peer = %self.shared.peer, %error, "http/2 connection ended");
+            }
+            return Poll::Ready(false);
+        }
+        let mut pipe = self.pipe.borrow_mut();
+        if pipe.is_dirty() && !std::mem::replace(&mut self.put_off, true) {
+            // To the end of the queue: the tasks that are ready now write first.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.put_off = false;
+        if let Poll::Ready(Err(error)) = pipe.poll_drain(cx) {
+            debug!(peer = %self.shared.peer, %error, "http/2 connection lost");
+            return Poll::Ready(true);
+        }
+        drop(pipe);
+        self.poll_clock(cx)
+    }
+
+    fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        while self.deadline.poll_struck(cx).is_ready() {
+            let Shared { listener, activity, .. } = &*self.shared;
+            let patience = match self.leaving {
+                _ if activity.has_tail() => listener.timeout.write,
+                true => LEAVE,
+                false => listener.timeout.keep_alive,
+            };
+            let idle_until = activity.last().saturating_add(patience.as_millis() as u64);
+            if activity.has_exchange() {
+                self.deadline.arm(patience);
+            } else if !self.deadline.has_passed(idle_until) {
+                self.deadline.arm_at(idle_until);
+            } else if self.leaving {
+                return Poll::Ready(true);
+            } else {
+                self.leave();
+                cx.waker().wake_by_ref();
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Says that no further stream is taken; those under way go on.
+    fn leave(&mut self) {
+        self.leaving = true;
+        self.hyper.as_mut().graceful_shutdown();
+        self.shared.activity.touch();
+        self.deadline.arm(LEAVE);
+    }
+}
+
+/// Tasks on this thread.
+#[derive(Debug, Clone, Copy)]
+struct Local;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(async move {
+            future.await;
+        });
+    }
+}
+
+/// Gives each request its exchange.
+#[derive(Debug)]
+struct Streams(Rc<Shared>);
+
+impl hyper::service::Service<Request<Incoming>> for Streams {
+    type Response = http::Response<super::stream::AnswerBody>;
+    type Error = super::stream::Broken;
+    type Future = Answer;
+
+    fn call(&self, request: Request<Incoming>) -> Answer {
+        let (parts, body) = request.into_parts();
+        let empty = body.is_end_stream();
+        let (stream, answer) = Http2Stream::open(body, self.0.tls, Tail::begin(&self.0.activity));
+        tokio::task::spawn_local(converse(Rc::clone(&self.0), parts, empty, stream));
+        answer
+    }
+}
+
+/// One exchange. What becomes of the stream is decided by how the exchange leaves it.
+async fn converse(shared: Rc<Shared>, parts: http::request::Parts, empty: bool, stream: Http2Stream) {
+    let _counted = Exchange::begin(&shared.activity);
+    let worker = Rc::clone(&shared.worker);
+    let _open = worker.enter();
+    let mut connection = ClientConnection {
+        worker: Rc::clone(&worker),
+        listener: Arc::clone(&shared.listener),
+        wire: Wire::Http2(Box::new(stream)),
+        input: None,
+        peer: shared.peer,
+        local: shared.local,
+        deadline: worker.deadlines.register(),
+        orphaned: false,
+    };
+    connection.refresh_listener();
+    shared.orphaned.set(connection.orphaned);
+    let limits = HeadLimits::of(&connection.listener.limits);
+    let mut scratch = worker.scratch();
+    match head::read(&parts, empty, &limits, &mut scratch.request) {
+        Ok(()) => exchange::run(&mut connection, &mut scratch).await,
+        Err(error) => exchange::refuse(&mut connection, &mut scratch, Failure::BadRequest(error)).await,
+    };
+    worker.give_scratch(scratch);
+}

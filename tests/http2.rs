@@ -1,0 +1,19 @@
+//! HTTP/2 from clients, over sockets: the same exchanges as over HTTP/1, and what only HTTP/2 has.
+
+use crate::proxying::config;
+use crate::support::{Daemon, Origin};
+
+mod bodies;
+mod connections;
+mod exchanges;
+mod negotiation;
+
+/// A daemon that speaks both versions without TLS.
+fn front(origins: &[&Origin], pool: &str, route: &str) -> Daemon {
+    speaking("protocols http1 h2c", origins, pool, route)
+}
+
+/// A daemon whose listener holds these nodes.
+fn speaking(listen: &str, origins: &[&Origin], pool: &str, route: &str) -> Daemon {
+    Daemon::run(&format!("defaults {{ listen {{\n{listen}\n}}; }}\n{}", config(origins, pool, route)))
+}
