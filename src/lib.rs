@@ -14,6 +14,7 @@
 //! | [`config`] | text -> model, or a report that says all that keeps it from becoming one; pure |
 //! | [`observe`] | per-worker counters, the ring of events |
 //! | [`pool`] | live state: servers, health, leases, balancing, stickiness, sessions |
+//! | [`limit`] | live state: token buckets by client |
 //! | [`tls`] | certificates by name, trust towards servers, tickets |
 //! | [`snapshot`] | model x live pools -> snapshot; the one atomic pointer |
 //! | [`proxy`] | the data path: workers, HTTP/1 and HTTP/2, exchanges, tunnels, the access log |
@@ -33,7 +34,7 @@
 //!    [`proxy::listeners::Listeners::commit`]. Any error before publish is logged, shown by `lbctl status` and in
 //!    a metric, and the old world goes on. Start is the first reload.
 //! 2. **Request**: accept -> head ([`proxy::http1`], [`proxy::head`]) -> `proxy/exchange.rs` -> snapshot ->
-//!    [`router`] -> [`pool::Pool::acquire`] -> a connection to the server -> the answer's head and body, or a
+//!    [`router`] -> [`limit`] -> [`pool::Pool::acquire`] -> a connection to the server -> the answer's head and body, or a
 //!    tunnel -> access log. Each way out that is not the server's answer passes `proxy/failure.rs`.
 //! 3. **Health**: a checker probes ([`health::probe`]) -> [`pool::Server::observe`] -> the pure state machine
 //!    ([`pool::health`]) -> a transition -> one log line, one event.
@@ -65,6 +66,7 @@ pub mod control;
 pub mod daemon;
 pub mod drain;
 pub mod health;
+pub mod limit;
 pub mod observe;
 pub mod pool;
 pub mod proxy;

@@ -2,6 +2,7 @@
 //!
 //! Each module is a subject; each test's name is a sentence that it proves.
 #![allow(clippy::unwrap_used, reason = "in a test a panic with its place is the report")]
+#![allow(clippy::disallowed_methods, reason = "a test owns what it spawns, to its end")]
 
 mod control;
 mod docs;
@@ -13,5 +14,6 @@ mod process;
 mod proxying;
 mod reference;
 mod reloading;
+mod routing;
 mod saving;
 mod support;

@@ -4,6 +4,7 @@
 //! (routes, sites, pools) stays as written, with places, until [`super::resolve`] ties it together.
 
 pub(crate) mod control;
+pub(crate) mod error_page;
 pub(crate) mod headers;
 pub(crate) mod health;
 pub(crate) mod lint;
@@ -13,10 +14,13 @@ pub(crate) mod matches;
 pub(crate) mod policy;
 pub(crate) mod pool;
 mod protocols;
+mod rate_limit;
 pub(crate) mod reload;
+mod rewrite;
 pub(crate) mod route;
 pub(crate) mod server;
 pub(crate) mod site;
+mod split;
 pub(crate) mod status;
 pub(crate) mod sticky;
 pub(crate) mod timeout;

@@ -6,6 +6,7 @@
 mod exposure;
 mod pools;
 mod routes;
+mod splits;
 mod stickiness;
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,7 @@ pub(crate) fn run<'a>(
 ) {
     let subject = Subject { cx, root, written, model, complete };
     routes::run(&subject);
+    splits::run(&subject);
     pools::run(&subject);
     stickiness::run(&subject);
     tls::run(&subject);

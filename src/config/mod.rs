@@ -18,6 +18,7 @@ pub mod lexer;
 mod lint;
 pub mod model;
 pub mod node;
+mod pages;
 mod reader;
 pub mod render;
 pub mod repair;
@@ -56,10 +57,13 @@ pub struct Loaded {
 /// Reads the file set that begins at `path`: its meaning, and everything found on the way.
 pub fn load(path: &Path, loader: &dyn Loader) -> Loaded {
     on_reader_thread(|| {
-        let (nodes, mut report, sources) = syntax::read(path, loader);
+        let (nodes, mut report, mut sources) = syntax::read(path, loader);
         schema::check(&nodes, &mut report);
         // What is missing from an incomplete set means nothing: no reference is judged by it.
-        let model = sources.complete().then(|| resolve::model(&nodes, &sources, &mut report)).flatten();
+        let mut model = sources.complete().then(|| resolve::model(&nodes, &sources, &mut report)).flatten();
+        if let Some(model) = &mut model {
+            pages::fill(model, &mut sources, loader, &mut report);
+        }
         report.sort();
         Loaded { model: model.filter(|_| !report.has_errors()), report, sources }
     })

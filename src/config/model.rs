@@ -4,6 +4,7 @@
 
 mod pool;
 mod process;
+mod route_parts;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -18,6 +19,7 @@ use crate::router::{Conditions, PathOptions, Pattern};
 
 pub use pool::*;
 pub use process::*;
+pub use route_parts::*;
 
 /// A name as written: pool, server, listener, route.
 pub type Name = Arc<str>;
@@ -31,6 +33,8 @@ pub struct Model {
     pub sites: Vec<Site>,
     /// Pools by name.
     pub pools: BTreeMap<Name, Pool>,
+    /// Pages for errors, the first that fits; sites and routes take them over.
+    pub error_pages: Vec<ErrorPage>,
     /// The plain-HTTP endpoint for the balancer above.
     pub status: Option<Status>,
     /// The control sockets.
@@ -209,6 +213,8 @@ pub struct Site {
     pub certificates: Vec<Certificate>,
     /// Its routes, in no meaningful order.
     pub routes: Vec<Route>,
+    /// Pages for errors of requests that no route takes: the site's, then those of the top level.
+    pub error_pages: Vec<ErrorPage>,
     /// Where it was written; the first top-level route for the default site.
     pub place: Place,
 }
@@ -244,6 +250,12 @@ pub struct Route {
     pub timeout: Timeouts,
     /// When another server is tried.
     pub retry: Retry,
+    /// What is changed before it is forwarded.
+    pub rewrite: Option<Rewrite>,
+    /// All must have a token; the site's and the route's, sorted by name.
+    pub rate_limits: Vec<RateLimit>,
+    /// Pages for errors, the first that fits: the route's, the site's, those of the top level.
+    pub error_pages: Vec<ErrorPage>,
     /// Where it was written.
     pub place: Place,
     /// The same, in bytes.
@@ -255,6 +267,8 @@ pub struct Route {
 pub enum Action {
     /// Forward to a pool.
     Pool(Name),
+    /// Forward to one of several.
+    Split(Split),
     /// Answer with a redirect.
     Redirect {
         /// The `Location`, with holes.

@@ -17,8 +17,8 @@ use super::model::{Key, ListenAddress, StatusSet, TextMatch};
 use super::node::{Node, Origin, Scalar, Value};
 use super::resolve::Places;
 use super::schema::{self, NodeSpec, Type};
-use super::values::ConnectAddress;
 use super::values::typed::{Typed, convert, plain};
+use super::values::{ConnectAddress, Rate};
 
 /// What readers share: places, and the findings of this stage.
 pub(crate) struct Cx<'a> {
@@ -232,6 +232,11 @@ impl<'n> Reader<'n> {
         self.node.origin == Origin::Written
     }
 
+    /// How it came here.
+    pub(crate) fn origin(self) -> Origin {
+        self.node.origin
+    }
+
     /// Its block.
     pub(crate) fn block(self) -> Block<'n> {
         let nodes = self.node.children.as_deref().unwrap_or_default();
@@ -358,6 +363,8 @@ impl Typed {
         percent_off: Percent => Option<f64>;
         /// Statuses.
         statuses: Status => StatusSet;
+        /// A rate.
+        rate: Rate => Rate;
         /// A network.
         network: Cidr => IpNet;
         /// An address to listen on.

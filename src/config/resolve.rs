@@ -1,14 +1,16 @@
 //! From what was written to what is meant: names become references, defaults are filled in, and
 //! everything that contradicts something else is found, all of it and not only the first.
 
+mod limits;
 mod listeners;
 mod pools;
 mod sites;
+mod split_cookies;
 mod ties;
 
 use super::ast::{self, lint::Lint, listen::Listen, pool::Pool, site::Site};
 use super::diagnostic::{Diagnostic, Place, Report, Severity, Span};
-use super::model::{Action, Control, Log, Model, Reload, Status};
+use super::model::{Action, Control, ErrorPage, Log, Model, Reload, Status};
 use super::node::Node;
 use super::reader::{Block, Cx};
 use super::source::Sources;
@@ -16,6 +18,8 @@ use super::{lint, schema};
 
 #[cfg(test)]
 mod mutation_tests;
+#[cfg(test)]
+mod route_part_tests;
 #[cfg(test)]
 mod tests;
 
@@ -39,6 +43,8 @@ pub(crate) struct Written<'n> {
     pub(crate) sites: Vec<Site<'n>>,
     /// `pool`
     pub(crate) pools: Vec<Pool<'n>>,
+    /// `error-page` at the top level
+    pub(crate) error_pages: Vec<ErrorPage>,
     /// `status`
     pub(crate) status: Option<Status>,
     /// Where `status` stands.
@@ -86,6 +92,7 @@ impl<'n> Written<'n> {
             listens: ast::listen::read(root),
             sites: ast::site::read(root),
             pools: ast::pool::read(root),
+            error_pages: ast::error_page::read(root),
             status: ast::status::read(root),
             status_span: root.one("status").map(|r| r.span()),
             control: ast::control::read(root),
@@ -99,11 +106,13 @@ impl<'n> Written<'n> {
 fn assemble(cx: &Cx<'_>, root: Block<'_>, written: &Written<'_>) -> Model {
     let listeners = listeners::resolve(cx, written);
     let pools = pools::resolve(cx, written);
+    split_cookies::check(cx, written, &pools);
     let sites = sites::resolve(cx, root, written, &listeners, &pools);
     Model {
         listeners,
         sites,
         pools,
+        error_pages: written.error_pages.clone(),
         status: written.status.clone(),
         control: written.control.clone(),
         log: written.log.clone(),

@@ -7,9 +7,9 @@ use super::model::Model;
 use super::source::MemLoader;
 use super::{Loaded, load};
 
-/// What a text says when it is the file `lbd.kdl`.
+/// What a text says when it is the file `lbd.kdl`; `errors/5xx.html` is there too.
 pub(crate) fn load_text(text: &str) -> Loaded {
-    load(Path::new("lbd.kdl"), &MemLoader::new().file("lbd.kdl", text))
+    load(Path::new("lbd.kdl"), &MemLoader::new().file("lbd.kdl", text).file("errors/5xx.html", "<p>soon"))
 }
 
 /// The meaning of a text, and everything found in it.

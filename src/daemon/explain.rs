@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::control::world::{CandidateFacts, ExplainAsk, Explained, RouteFacts};
 use crate::router::{Conditions, Facts, NormalPath};
-use crate::snapshot::{ActionSnap, ListenerSnap, RouteSnap, SiteSnap, Snapshot};
+use crate::snapshot::{ActionSnap, BranchSnap, ListenerSnap, RouteSnap, SiteSnap, Snapshot, SplitSnap};
 
 /// Every route once, though it may be on several listeners.
 pub(super) fn routes(snapshot: &Snapshot) -> Vec<RouteFacts> {
@@ -39,6 +39,7 @@ fn facts(site: &SiteSnap, route: &RouteSnap) -> RouteFacts {
         conditions: route.matches.iter().map(Conditions::to_string).collect(),
         action: match &route.action {
             ActionSnap::Pool(pool) => format!("pool {}", pool.pool.name),
+            ActionSnap::Split(split) => format!("split {}", ways(split)),
             ActionSnap::Redirect { status, .. } => format!("redirect {status}"),
             ActionSnap::Respond { status, .. } => format!("respond {status}"),
         },
@@ -48,6 +49,15 @@ fn facts(site: &SiteSnap, route: &RouteSnap) -> RouteFacts {
         },
         place: route.place.to_string(),
     }
+}
+
+/// `stable 95, canary 5`
+fn ways(split: &SplitSnap) -> String {
+    let way = |branch: &BranchSnap| match &branch.route.action {
+        ActionSnap::Pool(pool) => Some(format!("{} {}", pool.pool.name, branch.weight)),
+        _ => None,
+    };
+    split.branches().iter().filter_map(way).collect::<Vec<_>>().join(", ")
 }
 
 /// Where the request would go, and why.

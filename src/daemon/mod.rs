@@ -71,10 +71,7 @@ const LOG_PATIENCE: Duration = Duration::from_secs(3);
 pub fn run(options: Options) -> Ended {
     log::start();
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => {
-            let (Ok(ended) | Err(ended)) = tokio::task::LocalSet::new().block_on(&runtime, steer(options));
-            ended
-        }
+        Ok(runtime) => tokio::task::LocalSet::new().block_on(&runtime, steer(options)),
         Err(error) => {
             error!(%error, "cannot start the steering thread");
             Ended::Failed
@@ -110,22 +107,44 @@ impl Workers {
     }
 }
 
-/// The error is an end as well: that of a process which did not come to serve.
-async fn steer(options: Options) -> Result<Ended, Ended> {
-    let count =
-        options.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let mut signals = Signals::listen().map_err(|error| {
-        error!(%error, "cannot listen for signals");
-        Ended::Failed
-    })?;
-    let files = limits::raise_open_files();
-    let keys = keys(options.state_dir.as_deref())?;
-    let (current, events) = (Current::new(), Events::new());
-    let started = AccessLogWriter::start().and_then(|log| Ok((Workers::start(count, &current, &log)?, log)));
-    let (workers, log) = started.map_err(|error| {
-        error!(%error, "cannot start the workers");
-        Ended::Failed
-    })?;
+/// What there is before the first file is read.
+struct Ground {
+    signals: Signals,
+    keys: Arc<KeyRing>,
+    current: Current,
+    events: Arc<Events>,
+    workers: Workers,
+    log: AccessLogWriter,
+    open_files: Option<u64>,
+}
+
+impl Ground {
+    fn lay(options: &Options) -> Result<Self, Ended> {
+        let failed = |doing: &'static str| {
+            move |error: std::io::Error| {
+                error!(%error, "{doing}");
+                Ended::Failed
+            }
+        };
+        let signals = Signals::listen().map_err(failed("cannot listen for signals"))?;
+        let open_files = limits::raise_open_files();
+        let keys = keys(options.state_dir.as_deref())?;
+        let (current, events) = (Current::new(), Events::new());
+        let log = AccessLogWriter::start().map_err(failed("cannot start the access log"))?;
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = Workers::start(options.workers.unwrap_or_else(cores), &current, &log)
+            .map_err(failed("cannot start the workers"))?;
+        Ok(Self { signals, keys, current, events, workers, log, open_files })
+    }
+}
+
+async fn steer(options: Options) -> Ended {
+    let ground = match Ground::lay(&options) {
+        Ok(ground) => ground,
+        Err(ended) => return ended,
+    };
+    let Ground { mut signals, keys, current, events, workers, log, open_files } = ground;
+    let count = workers.orders.len();
     let drains = Drains::new(Arc::clone(&events));
     let sockets = Sockets::new(Arc::clone(&events), current.clone());
     let steering = Steering::new(
@@ -137,7 +156,7 @@ async fn steer(options: Options) -> Result<Ended, Ended> {
         Arc::clone(&events),
         log.clone(),
         count,
-        files,
+        open_files,
     );
     let bound = steering.bound();
     let reload_options = crate::reload::Options {
@@ -147,37 +166,31 @@ async fn steer(options: Options) -> Result<Ended, Ended> {
         timing: Timing::default(),
     };
     let load: crate::reload::Load = Arc::new(crate::config::load);
-    let (mut reloader, handle) =
-        Reloader::new(reload_options, load, Arc::new(FsLoader), steering, Arc::clone(&events));
+    let (mut reloader, handle) = Reloader::new(reload_options, load, Arc::new(FsLoader), steering, events);
     let (stop, stopping) = watch::channel(None);
-    let stop = Rc::new(stop);
-    let face = ControlFace::new(
-        current.clone(),
-        handle.clone(),
-        options.config.clone(),
-        bound,
-        count,
-        Rc::clone(&stop),
-    );
+    let (face_current, main) = (current.clone(), options.config.clone());
+    let face = ControlFace::new(face_current, handle.clone(), main, bound, count, Rc::new(stop));
     sockets.attach(Rc::clone(&face), Arc::clone(&drains), handle.clone());
     match reloader.boot().await {
-        Ok(applied) => info!(
-            generation = applied.generation,
-            workers = count,
-            "lbd {} serves",
-            env!("CARGO_PKG_VERSION")
-        ),
-        Err(refused) => return Err(report(&refused, &options)),
+        Ok(applied) => {
+            info!(
+                generation = applied.generation,
+                workers = count,
+                "lbd {} serves",
+                env!("CARGO_PKG_VERSION")
+            );
+        }
+        Err(refused) => return report(&refused, &options),
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    tokio::task::spawn_local(Arc::clone(&drains).run());
+    tokio::task::spawn_local(drains.run());
     tokio::task::spawn_local(reloader.run());
     tokio::task::spawn_local(forget_the_idle(current));
     tokio::task::spawn_local(ControlFace::keep_texts(face, handle.clone()));
     let deadline = signals.obey(&handle, &log, stopping).await;
     let ended = stop_in_order(&workers, &sockets, &mut signals, deadline).await;
     log.finish(LOG_PATIENCE);
-    Ok(ended)
+    ended
 }
 
 /// Entries of sticky tables that nobody used for too long make room, also in tables that nobody asks.

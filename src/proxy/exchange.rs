@@ -7,8 +7,12 @@
 mod answer;
 mod attempt;
 mod deliver;
+mod error_page;
 mod forward;
+mod limit;
+mod rewrite;
 mod routing;
+mod split;
 mod upgrade;
 
 use std::time::{Duration, Instant};
@@ -120,6 +124,7 @@ async fn stations(
     if !route.admits(story.client.ip) {
         return Err(Failure::Forbidden);
     }
+    limit::check(&route, &RequestFacts { head: &scratch.request, client_ip: story.client.ip })?;
     if let (Some(limit), BodyFraming::Length(length)) = (route.body_limit, scratch.request.framing())
         && length > limit
     {
@@ -132,6 +137,8 @@ async fn stations(
                 .run()
                 .await
         }
+        // Routing took one of its ways.
+        ActionSnap::Split(_) => Err(Failure::NoRoute),
         ActionSnap::Redirect { status, .. } => {
             answer::redirect(connection, scratch, story, *status, &path.location).await
         }

@@ -5,6 +5,9 @@ use super::head::ParseError;
 use crate::pool::Unavailable;
 use crate::router::PathError;
 
+/// Seconds after which a client may ask again when no server was there.
+const RETRY_AFTER: u32 = 5;
+
 /// Why an exchange ended without the server's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -24,6 +27,11 @@ pub(crate) enum Failure {
     NoRoute,
     /// The client's network is not admitted.
     Forbidden,
+    /// The client came too often.
+    Limited {
+        /// When it may come again.
+        seconds: u32,
+    },
     /// No server may take it.
     NoServer(Unavailable),
     /// The server's name has no address yet.
@@ -89,6 +97,7 @@ impl Failure {
             Self::BodyTooLarge => (413, "body-too-large", Client),
             Self::NoRoute => (404, "no-route", Client),
             Self::Forbidden => (403, "forbidden", Client),
+            Self::Limited { .. } => (429, "rate-limited", Client),
             Self::NoServer(Unavailable::StickyDown) => (503, "sticky-server-down", Server),
             Self::NoServer(_) => (503, "no-server", Server),
             Self::Unresolved => (503, "server-name-unresolved", Server),
@@ -115,6 +124,7 @@ impl Failure {
             self,
             Self::NoRoute
                 | Self::Forbidden
+                | Self::Limited { .. }
                 | Self::NoServer(_)
                 | Self::Unresolved
                 | Self::ConnectFailed
@@ -127,6 +137,14 @@ impl Failure {
         )
     }
 
+    /// Seconds after which the client may ask again.
+    pub(crate) fn retry_after(self) -> Option<u32> {
+        match self {
+            Self::Limited { seconds } => Some(seconds),
+            _ => (self.verdict().status == 503).then_some(RETRY_AFTER),
+        }
+    }
+
     /// The body of the answer: one line that a person can act upon.
     pub(crate) fn body(self) -> &'static str {
         match self.verdict().status {
@@ -137,6 +155,7 @@ impl Failure {
             413 => "413 content too large\n",
             414 => "414 URI too long\n",
             417 => "417 expectation failed\n",
+            429 => "429 too many requests\n",
             431 => "431 request header fields too large\n",
             501 => "501 not implemented\n",
             502 => "502 bad gateway: the server gave no usable answer\n",

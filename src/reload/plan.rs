@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::config::diagnostic::{FileId, Place, Span};
-use crate::config::model::{Certificate, Listener, Model, Pool, Route, Site, Status};
+use crate::config::model::{Action, Certificate, ErrorPage, Listener, Model, Pool, Route, Site, Status};
 
 /// The difference between two models, counted.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -107,6 +107,7 @@ fn sites(model: &Model) -> BTreeMap<String, Site> {
     let named = model.sites.iter().filter_map(|site| {
         let mut plain = Site { place: nowhere(), routes: Vec::new(), ..site.clone() };
         plain.certificates.iter_mut().for_each(forget_span);
+        forget_spans(&mut plain.error_pages);
         Some((site.hosts.first()?.to_string(), plain))
     });
     named.collect()
@@ -120,7 +121,12 @@ fn routes(model: &Model) -> BTreeMap<String, Route> {
         for (at, route) in site.routes.iter().enumerate() {
             let key = format!("{host} {}", route.name);
             let key = if routes.contains_key(&key) { format!("{key} {at}") } else { key };
-            routes.insert(key, Route { place: nowhere(), span: NO_SPAN, ..route.clone() });
+            let mut plain = Route { place: nowhere(), span: NO_SPAN, ..route.clone() };
+            forget_spans(&mut plain.error_pages);
+            if let Action::Split(split) = &mut plain.action {
+                split.branches.iter_mut().for_each(|branch| branch.span = NO_SPAN);
+            }
+            routes.insert(key, plain);
         }
     }
     routes
@@ -160,10 +166,15 @@ fn forget_span(certificate: &mut Certificate) {
     certificate.span = NO_SPAN;
 }
 
+fn forget_spans(pages: &mut [ErrorPage]) {
+    pages.iter_mut().for_each(|page| page.span = NO_SPAN);
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::model_of;
     use super::*;
+    use crate::config::testing::{BASE, good};
 
     fn plan(old: &str, new: &str) -> String {
         Plan::between(Some(&model_of(old)), &model_of(new)).to_string()
@@ -177,6 +188,20 @@ mod tests {
         assert_eq!(plan("server a", "server a\nserver b\nserver c"), "~1 pool +2 servers");
         assert_eq!(plan("server a\nserver b", "server b"), "~1 pool -1 server");
         assert_eq!(plan("server a", "server a\nwatch-not"), "~settings");
+    }
+
+    #[test]
+    fn where_a_branch_or_a_page_was_written_is_no_part_of_what_it_means() {
+        let text = |weight: u32| {
+            format!(
+                "{BASE}error-page 404 file=\"errors/5xx.html\"\npool b {{ server \"10.0.0.2:1\"; }}\n\
+                 route \"/x\" {{ split {{ to app; to b weight={weight}; }}; }}\n\
+                 site \"a.b\" {{ route \"/\" pool=b; }}\n"
+            )
+        };
+        let (old, moved) = (good(&text(1)), good(&format!("// a comment\n{}", text(1))));
+        assert_eq!(Plan::between(Some(&old), &moved).to_string(), "no change of meaning");
+        assert_eq!(Plan::between(Some(&old), &good(&text(2))).to_string(), "~1 route");
     }
 
     #[test]

@@ -125,6 +125,7 @@ fn model(nodes: &[Node]) -> Model {
         span,
     };
     Model {
+        error_pages: Vec::new(),
         listeners: Vec::new(),
         sites: Vec::new(),
         pools: [("app".into(), pool)].into(),

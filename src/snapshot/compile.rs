@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::limits::{self, Limiters};
 use super::{
-    ActionSnap, ConnectSpec, ListenerLive, ListenerSnap, ListenerTlsSnap, PoolSnap, RetryBudget, RouteSnap,
-    SiteSnap, Snapshot,
+    ActionSnap, ConnectSpec, ListenerLive, ListenerSnap, ListenerTlsSnap, PoolSnap, RetryBudget, RewriteSnap,
+    RouteSnap, SiteSnap, Snapshot, SplitSnap,
 };
 use crate::config::diagnostic::{Diagnostic, Report};
 use crate::config::model::{self, Action, HeaderEdit, Listener, Model, Route, Site};
@@ -44,12 +45,17 @@ pub fn compile(model: &Model, context: &Context<'_>) -> Result<Snapshot, Report>
             compile_pool(pool, context, &mut report).map(|snap| (Arc::clone(&pool.name), Arc::new(snap)))
         })
         .collect();
-    let cookies: BTreeSet<Arc<str>> = pools
+    let mut cookies: BTreeSet<Arc<str>> = pools
         .values()
         .flat_map(|pool| pool.pool.sticky_cookie_names().map(Arc::from).collect::<Vec<_>>())
         .collect();
-    let shared =
-        Shared { cookies: cookies.into_iter().collect(), access_log: model.log.access.clone().map(Arc::new) };
+    cookies.extend(split_cookies(model));
+    let limiters = limits::adopt(model, context.previous);
+    let shared = Shared {
+        cookies: cookies.into_iter().collect(),
+        access_log: model.log.access.clone().map(Arc::new),
+        limiters,
+    };
     let listeners = model
         .listeners
         .iter()
@@ -58,12 +64,19 @@ pub fn compile(model: &Model, context: &Context<'_>) -> Result<Snapshot, Report>
     if report.has_errors() {
         return Err(report);
     }
-    Ok(Snapshot { generation: context.generation, since: SystemTime::now(), listeners, pools })
+    Ok(Snapshot {
+        generation: context.generation,
+        since: SystemTime::now(),
+        listeners,
+        pools,
+        limiters: shared.limiters,
+    })
 }
 
 struct Shared {
     cookies: Arc<[Arc<str>]>,
     access_log: Option<Arc<model::AccessLog>>,
+    limiters: Limiters,
 }
 
 fn compile_listener(
@@ -77,7 +90,9 @@ fn compile_listener(
     let mut hosts = Vec::new();
     let mut default = None;
     for site in &model.sites {
-        let Some(snap) = compile_site(site, &listener.name, pools, report) else { continue };
+        let Some(snap) = compile_site(site, &listener.name, pools, &shared.limiters, report) else {
+            continue;
+        };
         if site.hosts.is_empty() {
             default = Some(Arc::new(snap));
         } else {
@@ -103,6 +118,7 @@ fn compile_listener(
         sticky_cookies: Arc::clone(&shared.cookies),
         access_log: shared.access_log.clone(),
         sites: HostRouter::build(hosts, default),
+        error_pages: model.error_pages.clone(),
         live: before.map_or_else(|| Arc::new(ListenerLive::default()), |before| Arc::clone(&before.live)),
     }
 }
@@ -112,6 +128,7 @@ fn compile_site(
     site: &Site,
     listener: &str,
     pools: &BTreeMap<Arc<str>, Arc<PoolSnap>>,
+    limiters: &Limiters,
     report: &mut Report,
 ) -> Option<SiteSnap> {
     let on =
@@ -121,7 +138,7 @@ fn compile_site(
         return None;
     }
     let list: Vec<Arc<RouteSnap>> =
-        routes.iter().filter_map(|route| compile_route(route, pools).map(Arc::new)).collect();
+        routes.iter().filter_map(|route| compile_route(route, site, pools, limiters).map(Arc::new)).collect();
     let entries = routes
         .iter()
         .zip(&list)
@@ -134,7 +151,13 @@ fn compile_site(
         })
         .collect();
     match PathRouter::build(entries, site.paths) {
-        Ok(router) => Some(SiteSnap { hosts: site.hosts.clone(), paths: site.paths, routes: router, list }),
+        Ok(router) => Some(SiteSnap {
+            hosts: site.hosts.clone(),
+            paths: site.paths,
+            routes: router,
+            list,
+            error_pages: site.error_pages.clone(),
+        }),
         Err(ties) => {
             for tie in ties {
                 let (a, b) = (&routes[tie.a], &routes[tie.b]);
@@ -148,9 +171,23 @@ fn compile_site(
     }
 }
 
-fn compile_route(route: &Route, pools: &BTreeMap<Arc<str>, Arc<PoolSnap>>) -> Option<RouteSnap> {
+fn compile_route(
+    route: &Route,
+    site: &Site,
+    pools: &BTreeMap<Arc<str>, Arc<PoolSnap>>,
+    limiters: &Limiters,
+) -> Option<RouteSnap> {
     let action = match &route.action {
         Action::Pool(name) => ActionSnap::Pool(Arc::clone(pools.get(name)?)),
+        Action::Split(split) => {
+            let ways = split.branches.iter().filter_map(|branch| {
+                let action = Action::Pool(Arc::clone(&branch.pool));
+                let way = Route { action, timeout: branch.timeout, ..route.clone() };
+                let way = compile_route(&way, site, pools, limiters)?;
+                Some((Arc::clone(&branch.pool), Arc::new(way), branch.weight))
+            });
+            ActionSnap::Split(SplitSnap::new(split.by.clone(), ways.collect()))
+        }
         Action::Redirect { location, status } => {
             ActionSnap::Redirect { location: location.clone(), status: *status }
         }
@@ -176,13 +213,28 @@ fn compile_route(route: &Route, pools: &BTreeMap<Arc<str>, Arc<PoolSnap>>) -> Op
         body_limit: route.body_limit,
         timeout: route.timeout,
         retry: route.retry.clone(),
+        rewrite: route.rewrite.as_ref().map(|r| RewriteSnap::new(r, site.paths, route.ignore_case)),
+        rate_limits: limits::of_route(route, limiters),
+        error_pages: route.error_pages.clone(),
     })
 }
 
-/// The request fields that conditions and the balance key read.
+/// Cookies that splits set: like those of stickiness they are lbd's own, and no server gets them.
+fn split_cookies(model: &Model) -> impl Iterator<Item = Arc<str>> {
+    model.sites.iter().flat_map(|site| &site.routes).filter_map(|route| match &route.action {
+        Action::Split(model::Split { by: model::SplitBy::Cookie { name, .. }, .. }) => Some(Arc::clone(name)),
+        _ => None,
+    })
+}
+
+/// The request fields that conditions, limits and the balance key read.
 fn fields_read(route: &Route, action: &ActionSnap) -> Vec<Arc<str>> {
     let conditions = route.matches.iter().flat_map(|conditions| &conditions.headers);
     let mut names: BTreeSet<Arc<str>> = conditions.map(|(name, _)| Arc::from(name.as_str())).collect();
+    names.extend(route.rate_limits.iter().filter_map(|limit| match &limit.key {
+        model::Key::Header(name) => Some(Arc::clone(name)),
+        _ => None,
+    }));
     if let ActionSnap::Pool(pool) = action
         && let BalanceKind::Hash(HashKey::Header(name)) = pool.pool.balance.kind()
     {

@@ -5,6 +5,9 @@
 
 mod compile;
 mod current;
+mod limits;
+mod rewrite;
+mod split;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -18,10 +21,13 @@ use ipnet::IpNet;
 
 pub use compile::{Context, compile};
 pub use current::{Current, Reader};
+pub use limits::{LimitSnap, Limiters};
+pub use rewrite::RewriteSnap;
+pub use split::{BranchSnap, Chosen, SplitSnap};
 
 use crate::config::model::{
-    AccessLog, ClientTimeouts, HeaderEdit, Limits, ListenAddress, LocationPart, Protocol, RedirectToHttps,
-    Retry, Timeouts,
+    AccessLog, ClientTimeouts, ErrorPage, HeaderEdit, Limits, ListenAddress, LocationPart, Protocol,
+    RedirectToHttps, Retry, Timeouts,
 };
 use crate::pool::{Pool, TlsToServer};
 use crate::router::{Conditions, HostRouter, PathOptions, PathRouter, Pattern};
@@ -37,12 +43,20 @@ pub struct Snapshot {
     pub listeners: Vec<Arc<ListenerSnap>>,
     /// Pools by name.
     pub pools: BTreeMap<Arc<str>, Arc<PoolSnap>>,
+    /// Buckets of its limits of rate.
+    pub limiters: Limiters,
 }
 
 impl Snapshot {
     /// The world before the first file.
     pub fn empty() -> Self {
-        Self { generation: 0, since: SystemTime::now(), listeners: Vec::new(), pools: BTreeMap::new() }
+        Self {
+            generation: 0,
+            since: SystemTime::now(),
+            listeners: Vec::new(),
+            pools: BTreeMap::new(),
+            limiters: Limiters::new(),
+        }
     }
 
     /// The listener on `address`.
@@ -82,6 +96,8 @@ pub struct ListenerSnap {
     pub access_log: Option<Arc<AccessLog>>,
     /// Sites by host.
     pub sites: HostRouter<Arc<SiteSnap>>,
+    /// Pages for errors of requests that no site takes.
+    pub error_pages: Vec<ErrorPage>,
     /// What survives reloads.
     pub live: Arc<ListenerLive>,
 }
@@ -170,6 +186,8 @@ pub struct SiteSnap {
     pub routes: PathRouter<Arc<RouteSnap>>,
     /// The same, to be listed.
     pub list: Vec<Arc<RouteSnap>>,
+    /// Pages for errors of requests that no route takes.
+    pub error_pages: Vec<ErrorPage>,
 }
 
 /// A route, compiled.
@@ -205,6 +223,12 @@ pub struct RouteSnap {
     pub timeout: Timeouts,
     /// When another server is tried.
     pub retry: Retry,
+    /// What is changed before it is forwarded.
+    pub rewrite: Option<RewriteSnap>,
+    /// All must have a token.
+    pub rate_limits: Vec<LimitSnap>,
+    /// Pages for errors, the first that fits.
+    pub error_pages: Vec<ErrorPage>,
 }
 
 impl RouteSnap {
@@ -220,6 +244,8 @@ impl RouteSnap {
 pub enum ActionSnap {
     /// Forward.
     Pool(Arc<PoolSnap>),
+    /// Forward to one of several. Routing takes one of its routes, so nothing behind it meets this.
+    Split(SplitSnap),
     /// Redirect.
     Redirect {
         /// `Location`, with holes.

@@ -52,7 +52,7 @@ fn refused(field: &Spanned<String>, request: bool) -> Option<Diagnostic> {
     let error = |why| Diagnostic::error("LB212", field.span, format!("`{name}` cannot be edited")).label(why);
     match name {
         _ if FRAMING.contains(&name) => Some(error("lbd writes this itself")),
-        "host" if request => Some(error("`rewrite host=` will do this, it is not in this version of lbd")),
+        "host" if request => Some(error("`rewrite host=` does this")),
         _ => None,
     }
 }

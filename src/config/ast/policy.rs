@@ -1,10 +1,13 @@
-//! What a site and a route may both say: header edits, networks, the body limit.
+//! What a site and a route may both say: header edits, networks, limits, error pages.
 
 use ipnet::IpNet;
 
+use super::super::diagnostic::Spanned;
+use super::super::model::{ErrorPage, RateLimit};
 use super::super::reader::Block;
 use super::super::values::typed::Typed;
 use super::headers::{Edits, edits};
+use super::{error_page, rate_limit};
 
 /// The part that a route takes over from its site.
 pub(crate) struct Policy {
@@ -18,6 +21,10 @@ pub(crate) struct Policy {
     pub(crate) deny_from: Vec<IpNet>,
     /// Largest body; the outer `None` when nothing is said, the inner for `off`.
     pub(crate) body_limit: Option<Option<u64>>,
+    /// Limits of rate.
+    pub(crate) rate_limits: Vec<Spanned<RateLimit>>,
+    /// Pages for errors.
+    pub(crate) error_pages: Vec<ErrorPage>,
 }
 
 /// What `block` of a site or route says.
@@ -28,6 +35,8 @@ pub(crate) fn read(block: Block<'_>) -> Policy {
         allow_from: block.one("allow-from").map(|r| r.plain_args(Typed::network)),
         deny_from: block.one("deny-from").map(|r| r.plain_args(Typed::network)).unwrap_or_default(),
         body_limit: block.one("body-limit").and_then(|r| r.arg(0, Typed::size_off)).map(|limit| limit.value),
+        rate_limits: rate_limit::read(block),
+        error_pages: error_page::read(block),
     }
 }
 
@@ -40,6 +49,8 @@ impl Policy {
             allow_from: None,
             deny_from: Vec::new(),
             body_limit: None,
+            rate_limits: Vec::new(),
+            error_pages: Vec::new(),
         }
     }
 }

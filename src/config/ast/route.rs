@@ -1,7 +1,7 @@
 //! `route`: patterns, conditions, and exactly one action.
 
 use super::super::diagnostic::{Diagnostic, Span, Spanned};
-use super::super::model::{Action, Name, Retry, RetryOn};
+use super::super::model::{Action, Name, Retry, RetryOn, Rewrite};
 use super::super::reader::{Block, Reader};
 use super::super::values::typed::Typed;
 use super::headers::{check_holes, parts, value_of};
@@ -9,6 +9,7 @@ use super::listen::status;
 use super::matches::{self, bad_regex};
 use super::policy::{self, Policy};
 use super::timeout::{self, Clocks};
+use super::{rewrite, split};
 use crate::router::{Conditions, Pattern, PatternError, PatternKind};
 
 /// A `route` as written.
@@ -35,6 +36,8 @@ pub(crate) struct Route<'n> {
     pub(crate) clocks: Clocks,
     /// When another server is tried.
     pub(crate) retry: Retry,
+    /// What is changed before it is forwarded.
+    pub(crate) rewrite: Option<Rewrite>,
 }
 
 /// Every `route` of a block.
@@ -72,6 +75,7 @@ fn route(reader: Reader<'_>) -> Route<'_> {
         policy,
         clocks: timeout::read(block),
         retry: retry(block),
+        rewrite: rewrite::read(block, &patterns),
         patterns,
     }
 }
@@ -117,13 +121,11 @@ fn action(reader: Reader<'_>) -> Option<Spanned<Action>> {
     });
     let redirect = block.one("redirect").map(|r| (r.span(), redirect(r)));
     let respond = block.one("respond").map(|r| (r.span(), respond(r)));
-    let mut actions = [pool, redirect, respond].into_iter().flatten();
-    // `split` is refused by name already; it still counts as what the route was meant to do.
+    let split = block.one("split").map(|r| (r.span(), split::read(r).map(Action::Split)));
+    let mut actions = [pool, split, redirect, respond].into_iter().flatten();
     let Some((span, action)) = actions.next() else {
-        if !reader.holds("split") {
-            let error = Diagnostic::error("LB203", reader.span(), "this route does nothing");
-            reader.cx.push(error.label("no action").help("give it `pool=`, `redirect` or `respond`"));
-        }
+        let error = Diagnostic::error("LB203", reader.span(), "this route does nothing");
+        reader.cx.push(error.label("no action").help("give it `pool=`, `split`, `redirect` or `respond`"));
         return None;
     };
     if let Some((other, _)) = actions.next() {

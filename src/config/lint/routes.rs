@@ -25,12 +25,7 @@ pub(super) fn run(s: &Subject<'_>) {
 
 fn unused_pools(s: &Subject<'_>) {
     let routes = s.model.sites.iter().flat_map(|site| &site.routes);
-    let used: BTreeSet<_> = routes
-        .filter_map(|route| match &route.action {
-            Action::Pool(name) => Some(name),
-            _ => None,
-        })
-        .collect();
+    let used: BTreeSet<_> = routes.flat_map(|route| route.action.pools()).collect();
     for pool in s.model.pools.values().filter(|pool| !used.contains(&pool.name)) {
         let finding = Diagnostic::warning("LB104", pool.span, format!("pool `{}` is not used", pool.name));
         s.push(
@@ -72,7 +67,7 @@ fn no_effect(s: &Subject<'_>) {
             Some(Action::Respond { .. }) => "respond",
             _ => continue,
         };
-        for name in ["timeout", "retry", "request-headers"] {
+        for name in ["timeout", "retry", "request-headers", "rewrite"] {
             let Some(node) = route.reader.block().one(name).filter(|node| node.is_written()) else {
                 continue;
             };
@@ -86,7 +81,14 @@ fn no_effect(s: &Subject<'_>) {
 fn tunnels(s: &Subject<'_>) {
     let Some(ping) = s.written.lint.websocket_ping else { return };
     for route in s.model.sites.iter().flat_map(|site| &site.routes) {
-        let (Action::Pool(_), Some(idle)) = (&route.action, route.timeout.tunnel_idle) else { continue };
+        let idle = match &route.action {
+            Action::Pool(_) => route.timeout.tunnel_idle,
+            Action::Split(split) => {
+                split.branches.iter().filter_map(|branch| branch.timeout.tunnel_idle).min()
+            }
+            _ => None,
+        };
+        let Some(idle) = idle else { continue };
         if idle > ping + SLACK {
             continue;
         }

@@ -68,7 +68,7 @@ pub enum Balance {
 }
 
 /// What a hash is made from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
     /// The client's address.
     SourceIp,

@@ -82,8 +82,8 @@ fn any_value_anywhere_is_read_or_refused() {
 fn every_default_can_be_read() {
     let (mut bare, _, sources) = nodes(EVERYTHING);
     visit(&mut bare, &mut 0, &mut |_, node| {
-        let pool_or_user = |key: &str| ["pool", "user", "role", "key"].contains(&key);
-        node.props.retain(|(key, _)| pool_or_user(&key.value));
+        let needed = |key: &str| ["pool", "user", "role", "key", "file"].contains(&key);
+        node.props.retain(|(key, _)| needed(&key.value));
     });
     let report = resolve(&bare, &sources);
     // Names are gone, so what named them is not found; nothing else is wrong.

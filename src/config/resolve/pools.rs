@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::diagnostic::{Diagnostic, Span};
-use super::super::model::{Action, Name, Pool, Sticky, StickyCookie};
+use super::super::model::{Name, Pool, Sticky, StickyCookie};
 use super::super::reader::Cx;
 use super::Written;
 
@@ -92,7 +92,7 @@ fn sites_by_pool(written: &Written<'_>) -> BTreeMap<Name, BTreeSet<usize>> {
     let mut reach: BTreeMap<Name, BTreeSet<usize>> = BTreeMap::new();
     for (index, site) in written.sites.iter().enumerate() {
         for route in &site.routes {
-            if let Some(Action::Pool(name)) = route.action.as_ref().map(|a| &a.value) {
+            for name in route.action.iter().flat_map(|action| action.value.pools()) {
                 reach.entry(name.clone()).or_default().insert(index);
             }
         }

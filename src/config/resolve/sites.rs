@@ -7,10 +7,10 @@ use super::super::ast::route::Route as WrittenRoute;
 use super::super::ast::site::Site as WrittenSite;
 use super::super::ast::timeout::{self, Clocks};
 use super::super::diagnostic::{Diagnostic, Span, Spanned};
-use super::super::model::{Action, HeaderEdit, Listener, Name, Pool, Route, Site, Timeouts};
+use super::super::model::{Action, ErrorPage, HeaderEdit, Listener, Name, Pool, Route, Site, Timeouts};
 use super::super::reader::{Block, Cx};
 use super::super::suggest;
-use super::{Written, ties};
+use super::{Written, limits, ties};
 
 struct Resolve<'a> {
     cx: &'a Cx<'a>,
@@ -18,6 +18,7 @@ struct Resolve<'a> {
     listeners: &'a [Listener],
     pools: &'a BTreeMap<Name, Pool>,
     clocks: BTreeMap<&'a Name, Clocks>,
+    error_pages: &'a [ErrorPage],
     defaults: Timeouts,
 }
 
@@ -31,8 +32,10 @@ pub(super) fn resolve<'a>(
 ) -> Vec<Site> {
     let defaults = timeout::defaults(Block::empty_in(cx, "pool"));
     let clocks = written.pools.iter().map(|p| (&p.pool.name, p.clocks)).collect();
-    let resolve = Resolve { cx, root, listeners, pools, clocks, defaults };
+    let error_pages = &written.error_pages;
+    let resolve = Resolve { cx, root, listeners, pools, clocks, error_pages, defaults };
     hosts_once(cx, &written.sites);
+    limits::check_names(cx, &written.sites);
     let mut sites: Vec<Site> = written.sites.iter().map(|site| resolve.site(site)).collect();
     sites.sort_by(|a, b| (a.hosts.is_empty(), &a.hosts).cmp(&(b.hosts.is_empty(), &b.hosts)));
     sites
@@ -67,12 +70,13 @@ impl Resolve<'_> {
             certificates: site.certificates.clone(),
             // Only a route without its one action is left out, and that is an error already.
             routes,
+            error_pages: [&site.policy.error_pages, self.error_pages].concat(),
             place: self.cx.place(site.span),
         }
     }
 
     fn route(&self, site: &WrittenSite<'_>, site_on: Option<&[Name]>, route: &WrittenRoute<'_>) -> Route {
-        let action = match &route.action {
+        let mut action = match &route.action {
             Some(action) => action.value.clone(),
             // An error was reported: the model is never used.
             None => Action::Respond { status: 500, body: [].into(), content_type: "text/plain".into() },
@@ -82,9 +86,18 @@ impl Resolve<'_> {
             self.pool_exists(name, at.span);
             clocks = self.clocks.get(name).copied().unwrap_or_default().over(clocks);
         }
+        if let Action::Split(split) = &mut action {
+            for branch in &mut split.branches {
+                self.pool_exists(&branch.pool, branch.span);
+                let pool = self.clocks.get(&branch.pool).copied().unwrap_or_default();
+                branch.timeout = route.clocks.over(pool.over(self.defaults));
+            }
+        }
         let first = route.patterns.first().map_or_else(String::new, |p| p.value.to_string());
+        let name: Name = route.name.as_ref().map_or_else(|| first.into(), |name| name.value.clone());
         Route {
-            name: route.name.as_ref().map_or_else(|| first.into(), |name| name.value.clone()),
+            rate_limits: limits::of_route(site, &name, &route.policy.rate_limits),
+            name,
             patterns: route.patterns.iter().map(|p| p.value.clone()).collect(),
             matches: route.matches.clone(),
             priority: route.priority,
@@ -102,6 +115,8 @@ impl Resolve<'_> {
             body_limit: route.policy.body_limit.or(site.policy.body_limit).flatten(),
             timeout: route.clocks.over(clocks),
             retry: route.retry.clone(),
+            rewrite: route.rewrite.clone(),
+            error_pages: [&route.policy.error_pages, &site.policy.error_pages, self.error_pages].concat(),
             place: route.reader.place(),
             span: route.reader.span(),
         }

@@ -210,7 +210,7 @@ fn a_route_does_exactly_one_thing() {
     errors("route \"/x\"", &["LB203 4"]);
     errors("route \"/x\" pool=app { respond 404; }", &["LB203 4"]);
     errors("route \"/x\" { redirect \"/y\"; respond 404; }", &["LB203 4"]);
-    errors("route \"/x\" { split { to app; }; }", &["LB100 4"]);
+    errors("route \"/x\" pool=app { split { to app; }; }", &["LB203 4"]);
     errors("route \"/x\" { respond 204 body=\"x\"; }", &["LB102 4"]);
     errors("route \"/x\" { respond 100; }", &["LB102 4"]);
 }

@@ -145,15 +145,21 @@ pub static SCHEMA: &[NodeSpec] = &[
     node("query", &["match"], "Query parameter present / equal.").many().args(&[arg("name", Type::Text), arg("value", Type::Match).opt()]),
     node("client-ip", &["match"], "Source address in one of these networks.").args(&[arg("network", Type::Cidr).rep()]),
     node("websocket", &["match"], "Only (not) WebSocket upgrades.").args(&[arg("value", Type::Bool).opt()]),
-    node("split", &["route"], "Weighted choice among pools.").later()
-        .props(&[prop("by", one_of(&["request", "source-ip", "cookie"]), "request"), prop("cookie", Type::Token, ""), prop("max-age", TIME, "7d")]),
-    node("to", &["split"], "One branch.").later().many().args(&[arg("pool", Type::Pool)]).props(&[prop("weight", int(0, COUNT), "1")]),
+    node("split", &["route"], "Weighted choice among pools.")
+        .props(&[
+            prop("by", one_of(&["request", "source-ip", "cookie"]), "request").doc("who is drawn: each request, each address, or each client by a cookie of lbd's own"),
+            prop("cookie", Type::Token, "").doc("with by=cookie: its name; no server sees it"), prop("max-age", TIME, "7d").doc("with by=cookie: how long a client stays on its side"),
+        ]),
+    node("to", &["split"], "One branch.").many().args(&[arg("pool", Type::Pool)]).props(&[prop("weight", int(0, COUNT), "1").doc("share of the sum of all weights; 0 takes nobody")]),
     node("redirect", &["route"], "Answer with a redirect; {host} {path} {query} and {param}s are filled in.")
         .args(&[arg("location", Type::HeaderValue)]).props(&[prop("status", REDIRECTS, "308")]),
     node("respond", &["route"], "Answer directly.")
         .args(&[arg("status", int(200, 599))]).props(&[prop("body", Type::Text, ""), prop("content-type", Type::HeaderValue, "text/plain")]),
-    node("rewrite", &["route"], "Change the request before it is forwarded.").later()
-        .props(&[prop("strip-prefix", Type::Path, ""), prop("path", Type::Text, ""), prop("host", Type::Text, "")]),
+    node("rewrite", &["route"], "Change the request before it is forwarded.")
+        .props(&[
+            prop("strip-prefix", Type::Path, "").doc("leading segments that the path loses"), prop("path", Type::Text, "").doc("the new path, with {param}s; the query stays"),
+            prop("host", Type::Text, "").doc("the new Host, with {param}s; X-Forwarded-Host keeps the client's"),
+        ]),
     node("request-headers", &["route", "site"], "Edit request headers."),
     node("response-headers", &["route", "site"], "Edit response headers."),
     node("set", &["request-headers", "response-headers"], "Replace.").many().args(&[arg("name", Type::HeaderName), arg("value", Type::HeaderValue)]),
@@ -168,16 +174,21 @@ pub static SCHEMA: &[NodeSpec] = &[
         .args(&[arg("on", one_of(&["connect", "reset", "timeout", "502", "503", "504"])).rep()])
         .props(&[prop("attempts", int(0, 16), "1"), prop("budget", PERCENT, "20%"), prop("all", Type::Bool, "#false")]),
     node("body-limit", &["route", "site"], "Largest request body; larger gets 413.").args(&[arg("size", Type::Size { off: true })]),
-    node("rate-limit", &["route", "site"], "Token bucket; excess gets 429 with Retry-After.").later()
-        .many().args(&[arg("rate", Type::Rate)]).props(&[prop("burst", int(1, COUNT), "= rate"), prop("key", Type::Key, "source-ip"), prop("name", Type::Name, "")]),
+    node("rate-limit", &["route", "site"], "Token bucket; excess gets 429 with Retry-After.")
+        .many().args(&[arg("rate", Type::Rate)])
+        .props(&[
+            prop("burst", int(1, COUNT), "= rate").doc("requests at once"),
+            prop("key", Type::Key, "source-ip").doc("a bucket for each value (of an IPv6 address: its /64); who sends none is counted by address"),
+            prop("name", Type::Name, "").doc("limits of one name share their buckets; without one they belong to the site or route"),
+        ]),
     node("allow-from", &["route", "site"], "Only these networks; others get 403.").args(&[arg("network", Type::Cidr).rep()]),
     node("deny-from", &["route", "site"], "Not these networks.").args(&[arg("network", Type::Cidr).rep()]),
     node("compress", &["route", "site"], "Compress answers.").later()
         .args(&[arg("algorithm", one_of(&["zstd", "br", "gzip"])).rep().opt()]).props(&[prop("min-size", Type::Size { off: false }, "1KiB")]),
     node("mirror", &["route"], "Copy requests to another pool, answers dropped.").later()
         .props(&[prop("pool", Type::Pool, ""), prop("fraction", PERCENT, "100%")]),
-    node("error-page", &["root", "site", "route"], "Body for an answer lbd itself makes.").later()
-        .many().args(&[arg("status", Type::Status).rep()]).props(&[prop("file", FILE, "")]),
+    node("error-page", &["root", "site", "route"], "Body for an answer lbd itself makes.")
+        .many().args(&[arg("status", Type::Status).rep()]).props(&[prop("file", FILE, "").doc("up to 1 MiB; its ending gives the content type")]),
     // ---- pools
     node("pool", &["root"], "A named group of servers and how to use them.").many().args(&[arg("name", Type::Name)]),
     node("server", &["pool"], "One server. The name is its identity for cookies, drains, tables; default: the address.")

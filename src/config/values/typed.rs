@@ -9,7 +9,7 @@ use super::super::diagnostic::Diagnostic;
 use super::super::model::{Key, ListenAddress, StatusSet, TextMatch};
 use super::super::node::{Scalar, Value};
 use super::super::schema::Type;
-use super::{ConnectAddress, Invalid};
+use super::{ConnectAddress, Invalid, Rate};
 
 /// A value as its type. `None` inside means `off`.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +34,8 @@ pub(crate) enum Typed {
     Address(ListenAddress),
     /// Upstream.
     Upstream(ConnectAddress),
+    /// Rate.
+    Rate(Rate),
     /// Key.
     Key(Key),
     /// Mode.
@@ -59,10 +61,6 @@ pub(crate) fn convert(value: &Value, ty: Type, on: &str) -> Result<Typed, Refuse
     }
     match ty {
         Type::Any => Ok(Typed::Any),
-        // No node of this version has a rate: it is checked, and nobody reads it.
-        Type::Rate => {
-            text_of(value, ty, on).and_then(|text| mend(super::rate(text), value, ty, on)).map(|_| Typed::Any)
-        }
         Type::Bool => boolean(value, on),
         Type::Int { min, max, off } => integer(value, ty, (min, max, off), on),
         Type::Choice { now, later } => choice(value, now, later, on),
@@ -230,6 +228,7 @@ fn textual(text: &str, value: &Value, ty: Type, on: &str) -> Result<Typed, Refus
         Type::Cidr => mend(super::network(text), value, ty, on).map(Typed::Cidr),
         Type::Address => mend(super::listen_address(text), value, ty, on).map(Typed::Address),
         Type::Upstream => mend(super::upstream_address(text), value, ty, on).map(Typed::Upstream),
+        Type::Rate => mend(super::rate(text), value, ty, on).map(Typed::Rate),
         Type::Key => mend(key(text), value, ty, on).map(Typed::Key),
         Type::Mode => mend(super::file_mode(text), value, ty, on).map(Typed::Mode),
         Type::Match => mend(text_match(text, value), value, ty, on).map(Typed::Match),

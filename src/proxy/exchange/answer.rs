@@ -1,6 +1,6 @@
 //! Answers that lbd makes itself: redirects, fixed responses, failures.
 
-use super::{Next, Story};
+use super::{Next, Story, error_page};
 use crate::config::model::RedirectToHttps;
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
@@ -8,9 +8,6 @@ use crate::proxy::head::{BodyFraming, Version};
 use crate::proxy::http1::{ConnectionLine, Simple, write_simple};
 use crate::proxy::scratch::Scratch;
 use crate::snapshot::ActionSnap;
-
-/// Seconds after which a client may ask again when no server was there.
-const RETRY_AFTER: &str = "5";
 
 /// Answers a request whose head could not be read, and closes.
 pub(crate) async fn refuse(
@@ -43,14 +40,15 @@ pub(super) async fn fail(
         return Next::Abort;
     }
     let close = !failure.keeps_connection();
-    let headers: &[(&str, &str)] = match verdict.status {
-        503 => &[("Content-Type", "text/plain; charset=utf-8"), ("Retry-After", RETRY_AFTER)],
-        _ => &[("Content-Type", "text/plain; charset=utf-8")],
+    let page = error_page::find(connection, &scratch.request, story, verdict.status);
+    let (content_type, body) = match &page {
+        Some((content_type, body)) => (*content_type, &**body),
+        None => ("text/plain; charset=utf-8", failure.body().as_bytes()),
     };
-    let body = failure.body();
-    send(connection, scratch, story, (verdict.status, headers, body.as_bytes()), close)
-        .await
-        .unwrap_or(Next::Abort)
+    let seconds = failure.retry_after().map(|seconds| seconds.to_string());
+    let mut headers = vec![("Content-Type", content_type)];
+    headers.extend(seconds.iter().map(|seconds| ("Retry-After", seconds.as_str())));
+    send(connection, scratch, story, (verdict.status, &headers, body), close).await.unwrap_or(Next::Abort)
 }
 
 fn count(connection: &ClientConnection, story: &Story, status: u16) {
@@ -111,6 +109,14 @@ pub(super) async fn respond(
     body: &[u8],
     content_type: &str,
 ) -> Result<Next, Failure> {
+    let page = match status {
+        400.. if body.is_empty() => error_page::find(connection, &scratch.request, story, status),
+        _ => None,
+    };
+    let (content_type, body) = match &page {
+        Some((content_type, body)) => (*content_type, &**body),
+        None => (content_type, body),
+    };
     let headers = [("Content-Type", content_type)];
     send(connection, scratch, story, (status, if body.is_empty() { &[] } else { &headers }, body), false)
         .await

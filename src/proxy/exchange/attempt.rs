@@ -94,7 +94,7 @@ fn write_head(forward: &mut Forward<'_>) {
         &RequestPlan {
             path: if star { b"*" } else { path.rewritten.as_deref().unwrap_or(request.path()) },
             query: request.query(),
-            host: (!local.is_empty()).then_some(local.as_bytes()),
+            host: path.host.as_deref().or((!local.is_empty()).then_some(local.as_bytes())),
             drop_known: client.replaced(request),
             drop: Names::Shared(&route.request_drop),
             keep: Names::Shared(&route.keep),

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::Story;
+use super::{Story, split};
 use crate::config::model::{HeaderEdit, LocationPart};
 use crate::proxy::affinity::RequestFacts;
 use crate::proxy::connection::ClientConnection;
@@ -19,6 +19,8 @@ use std::sync::Arc;
 pub(super) struct Path {
     /// The path to forward, where it is not the one received.
     pub(super) rewritten: Option<Vec<u8>>,
+    /// The host to forward, where it is not the one received.
+    pub(super) host: Option<Vec<u8>>,
     /// A redirect's location.
     pub(super) location: Vec<u8>,
 }
@@ -36,12 +38,15 @@ pub(super) fn find(
         // OPTIONS * is about the server as a whole: the site's root stands for it.
         let root = NormalPath::parse(b"/", site.paths).map_err(Failure::BadPath)?;
         let found = site.routes.find(&root, &facts).ok_or(Failure::NoRoute)?;
-        story.route = Some(Arc::clone(found.value));
+        let route = split::way(found.value, &facts, story.client.https, response_lines);
+        story.route = Some(Arc::clone(route));
         return Ok(Path::default());
     }
     let path = NormalPath::parse(request.path(), site.paths).map_err(Failure::BadPath)?;
     let found = site.routes.find(&path, &facts).ok_or(Failure::NoRoute)?;
-    let route: &Arc<RouteSnap> = found.value;
+    let route = split::way(found.value, &facts, story.client.https, response_lines);
+    // Known before anything can fail: its pages are for its errors.
+    story.route = Some(Arc::clone(route));
     let text = Texts { head: request, path: &path, found: &found };
     text.lines(&route.request_headers, request_lines);
     text.lines(&route.response_headers, response_lines);
@@ -52,14 +57,16 @@ pub(super) fn find(
     if path.forwarded() != request.path() {
         result.rewritten = Some(path.forwarded().to_vec());
     }
-    story.route = Some(Arc::clone(route));
+    if let Some(rewrite) = &route.rewrite {
+        text.rewrite(rewrite, &mut result)?;
+    }
     Ok(result)
 }
 
 /// The holes of a route's texts, filled from one request.
-struct Texts<'a, 'r> {
+pub(super) struct Texts<'a, 'r> {
     head: &'a RequestHead,
-    path: &'a NormalPath<'a>,
+    pub(super) path: &'a NormalPath<'a>,
     found: &'a Found<'r, Arc<RouteSnap>>,
 }
 
@@ -77,7 +84,7 @@ impl Texts<'_, '_> {
     }
 
     /// Appends a text. What comes from the request cannot end the line: control bytes are left out.
-    fn fill(&self, parts: &[LocationPart], out: &mut Vec<u8>) {
+    pub(super) fn fill(&self, parts: &[LocationPart], out: &mut Vec<u8>) {
         for part in parts {
             match part {
                 LocationPart::Text(text) => out.extend_from_slice(text.as_bytes()),

@@ -88,6 +88,7 @@ fn a_listener_needs_a_certificate_and_a_site_can_bring_it() {
     assert_error(&report, "LB610", "has no certificate", "certificate \"FILE\"");
     let desk = Desk::new();
     let site = Site {
+        error_pages: Vec::new(),
         hosts: vec!["site.test".into()],
         paths: crate::router::PathOptions::default(),
         certificates: vec![desk.pair("site.pem", &["site.test"])],
