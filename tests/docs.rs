@@ -1,10 +1,14 @@
-//! What the repository shows is exercised: the examples and each KDL block of the README are loaded, and the
-//! finding that the README shows is the one that a reader would get.
+//! What the repository shows is exercised: the examples and each KDL block of the README, the manual pages and
+//! `docs` are loaded, the commands that they show are parsed, and the finding that the README shows is the one
+//! that a reader would get.
 
 use std::path::{Path, PathBuf};
 
+use clap::CommandFactory as _;
 use lbd::config::source::FsLoader;
 use lbd::config::{self, render};
+
+use super::reference::roff;
 
 /// The workspace.
 fn root() -> &'static Path {
@@ -77,19 +81,105 @@ fn the_readme_links_every_example() {
     }
 }
 
+/// Every text that users read, with its path: README, `docs`, and the manual pages.
+fn texts() -> Vec<(String, String)> {
+    let mut paths = vec![root().join("README.md"), root().join("CONTRIBUTING.md")];
+    for folder in ["docs", "man"] {
+        let entries = std::fs::read_dir(root().join(folder)).unwrap();
+        paths.extend(entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()));
+    }
+    paths.sort();
+    let name = |path: &Path| path.strip_prefix(root()).unwrap().display().to_string();
+    paths.iter().map(|path| (name(path), std::fs::read_to_string(path).unwrap())).collect()
+}
+
+/// The blocks of a text in a language, whether it is Markdown or a page.
+fn blocks_of(path: &str, text: &str, language: &str) -> Vec<String> {
+    if path.ends_with(".md") {
+        blocks(text, language).into_iter().map(str::to_owned).collect()
+    } else {
+        roff::blocks(text, language)
+    }
+}
+
 #[test]
-fn every_kdl_block_of_the_readme_loads() {
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let blocks = blocks(&readme, "kdl");
-    assert!(blocks.len() >= 2, "{blocks:?}");
-    for block in blocks {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("lbd.kdl");
-        std::fs::write(&path, block).unwrap();
-        if let Err(report) = load(&path) {
-            panic!("{report}\nin\n{block}");
+fn every_kdl_block_that_is_shown_loads() {
+    for (path, text) in texts() {
+        let blocks = blocks_of(&path, &text, "kdl");
+        let least = match path.as_str() {
+            "README.md" => 2,
+            "man/lbd.kdl.5" | "docs/reference.md" => 4,
+            _ => 0,
+        };
+        assert!(blocks.len() >= least, "{path}: {blocks:?}");
+        for block in blocks {
+            let dir = tempfile::tempdir().unwrap();
+            let file = dir.path().join("lbd.kdl");
+            std::fs::write(&file, &block).unwrap();
+            if let Err(report) = load(&file) {
+                panic!("{path}: {report}\nin\n{block}");
+            }
         }
     }
+}
+
+/// The words of a command line, as a shell takes them apart: blanks, both quotes, comments.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, ' ') => words.extend(word.take()),
+            (None, '#') if word.is_none() => break,
+            (_, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+/// Parses a command line with the parser of the command that it calls; nothing when it calls another one.
+fn parse(line: &str) -> Option<Result<(), String>> {
+    let words = words(line);
+    let command = match words.first().map(String::as_str) {
+        Some("lbd") => lbd::cli::command(),
+        Some("lbctl") => lbctl::args::Cli::command(),
+        _ => return None,
+    };
+    Some(command.try_get_matches_from(words).map(drop).map_err(|error| error.to_string()))
+}
+
+#[test]
+fn every_command_that_is_shown_is_one_that_the_commands_take() {
+    let mut seen = Vec::new();
+    for (path, text) in texts() {
+        let shown = blocks_of(&path, &text, "sh");
+        let lines = shown.iter().flat_map(|block| block.lines());
+        // In running text: `lbctl ready app/one`. Options in brackets make it a synopsis.
+        let prose = text.split("```").step_by(2).flat_map(|prose| prose.split('`').skip(1).step_by(2));
+        let prose =
+            prose.filter(|code| code.contains(' ') && !code.contains('[') && !path.starts_with("man/lb"));
+        for line in lines.chain(prose) {
+            match parse(line) {
+                Some(Err(error)) => panic!("{path} shows `{line}`: {error}"),
+                Some(Ok(())) => seen.push(line.to_owned()),
+                None => {}
+            }
+        }
+    }
+    assert!(seen.len() > 10 && seen.iter().any(|line| line.starts_with("lbctl drain")), "{seen:?}");
+}
+
+#[test]
+fn a_command_that_does_not_exist_would_be_noticed() {
+    assert!(matches!(parse("lbctl server drian app/one"), Some(Err(_))));
+    assert!(matches!(parse("lbd run --nonsense x"), Some(Err(_))));
+    assert!(matches!(parse("lbctl drain 'app/one' --reason \"two words\" # talk"), Some(Ok(()))));
+    assert!(parse("curl http://127.0.0.1").is_none());
 }
 
 #[test]

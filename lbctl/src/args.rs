@@ -1,9 +1,9 @@
-//! What the command line may say.
+//! What the command line may say. In the library, so that manual pages and completions are made from it.
 
+use crate::protocol::DEFAULT_SOCKET;
+use crate::protocol::units::parse_duration;
+use crate::target::Target;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use lbctl::protocol::DEFAULT_SOCKET;
-use lbctl::protocol::units::parse_duration;
-use lbctl::target::Target;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,39 +13,41 @@ use std::time::Duration;
 #[command(after_help = "Exit codes: 0 done, 1 failed or the answer is no, 2 usage, 3 daemon not reachable, \
 4 not permitted, 5 no such thing, 6 refused by a guard, 7 deadline reached, 130 interrupted.\n\n\
 TARGET is POOL/SERVER, POOL/*, */SERVER or @ADDRESS.")]
-pub(crate) struct Cli {
+pub struct Cli {
+    /// What every command understands.
     #[command(flatten)]
-    pub(crate) global: Global,
+    pub global: Global,
+    /// What to do.
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub command: Command,
 }
 
 /// What every command understands.
 #[derive(Debug, Args)]
-pub(crate) struct Global {
+pub struct Global {
     /// The control socket of the daemon
     #[arg(long, env = "LBD_SOCKET", default_value = DEFAULT_SOCKET, global = true, value_name = "PATH")]
-    pub(crate) socket: PathBuf,
+    pub socket: PathBuf,
     /// Print JSON; with --watch or --follow one object a line
     #[arg(long, global = true)]
-    pub(crate) json: bool,
+    pub json: bool,
     /// Say nothing but data and errors
     #[arg(short, long, global = true)]
-    pub(crate) quiet: bool,
+    pub quiet: bool,
     /// Say more
     #[arg(short, long, global = true, conflicts_with = "quiet")]
-    pub(crate) verbose: bool,
+    pub verbose: bool,
     /// Colour (NO_COLOR is respected)
     #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN")]
-    pub(crate) color: Color,
+    pub color: Color,
     /// Give up after this time, with exit code 7
     #[arg(long, global = true, value_name = "TIME", value_parser = parse_duration)]
-    pub(crate) timeout: Option<Duration>,
+    pub timeout: Option<Duration>,
 }
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Color {
+pub enum Color {
     /// On a terminal
     #[default]
     Auto,
@@ -57,7 +59,7 @@ pub(crate) enum Color {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub enum Command {
     /// One screen: configuration, listeners, pools
     Status {
         /// Again every second
@@ -120,7 +122,7 @@ pub(crate) enum Command {
 
 /// `lbctl pool`.
 #[derive(Debug, Subcommand)]
-pub(crate) enum PoolCommand {
+pub enum PoolCommand {
     /// All pools
     List,
     /// One pool and its servers
@@ -132,7 +134,7 @@ pub(crate) enum PoolCommand {
 
 /// `lbctl server`.
 #[derive(Debug, Subcommand)]
-pub(crate) enum ServerCommand {
+pub enum ServerCommand {
     /// Servers, of one pool or of all
     List {
         /// POOL, POOL/SERVER, */SERVER or @ADDRESS
@@ -188,7 +190,7 @@ pub(crate) enum ServerCommand {
 
 /// What `lbctl server wait` waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum WaitFor {
+pub enum WaitFor {
     /// Not open to new clients, no requests, no sessions
     #[default]
     Drained,
@@ -202,61 +204,63 @@ pub(crate) enum WaitFor {
 
 /// `lbctl server drain`.
 #[derive(Debug, Args)]
-pub(crate) struct DrainArgs {
+pub struct DrainArgs {
     /// The server
     #[arg(value_parser = Target::parse)]
-    pub(crate) target: Target,
+    pub target: Target,
     /// Return when the server has no requests and no sessions left
     #[arg(long)]
-    pub(crate) wait: bool,
+    pub wait: bool,
     /// After this what is left is cut; without it the pool's deadline counts
     #[arg(long, value_name = "TIME", value_parser = duration_text)]
-    pub(crate) deadline: Option<String>,
+    pub deadline: Option<String>,
     /// What clients of this server do; without it what the pool says
     #[arg(long, value_enum, value_name = "WHAT")]
-    pub(crate) sticky: Option<StickyArg>,
+    pub sticky: Option<StickyArg>,
+    /// Why, and against which guards.
     #[command(flatten)]
-    pub(crate) change: GuardArgs,
+    pub change: GuardArgs,
 }
 
 /// `lbctl server maint`.
 #[derive(Debug, Args)]
-pub(crate) struct MaintArgs {
+pub struct MaintArgs {
     /// The server
     #[arg(value_parser = Target::parse)]
-    pub(crate) target: Target,
+    pub target: Target,
+    /// Why, and against which guards.
     #[command(flatten)]
-    pub(crate) change: GuardArgs,
+    pub change: GuardArgs,
 }
 
 /// What every guarded change understands.
 #[derive(Debug, Args)]
-pub(crate) struct GuardArgs {
+pub struct GuardArgs {
     /// Why; goes into log and events
     #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: Option<String>,
+    pub reason: Option<String>,
     /// Even if it is the last server that is up
     #[arg(long)]
-    pub(crate) force: bool,
+    pub force: bool,
     /// Say what would happen, do nothing
     #[arg(long)]
-    pub(crate) dry_run: bool,
+    pub dry_run: bool,
 }
 
 /// `lbctl server ready`.
 #[derive(Debug, Args)]
-pub(crate) struct ChangeArgs {
+pub struct ChangeArgs {
     /// The server
     #[arg(value_parser = Target::parse)]
-    pub(crate) target: Target,
+    pub target: Target,
     /// Why; goes into log and events
     #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: Option<String>,
+    pub reason: Option<String>,
 }
 
 /// What existing clients of a draining server do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum StickyArg {
+pub enum StickyArg {
     /// They stay
     Keep,
     /// They go elsewhere with their next request
@@ -265,13 +269,14 @@ pub(crate) enum StickyArg {
 
 /// `lbctl sticky`.
 #[derive(Debug, Subcommand)]
-pub(crate) enum StickyCommand {
+pub enum StickyCommand {
     /// All tables and cookies
     List,
     /// Entries of a pool's table
     Show {
         /// The pool
         pool: String,
+        /// Which entries.
         #[command(flatten)]
         filter: StickyFilter,
         /// At most so many
@@ -290,6 +295,7 @@ pub(crate) enum StickyCommand {
     Clear {
         /// The pool
         pool: String,
+        /// Which entries.
         #[command(flatten)]
         filter: StickyFilter,
         /// Every entry
@@ -306,21 +312,21 @@ pub(crate) enum StickyCommand {
 
 /// Which entries.
 #[derive(Debug, Args)]
-pub(crate) struct StickyFilter {
+pub struct StickyFilter {
     /// Only this client address
     #[arg(long)]
-    pub(crate) key: Option<String>,
+    pub key: Option<String>,
     /// Only those of this server
     #[arg(long)]
-    pub(crate) server: Option<String>,
+    pub server: Option<String>,
     /// Only those not used for this time
     #[arg(long, value_name = "TIME", value_parser = duration_text)]
-    pub(crate) older: Option<String>,
+    pub older: Option<String>,
 }
 
 /// `lbctl route`.
 #[derive(Debug, Subcommand)]
-pub(crate) enum RouteCommand {
+pub enum RouteCommand {
     /// All routes
     List {
         /// Only of this host
@@ -329,7 +335,7 @@ pub(crate) enum RouteCommand {
     },
     /// Where a request would go, and why
     Explain {
-        /// [METHOD] URL
+        /// A method (GET when it is left out) and a URL
         #[arg(num_args = 1..=2, required = true, value_names = ["METHOD", "URL"])]
         request: Vec<String>,
         /// A header field; may be repeated
@@ -346,7 +352,7 @@ pub(crate) enum RouteCommand {
 
 /// `lbctl cert`.
 #[derive(Debug, Subcommand)]
-pub(crate) enum CertCommand {
+pub enum CertCommand {
     /// All of them, and until when they are valid
     List,
     /// One of them
@@ -360,7 +366,7 @@ pub(crate) enum CertCommand {
 
 /// `lbctl config`.
 #[derive(Debug, Subcommand)]
-pub(crate) enum ConfigCommand {
+pub enum ConfigCommand {
     /// The files of the running generation
     Show,
     /// Read the files now; returns when they are live or refused
@@ -373,7 +379,7 @@ pub(crate) enum ConfigCommand {
 
 /// `lbctl daemon`.
 #[derive(Debug, Subcommand)]
-pub(crate) enum DaemonCommand {
+pub enum DaemonCommand {
     /// Version, instance, workers, what you may do
     Info,
     /// End the daemon

@@ -4,6 +4,7 @@
 //! Within `/v1` fields are only added; both sides ignore what they do not know. [`client`] speaks HTTP/1.1
 //! over the Unix socket. [`render`] turns wire types into the text that a person reads.
 
+pub mod args;
 pub mod client;
 pub mod protocol;
 pub mod render;

@@ -3,13 +3,12 @@
 //! stdout is data, stderr is talk. Each command is one file under `command`; the exit codes are those of
 //! [`lbctl::protocol::Exit`], and `2` is clap's for wrong usage.
 
-mod args;
 mod command;
 mod failure;
 mod screen;
 
-use args::Cli;
 use clap::Parser;
+use lbctl::args::Cli;
 use lbctl::client::Client;
 use screen::Screen;
 use std::process::ExitCode;

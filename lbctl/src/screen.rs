@@ -1,6 +1,6 @@
 //! Where text goes: data to stdout, talk to stderr, colour only where someone looks.
 
-use crate::args::{Color, Global};
+use lbctl::args::{Color, Global};
 use lbctl::render::{Paint, Tone};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};

@@ -6,7 +6,7 @@ mod lint;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::daemon::{self, Ended};
 
@@ -46,6 +46,11 @@ struct Run {
     /// Where this process stands: servers with the same `zone=` are preferred
     #[arg(long, value_name = "NAME", env = "LBD_ZONE")]
     zone: Option<String>,
+}
+
+/// The command line as a value: manual pages are made from it, commands that texts show are checked against it.
+pub fn command() -> clap::Command {
+    Args::command()
 }
 
 /// Runs the command line.

@@ -66,6 +66,9 @@ pub enum Ended {
 /// How long streams may go on after a stop was asked for, unless the caller says otherwise.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
+/// How long the last lines of the access log may take at the end.
+const LOG_PATIENCE: Duration = Duration::from_secs(3);
+
 /// Runs until a signal, or the control socket, ends it.
 pub fn run(options: Options) -> Ended {
     log::start();
@@ -188,7 +191,9 @@ async fn steer(options: Options) -> Ended {
     tokio::task::spawn_local(forget_the_idle(current));
     tokio::task::spawn_local(ControlFace::keep_texts(face, handle.clone()));
     let deadline = signals.obey(&handle, &log, stopping).await;
-    stop_in_order(&workers, &sockets, &mut signals, deadline).await
+    let ended = stop_in_order(&workers, &sockets, &mut signals, deadline).await;
+    log.finish(LOG_PATIENCE);
+    ended
 }
 
 /// Entries of sticky tables that nobody used for too long make room, also in tables that nobody asks.

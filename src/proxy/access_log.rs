@@ -5,10 +5,10 @@
 use std::cell::{Cell, RefCell};
 use std::io::Write as _;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{error, warn};
 
@@ -50,29 +50,42 @@ pub(crate) struct Entry<'a> {
 pub struct AccessLogWriter {
     sender: SyncSender<Chunk>,
     dropped: Arc<AtomicU64>,
-    target: Arc<Mutex<Option<AccessTarget>>>,
+    target: Arc<Target>,
+}
+
+/// Where lines are to go, as the steering thread says and the writer reads before each chunk.
+#[derive(Debug, Default)]
+struct Target {
+    wanted: Mutex<Option<AccessTarget>>,
+    /// Open the target (again): it changed, or a log rotation asked for it.
+    reopen: AtomicBool,
 }
 
 #[derive(Debug)]
 enum Chunk {
     Lines(Vec<u8>),
-    /// Open the target (again): it changed, or a log rotation asked for it.
-    Reopen,
+    /// Nothing to write: the target is to be looked at.
+    Wake,
+    /// All that came before is written: say so.
+    Told(SyncSender<()>),
 }
 
 impl AccessLogWriter {
     /// Starts the writer thread. It ends when the last handle is dropped.
     pub fn start() -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel::<Chunk>(QUEUE);
-        let target = Arc::new(Mutex::new(None));
+        let target = Arc::new(Target::default());
         let shared = Arc::clone(&target);
         std::thread::Builder::new().name("access-log".to_owned()).spawn(move || {
             let mut sink: Option<Box<dyn std::io::Write>> = None;
             for chunk in receiver {
+                if shared.reopen.swap(false, Ordering::AcqRel) {
+                    let wanted = shared.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    sink = wanted.as_ref().and_then(open);
+                }
                 match chunk {
-                    Chunk::Reopen => {
-                        sink = shared.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(open);
-                    }
+                    Chunk::Wake => {}
+                    Chunk::Told(told) => drop(told.send(())),
                     Chunk::Lines(lines) => {
                         if let Some(sink) = &mut sink
                             && let Err(error) = sink.write_all(&lines).and_then(|()| sink.flush())
@@ -88,14 +101,34 @@ impl AccessLogWriter {
 
     /// Writes to `target` from now on. The same file again opens it anew, for log rotation.
     pub fn set_target(&self, target: Option<AccessTarget>) {
-        *self.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
-        // Waits when the queue is full: this is the steering thread, and the order must not be lost.
-        let _ = self.sender.send(Chunk::Reopen);
+        *self.target.wanted.lock().unwrap_or_else(PoisonError::into_inner) = target;
+        self.reopen();
     }
 
     /// Opens the target anew: a log rotation moved the file.
+    ///
+    /// Never waits for the writer, which may wait for a disk or for a reader: when its queue is full, the next
+    /// chunk that it takes reminds it as well.
     pub fn reopen(&self) {
-        let _ = self.sender.send(Chunk::Reopen);
+        self.target.reopen.store(true, Ordering::Release);
+        let _ = self.sender.try_send(Chunk::Wake);
+    }
+
+    /// Waits until all that was handed over is written, but no longer than `patience`: the process is about to
+    /// end. Blocks its thread.
+    pub fn finish(&self, patience: Duration) {
+        let began = Instant::now();
+        let (told, done) = sync_channel(1);
+        while self.sender.try_send(Chunk::Told(told.clone())).is_err() {
+            if began.elapsed() > patience {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        drop(told);
+        if done.recv_timeout(patience.saturating_sub(began.elapsed())).is_err() {
+            warn!("the access log is written too slowly: its last lines are lost");
+        }
     }
 
     /// Chunks that were dropped because the writer was too slow.

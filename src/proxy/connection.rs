@@ -32,6 +32,9 @@ const LINGER: Duration = Duration::from_secs(2);
 /// How much of it is taken.
 const LINGER_BYTES: usize = 512 * 1024;
 
+/// How long a connection that carried no request yet may wait for one while the worker drains.
+const LAST_CHANCE: Duration = Duration::from_secs(1);
+
 /// A client's connection.
 #[derive(Debug)]
 pub(crate) struct ClientConnection {
@@ -82,8 +85,9 @@ pub(crate) async fn serve(
     let mut connection =
         ClientConnection { worker, listener, wire, input, peer, local, shown, deadline, orphaned: false };
     let mut patience = connection.listener.timeout.request_header;
+    let mut fresh = true;
     loop {
-        if !connection.wait_for_bytes(patience).await {
+        if !connection.wait_for_bytes(patience, fresh).await {
             connection.close().await;
             return None;
         }
@@ -102,12 +106,9 @@ pub(crate) async fn serve(
         };
         connection.worker.give_scratch(scratch);
         match next {
-            Next::KeepAlive => patience = connection.listener.timeout.keep_alive,
-            Next::Close => {
-                connection.close().await;
-                return None;
-            }
-            Next::Linger => {
+            Next::KeepAlive => (patience, fresh) = (connection.listener.timeout.keep_alive, false),
+            // Also after an answer that was said to be the last: the client may have sent more already.
+            Next::Close | Next::Linger => {
                 connection.linger().await;
                 return None;
             }
@@ -148,17 +149,23 @@ impl ClientConnection {
     }
 
     /// Waits, without a buffer of its own, until a byte of the next request is here.
-    async fn wait_for_bytes(&mut self, patience: Duration) -> bool {
+    /// While the worker drains, an idle connection ends at once; a fresh one, whose request may be on its way, a
+    /// moment later.
+    async fn wait_for_bytes(&mut self, patience: Duration, fresh: bool) -> bool {
         if self.input.as_ref().is_some_and(|input| !input.is_empty()) {
             return true;
         }
         self.deadline.arm(patience);
+        let mut draining = false;
         let read = poll_fn(|cx| {
             if let Poll::Ready(read) = self.poll_read(cx) {
                 return Poll::Ready(read.unwrap_or(0));
             }
-            if self.worker.is_draining() {
-                return Poll::Ready(0);
+            if self.worker.is_draining() && !std::mem::replace(&mut draining, true) {
+                if !fresh {
+                    return Poll::Ready(0);
+                }
+                self.deadline.arm(LAST_CHANCE.min(patience));
             }
             self.deadline.poll_struck(cx).map(|_| 0)
         })
@@ -250,7 +257,11 @@ impl ClientConnection {
                     }
                 }
             }
-            self.wire.poll_push(cx)
+            if let Poll::Ready(pushed) = self.wire.poll_push(cx) {
+                return Poll::Ready(pushed);
+            }
+            // TLS takes bytes that the socket does not: the clock counts until the kernel has them.
+            self.deadline.poll_struck(cx).map(|_| Err(io::ErrorKind::TimedOut.into()))
         })
         .await
     }

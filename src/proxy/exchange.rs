@@ -134,7 +134,8 @@ async fn stations(
     }
     match &route.action {
         ActionSnap::Pool(pool) => {
-            forward::Forward { connection, scratch, story, route: &route, pool, path, upgrading: None }
+            let (upgrading, ends_at) = (None, None);
+            forward::Forward { connection, scratch, story, route: &route, pool, path, upgrading, ends_at }
                 .run()
                 .await
         }

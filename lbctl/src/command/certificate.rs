@@ -1,6 +1,6 @@
 //! `lbctl cert`: which certificates are in use, until when.
 
-use crate::args::CertCommand;
+use lbctl::args::CertCommand;
 use crate::failure::Failure;
 use crate::screen::Screen;
 use http::Method;

@@ -1,9 +1,9 @@
 //! `lbctl completion SHELL`: a script to source or to install.
 
-use crate::args::Cli;
 use crate::screen::Screen;
 use clap::CommandFactory;
 use clap_complete::{Shell, generate};
+use lbctl::args::Cli;
 use lbctl::protocol::Exit;
 
 pub(super) fn run(shell: Shell, screen: &Screen) -> Exit {

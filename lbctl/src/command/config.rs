@@ -1,9 +1,9 @@
 //! `lbctl config`: what runs, and what the files say.
 
-use crate::args::ConfigCommand;
 use crate::failure::Failure;
 use crate::screen::Screen;
 use http::Method;
+use lbctl::args::ConfigCommand;
 use lbctl::client::Client;
 use lbctl::protocol::{ConfigState, Exit, Generation, ReloadDone, Report, Severity};
 use lbctl::render;

@@ -1,9 +1,9 @@
 //! `lbctl daemon`: the process itself.
 
-use crate::args::DaemonCommand;
 use crate::failure::Failure;
 use crate::screen::Screen;
 use http::Method;
+use lbctl::args::DaemonCommand;
 use lbctl::client::Client;
 use lbctl::protocol::{API, Api, Exit, Shutdown};
 use lbctl::render;

@@ -3,10 +3,10 @@
 //! The drain belongs to the daemon: interrupting this command, or losing the connection, stops nothing.
 
 use super::server::{chosen, name, path};
-use crate::args::{DrainArgs, StickyArg};
 use crate::failure::Failure;
 use crate::screen::Screen;
 use http::Method;
+use lbctl::args::{DrainArgs, StickyArg};
 use lbctl::client::{Client, encode};
 use lbctl::protocol::units::{format_count, format_duration};
 use lbctl::protocol::{AdminState, Changed, DrainSticky, Exit, Operation, Phase, SetAdmin};

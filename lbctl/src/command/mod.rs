@@ -13,9 +13,9 @@ mod server;
 mod status;
 mod sticky;
 
-use crate::args::{Command, ServerCommand};
 use crate::failure::Failure;
 use crate::screen::Screen;
+use lbctl::args::{Command, ServerCommand};
 use lbctl::client::Client;
 use lbctl::protocol::Exit;
 

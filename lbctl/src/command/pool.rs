@@ -1,8 +1,8 @@
 //! `lbctl pool`: pools and their servers.
 
-use crate::args::PoolCommand;
 use crate::failure::Failure;
 use crate::screen::Screen;
+use lbctl::args::PoolCommand;
 use lbctl::client::{Client, encode};
 use lbctl::protocol::{Exit, Pool, PoolSummary};
 use lbctl::render;

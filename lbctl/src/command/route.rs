@@ -1,9 +1,9 @@
 //! `lbctl route`: the table, and where one request would go.
 
-use crate::args::RouteCommand;
 use crate::failure::Failure;
 use crate::screen::Screen;
 use http::Method;
+use lbctl::args::RouteCommand;
 use lbctl::client::Client;
 use lbctl::protocol::{Exit, Explain, Explanation, Field, Route};
 use lbctl::render;

@@ -1,9 +1,9 @@
 //! `lbctl server`: look at servers, and change what the operator wishes of them.
 
-use crate::args::{ChangeArgs, MaintArgs, ServerCommand, WaitFor};
 use crate::failure::Failure;
 use crate::screen::Screen;
 use http::Method;
+use lbctl::args::{ChangeArgs, MaintArgs, ServerCommand, WaitFor};
 use lbctl::client::{Client, encode};
 use lbctl::protocol::units::format_count;
 use lbctl::protocol::{AdminState, Changed, Exit, HealthState, Probe, Server, SetAdmin, SetWeight, Weight};

@@ -1,9 +1,9 @@
 //! `lbctl sticky`: which client stays with which server.
 
-use crate::args::{StickyCommand, StickyFilter};
 use crate::failure::Failure;
 use crate::screen::Screen;
 use http::Method;
+use lbctl::args::{StickyCommand, StickyFilter};
 use lbctl::client::{Client, encode};
 use lbctl::protocol::{Exit, StickyCleared, StickyEntries, StickyLookup, StickyTable};
 use lbctl::render;

@@ -46,7 +46,7 @@ pub(super) struct Answered {
 /// Sends the request and reads the answer's head into `scratch.response`.
 pub(super) async fn run(forward: &mut Forward<'_>, server: Connection) -> Result<Answered, Failure> {
     write_head(forward);
-    let Forward { connection, scratch, route, .. } = forward;
+    let Forward { connection, scratch, route, ends_at, .. } = forward;
     let out = std::mem::take(&mut scratch.to_server);
     let framing = scratch.request.framing();
     let has_body = !matches!(framing, BodyFraming::None | BodyFraming::Length(0));
@@ -54,7 +54,7 @@ pub(super) async fn run(forward: &mut Forward<'_>, server: Connection) -> Result
     let input = if has_body { connection.input.take() } else { None };
     let request =
         Pump::new(connection.wire.request_decoder(framing), framed, out, input).limited(route.body_limit);
-    let total = route.timeout.request.map(|total| connection.deadline.point(total));
+    let total = *ends_at;
     let mut answered = Answered { server, input: None, request, broken: false, total };
     for _ in 0..=MOST_INTERIM {
         let ended = answered.head(connection, scratch, route).await;

@@ -30,6 +30,8 @@ pub(super) struct Forward<'a> {
     pub(super) path: Path,
     /// What the client asks to become.
     pub(super) upgrading: Option<SessionKind>,
+    /// When the whole exchange must be over, all tries included.
+    pub(super) ends_at: Option<u64>,
 }
 
 /// What a request may still do, and what it did.
@@ -46,10 +48,10 @@ struct Tries {
 enum Tried {
     /// The exchange is over.
     Over(Next),
-    /// The request goes to the same server again.
-    SameServer(Acquired, Failure),
-    /// The request goes to another server.
-    OtherServer(Option<Failure>),
+    /// The request goes to this server: the same again, or another one that was found.
+    Held(Acquired, Option<Failure>),
+    /// The request goes to another server, if there is one.
+    OtherServer(Failure),
 }
 
 impl Forward<'_> {
@@ -57,6 +59,7 @@ impl Forward<'_> {
     pub(super) async fn run(mut self) -> Result<Next, Failure> {
         self.pool.pool.counters.shard(self.worker()).request();
         self.pool.retries.deposit(self.route.retry.budget_percent);
+        self.ends_at = self.route.timeout.request.map(|whole| self.connection.deadline.point(whole));
         self.upgrading = upgrade::asked(&self.scratch.request);
         let repeatable =
             is_repeatable(&self.scratch.request, self.route.retry.all_methods) && self.upgrading.is_none();
@@ -70,11 +73,11 @@ impl Forward<'_> {
             };
             match self.attempt(acquired, &mut tries).await? {
                 Tried::Over(next) => return Ok(next),
-                Tried::SameServer(acquired, failure) => {
-                    last = Some(failure);
+                Tried::Held(acquired, failure) => {
+                    last = failure.or(last);
                     held = Some(acquired);
                 }
-                Tried::OtherServer(failure) => last = failure.or(last),
+                Tried::OtherServer(failure) => last = Some(failure),
             }
             self.scratch.response.clear();
             self.story.retries += 1;
@@ -97,11 +100,8 @@ impl Forward<'_> {
                 tries.fresh = false;
                 self.scratch.tried.push(server.id);
                 let retry = &self.route.retry;
-                return if retry.on.connect && retry.attempts > 0 && tries.connects < CONNECT_TRIES {
-                    Ok(Tried::OtherServer(Some(failure)))
-                } else {
-                    Err(failure)
-                };
+                let again = retry.on.connect && retry.attempts > 0 && tries.connects < CONNECT_TRIES;
+                return if again && !self.is_over() { Ok(Tried::OtherServer(failure)) } else { Err(failure) };
             }
         };
         to.used();
@@ -112,9 +112,11 @@ impl Forward<'_> {
         }
         match ended {
             Ok(answered) if tries.may_retry_status(self) => {
-                drop(answered);
                 self.scratch.tried.push(server.id);
-                Ok(Tried::OtherServer(None))
+                match self.acquire() {
+                    Ok(other) => Ok(Tried::Held(other, None)),
+                    Err(_) => deliver::run(self, answered, acquired).await.map(Tried::Over),
+                }
             }
             Ok(answered) if self.scratch.response.status() == 101 => {
                 upgrade::accept(self, answered, acquired).await.map(Tried::Over)
@@ -126,10 +128,10 @@ impl Forward<'_> {
                 tries.fresh = again == Again::SameServer;
                 match again {
                     Again::Never => Err(failure),
-                    Again::SameServer => Ok(Tried::SameServer(acquired, failure)),
+                    Again::SameServer => Ok(Tried::Held(acquired, Some(failure))),
                     Again::OtherServer => {
                         self.scratch.tried.push(server.id);
-                        Ok(Tried::OtherServer(Some(failure)))
+                        Ok(Tried::OtherServer(failure))
                     }
                 }
             }
@@ -138,6 +140,11 @@ impl Forward<'_> {
 
     fn worker(&self) -> usize {
         self.connection.worker.index
+    }
+
+    /// Whether the time for the whole exchange is over.
+    fn is_over(&self) -> bool {
+        self.ends_at.is_some_and(|end| self.connection.deadline.has_passed(end))
     }
 
     async fn acquire_or_wait(&mut self) -> Result<Acquired, Failure> {
@@ -177,7 +184,8 @@ impl Forward<'_> {
         {
             return Ok(kept);
         }
-        self.connection.deadline.arm(self.route.timeout.connect);
+        let patience = self.connection.deadline.point(self.route.timeout.connect);
+        self.connection.deadline.arm_at(self.ends_at.map_or(patience, |end| end.min(patience)));
         match self.connection.deadline.within(Connection::open(server, spec, &behalf)).await {
             Ok(opened) => opened,
             Err(_) => Err(Failure::ConnectTimeout),
@@ -203,10 +211,14 @@ impl Tries {
     fn again(&mut self, failure: Failure, reused: bool, forward: &Forward<'_>) -> Again {
         let retry = &forward.route.retry;
         let again = match failure {
-            _ if !self.repeatable => Again::Never,
+            _ if !self.repeatable || forward.is_over() => Again::Never,
             // The server closed a kept connection just as it was used: no sign against the server.
             Failure::ServerClosed if reused && !self.fresh => return Again::SameServer,
-            Failure::ServerClosed if retry.on.reset && self.resends < retry.attempts => Again::OtherServer,
+            Failure::ServerClosed
+                if retry.on.reset && self.resends < retry.attempts && forward.pool.retries.withdraw() =>
+            {
+                Again::OtherServer
+            }
             Failure::ResponseTimeout
                 if retry.on.timeout && self.resends < retry.attempts && forward.pool.retries.withdraw() =>
             {
