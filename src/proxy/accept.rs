@@ -23,6 +23,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts until told to stop, then takes what already waits in the queue.
 pub(crate) async fn run(worker: Rc<Worker>, address: ListenAddress, listener: TcpListener, stop: Rc<Notify>) {
+    let mut door = Door { worker, address, last: None };
+    door.look();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -30,7 +32,7 @@ pub(crate) async fn run(worker: Rc<Worker>, address: ListenAddress, listener: Tc
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((tcp, peer)) => admit(&worker, address, tcp, peer),
+            Ok((tcp, peer)) => door.admit(tcp, peer),
             Err(error) => refused(&error, address).await,
         }
     }
@@ -40,7 +42,7 @@ pub(crate) async fn run(worker: Rc<Worker>, address: ListenAddress, listener: Tc
         if tcp.set_nonblocking(true).is_ok()
             && let Ok(tcp) = TcpStream::from_std(tcp)
         {
-            admit(&worker, address, tcp, peer);
+            door.admit(tcp, peer);
         }
     }
 }
@@ -57,22 +59,39 @@ async fn refused(error: &io::Error, address: ListenAddress) {
     }
 }
 
-fn admit(worker: &Rc<Worker>, address: ListenAddress, tcp: TcpStream, peer: SocketAddr) {
-    let Some(listener) = worker.with_snapshot(|world| world.listener(address).cloned()) else { return };
-    // A connection over the limit is closed at once: an answer would cost what the limit is to save.
-    // Who comes by a balancer in front is counted when that has said who it is.
-    let proxied = listener.proxy_protocol.as_ref().is_some_and(|proxy| proxy.is_due_from(peer.ip()));
-    let limits = match proxied {
-        true => Limits { max_connections_per_ip: None, ..listener.limits },
-        false => listener.limits,
-    };
-    let Some(hold) = listener.live.admit(peer.ip(), &limits) else { return };
-    let open = worker.enter();
-    let worker = Rc::clone(worker);
-    tokio::task::spawn_local(async move {
-        let (mut hold, _open) = (hold, open);
-        serve(worker, listener, tcp, peer, &mut hold).await;
-    });
+/// Where connections of one address come in.
+struct Door {
+    worker: Rc<Worker>,
+    address: ListenAddress,
+    /// The listener as it was last: who waited in the queue while a reload removed it is still served.
+    last: Option<Arc<ListenerSnap>>,
+}
+
+impl Door {
+    fn look(&mut self) {
+        if let Some(now) = self.worker.with_snapshot(|world| world.listener(self.address).cloned()) {
+            self.last = Some(now);
+        }
+    }
+
+    fn admit(&mut self, tcp: TcpStream, peer: SocketAddr) {
+        self.look();
+        let Some(listener) = self.last.clone() else { return };
+        // A connection over the limit is closed at once: an answer would cost what the limit is to save.
+        // Who comes by a balancer in front is counted when that has said who it is.
+        let proxied = listener.proxy_protocol.as_ref().is_some_and(|proxy| proxy.is_due_from(peer.ip()));
+        let limits = match proxied {
+            true => Limits { max_connections_per_ip: None, ..listener.limits },
+            false => listener.limits,
+        };
+        let Some(hold) = listener.live.admit(peer.ip(), &limits) else { return };
+        let open = self.worker.enter();
+        let worker = Rc::clone(&self.worker);
+        tokio::task::spawn_local(async move {
+            let (mut hold, _open) = (hold, open);
+            serve(worker, listener, tcp, peer, &mut hold).await;
+        });
+    }
 }
 
 async fn serve(

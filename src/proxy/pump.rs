@@ -125,9 +125,9 @@ impl Pump {
         self.finished
     }
 
-    /// Whether the receiver is what it waits for.
+    /// Whether the receiver is what it waits for: to take bytes, or, over TLS, to let the last ones go.
     pub(crate) fn waits_for_receiver(&self) -> bool {
-        self.pending > 0 || self.sent < self.out.len()
+        self.pending > 0 || self.sent < self.out.len() || (self.decoded_all && !self.finished)
     }
 
     /// The bytes behind the body: of the next message, or of nobody.

@@ -1,9 +1,9 @@
 //! `lbctl cert`: which certificates are in use, until when.
 
-use lbctl::args::CertCommand;
 use crate::failure::Failure;
 use crate::screen::Screen;
 use http::Method;
+use lbctl::args::CertCommand;
 use lbctl::client::{Client, encode};
 use lbctl::protocol::{Certificate, Exit, ReloadDone};
 use lbctl::render;

@@ -34,7 +34,7 @@ pub(super) async fn run(
         && !delivery.close
         && !connection.orphaned
         && !worker.is_draining()
-        && (answered.request.is_finished() || !answered.broken);
+        && answered.request.is_finished();
     let line = match (keep, scratch.request.version()) {
         (false, Version::Http10 | Version::Http11) => ConnectionLine::Close,
         (true, Version::Http10) => ConnectionLine::KeepAlive,
