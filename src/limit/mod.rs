@@ -1,7 +1,7 @@
 //! Live state of rate limits: who asked how often. Pure but for its locks: the time is given.
 //!
 //! A [`Limiter`] belongs to one limit of the configuration and lives on across reloads while the limit's numbers are
-//! the same. A bucket is one number in a bounded, sharded table ([`table`]); an idle bucket is a full one, so
+//! the same. A bucket is one number in a bounded, sharded table (`table`); an idle bucket is a full one, so
 //! forgetting it changes nothing.
 
 mod bucket;
