@@ -1,6 +1,6 @@
 //! `match`: what a route asks of a request beyond its path.
 
-use super::super::diagnostic::{Diagnostic, Span};
+use super::super::diagnostic::{Diagnostic, Span, Spanned};
 use super::super::model::TextMatch;
 use super::super::reader::{Block, Reader};
 use super::super::values::typed::Typed;
@@ -36,6 +36,9 @@ fn pairs(block: Block<'_>, name: &'static str) -> Vec<(String, Option<ValueMatch
     let read = |r: Reader<'_>| {
         let value = r.arg(1, Typed::text_match);
         let name = r.arg(0, Typed::text)?;
+        if r.name() == "header" {
+            r.cx.extend(ill_asked(&name));
+        }
         let value = match value {
             Some(value) => Some(compile(r, &value.value, value.span)?),
             None => None,
@@ -43,6 +46,27 @@ fn pairs(block: Block<'_>, name: &'static str) -> Vec<(String, Option<ValueMatch
         Some((name.value, value))
     };
     block.all(name).into_iter().filter_map(read).collect()
+}
+
+/// Fields that a condition should not ask for: there is a better way, or the client could forge them.
+fn ill_asked(field: &Spanned<String>) -> Option<Diagnostic> {
+    let name = field.value.to_ascii_lowercase();
+    let better = |help| {
+        let message = format!("`header {name}` compares the whole field as it was sent");
+        Diagnostic::warning("LB212", field.span, message).label("there is a better way").help(help)
+    };
+    match name.as_str() {
+        "cookie" => Some(better("`cookie NAME VALUE` asks for one cookie")),
+        "host" => Some(better("`site \"HOST\"` holds the routes of a host")),
+        "x-client-cert-verified" | "x-client-cert-subject" => {
+            let message = format!("`{name}` cannot be a condition: routes see what the client itself sent");
+            let error = Diagnostic::error("LB212", field.span, message).label("any client can send it");
+            Some(error.help(
+                "`client-ca` with `mode=require` on a listener of its own, and `on` in the route, do this",
+            ))
+        }
+        _ => None,
+    }
 }
 
 /// A text to compare with, its regular expression compiled.
