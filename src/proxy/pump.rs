@@ -154,6 +154,7 @@ impl Pump {
             self.decode(buffers)?;
             ready!(self.poll_write(cx, to))?;
             if self.decoded_all {
+                self.give_back(buffers);
                 if self.framed == Framed::Messages {
                     to.end(self.decoder.trailers());
                 }
@@ -246,12 +247,15 @@ impl Pump {
             }
             self.decoded_all = true;
         }
-        if self.input.as_ref().is_some_and(Buffer::is_empty)
-            && let Some(buffer) = self.input.take()
-        {
+        self.give_back(buffers);
+        Ok(())
+    }
+
+    /// An empty buffer is nobody's: one that is kept to the end looks like bytes behind the body.
+    fn give_back(&mut self, buffers: &BufferPool) {
+        if let Some(buffer) = self.input.take_if(|input| input.is_empty()) {
             buffers.give(buffer);
         }
-        Ok(())
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, to: &mut impl Sink) -> Poll<Result<(), PumpError>> {
