@@ -58,6 +58,9 @@ pub(crate) trait Sink {
     /// Hands on what was written.
     fn poll_push(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
+    /// Nothing more will be sent.
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
     /// The body is whole, where bytes do not say so ([`Framed::Messages`]).
     fn end(&mut self, trailers: &[u8]);
 }
