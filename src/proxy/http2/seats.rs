@@ -11,8 +11,8 @@ use std::task::{Poll, Waker};
 use super::connection::{Job, converse};
 use crate::proxy::worker::Worker;
 
-/// Tasks that a worker keeps when nobody needs them.
-const KEPT: usize = 64;
+/// Tasks that a worker keeps when nobody needs them: as many as a few busy connections use, 4 MiB at most.
+const KEPT: usize = 512;
 
 /// A worker's tasks that wait for a request; the last that finished first.
 #[derive(Debug, Default)]
