@@ -106,7 +106,7 @@ pub(super) const POOL: &[NodeSpec] = &[
         ]),
     node("connections", &["pool"], "Reuse of connections to servers.")
         .props(&[
-            prop("http", one_of(&["1", "2", "auto"]), "1").later(),
+            prop("http", one_of(&["1", "2", "auto"]), "1").doc("2: without TLS h2c; auto: over TLS what the server prefers, else 1; upgrades and WebSockets need 1 or auto"),
             prop("idle-timeout", TIME, "60s"),
             prop("max-idle", int(0, 65535), "1024"),
             prop("max-uses", int_off(1, COUNT), "off"),
