@@ -72,14 +72,30 @@ fn without_tls_auto_is_http1() {
     assert_eq!(Client::fetch(daemon.address(), "/").status(), 200);
 }
 
+const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+#[test]
+fn an_upgrade_goes_over_http1_where_the_server_may_choose() {
+    let authority = Authority::new();
+    let server = secure(&authority, &[b"h2", b"http/1.1"]);
+    let daemon = front_with(&[&server], "http=auto", &pool_tls(&authority), "");
+    let mut client = Client::connect(daemon.address());
+    for _ in 0..2 {
+        assert_eq!(client.get("/").status(), 200);
+        assert_eq!(client.request("GET", "/", UPGRADE, b"").status(), 200, "the server takes no upgrade");
+    }
+    let versions: Vec<_> = server.requests().iter().map(|seen| format!("{:?}", seen.version)).collect();
+    assert_eq!(versions, ["HTTP/2.0", "HTTP/1.1", "HTTP/2.0", "HTTP/1.1"]);
+    assert_eq!(server.connections(), 2, "each kind has its own, and keeps it");
+}
+
 #[test]
 fn an_upgrade_is_refused_where_only_http2_is_spoken() {
     let server = Http2Server::named("a");
     let daemon = front_with(&[&server], "http=2", "", "");
     let mut client = Client::connect(daemon.address());
-    let fields = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                  Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-    assert_eq!(client.request("GET", "/", fields, b"").status(), 502);
+    assert_eq!(client.request("GET", "/", UPGRADE, b"").status(), 502);
     assert_eq!(Client::fetch(daemon.address(), "/").status(), 200, "other requests pass");
     assert_eq!(server.requests().len(), 1);
 }

@@ -1,4 +1,5 @@
-//! A server that speaks HTTP/2 only, by hyper: its service is a function of the test. Dropped, it is gone at once,
+//! A server that speaks HTTP/2, by hyper (over TLS also HTTP/1.1, when that is chosen): its service is a function of
+//! the test. Dropped, it is gone at once,
 //! with all its connections, as a killed process is.
 
 use std::future::Future;
@@ -11,7 +12,7 @@ use http::request::Parts;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
-use hyper::server::conn::http2;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -92,11 +93,12 @@ impl Http2Server {
                 let (seen, serve, tls) = (Arc::clone(&shared), Arc::clone(&serve), tls.clone());
                 tokio::spawn(async move {
                     match tls {
-                        None => converse(tcp, streams, seen, serve).await,
+                        None => converse(tcp, true, streams, seen, serve).await,
                         Some(tls) => {
                             let accepted = tokio_rustls::TlsAcceptor::from(tls).accept(tcp).await;
                             if let Ok(stream) = accepted {
-                                converse(stream, streams, seen, serve).await;
+                                let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                                converse(stream, http2, streams, seen, serve).await;
                             }
                         }
                     }
@@ -144,6 +146,7 @@ impl Drop for Http2Server {
 
 async fn converse<S, F>(
     stream: S,
+    http2: bool,
     streams: Option<u32>,
     seen: Arc<Seen>,
     serve: Arc<impl Fn(Request<Incoming>) -> F + Send + Sync + 'static>,
@@ -163,10 +166,12 @@ async fn converse<S, F>(
         let answer = serve(Request::from_parts(parts, body));
         async move { Ok::<_, std::convert::Infallible>(answer.await) }
     });
-    let _ = http2::Builder::new(TokioExecutor::new())
-        .max_concurrent_streams(streams)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = if http2 {
+        let builder = http2::Builder::new(TokioExecutor::new());
+        builder.clone().max_concurrent_streams(streams).serve_connection(TokioIo::new(stream), service).await
+    } else {
+        http1::Builder::new().serve_connection(TokioIo::new(stream), service).await
+    };
     shared.open.fetch_sub(1, Ordering::SeqCst);
 }
 
