@@ -14,6 +14,7 @@ mod observed;
 mod rewrite;
 mod routing;
 mod split;
+mod stickiness;
 mod upgrade;
 mod waiting;
 

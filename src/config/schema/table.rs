@@ -208,14 +208,19 @@ pub static SCHEMA: &[NodeSpec] = &[
             prop("headroom", Type::Percent { off: true }, "off").doc("with hash: a server this far above the mean load passes its keys on"),
         ]),
     node("sticky", &["pool"], "Keep a client on its server. Several: tried in order, first usable answer wins.")
-        .many().args(&[arg("by", one_of_some(&["cookie", "source-ip"], &["header", "learn"]))])
+        .many().args(&[arg("by", one_of(&["cookie", "source-ip", "header", "learn"]))])
         .props(&[
-            prop("name", Type::Token, "lbd-POOL"), prop("mode", one_of_some(&["insert"], &["prefix", "suffix"]), "insert"),
+            prop("name", Type::Token, "lbd-POOL").doc("of the cookie, header or parameter; only `cookie` with `mode=insert` has a default"),
+            prop("mode", one_of(&["insert", "prefix", "suffix"]), "insert").doc("with cookie: a cookie of lbd's own, or a mark before or behind the value of the application's cookie"),
+            prop("from", one_of(&["cookie", "header", "parameter"]), "cookie").doc("with learn: where answers and requests carry the application's session"),
+            prop("param", Type::Token, "").doc("with mode=suffix and learn: a path or query parameter with the same value, e.g. jsessionid"),
             prop("path", Type::Path, "/"), prop("domain", Type::HostName, ""), prop("secure", one_of(&["auto", "always", "never"]), "auto"),
             prop("http-only", Type::Bool, "#true"), prop("same-site", one_of(&["lax", "strict", "none"]), "lax"), prop("partitioned", Type::Bool, "#false"),
+            prop("max-age", TIME_OFF, "off").doc("how long browsers keep the cookie; off: until they close"),
             prop("max-idle", TIME_OFF, "off"), prop("max-life", TIME_OFF, "off"),
-            prop("ttl", TIME, "30m"), prop("max-entries", int(1, 100_000_000), "100000"), prop("mask-v4", int(1, 32), "32"), prop("mask-v6", int(1, 128), "64"),
+            prop("ttl", TIME, "30m").doc("an entry's life after its last use; an open stream keeps it"), prop("max-entries", int(1, 100_000_000), "100000"), prop("mask-v4", int(1, 32), "32"), prop("mask-v6", int(1, 128), "64"),
             prop("on-down", one_of(&["redispatch", "fail"]), "redispatch"),
+            prop("on-return", one_of(&["stay", "home"]), "stay").doc("with source-ip and header: whether a client that was moved goes back once its server is up"),
         ]),
     node("health", &["pool"], "Active check. First argument: an http path, tcp, grpc (then perhaps a service) or websocket (then perhaps a path).")
         .args(&[arg("probe", Type::Probe), arg("target", Type::Text).opt()])

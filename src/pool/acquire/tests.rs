@@ -29,6 +29,11 @@ fn went(name: &str, how: How) -> Result<(String, How), Unavailable> {
     Ok((name.to_owned(), how))
 }
 
+/// The key that a table of the pool knows this client by.
+fn key_of(pool: &Pool, sticky: usize, text: &str) -> u128 {
+    pool.sticky[sticky].table_policy().and_then(|policy| policy.by.of_text(text)).expect("a key")
+}
+
 fn other(name: &str) -> &'static str {
     if name == "a" { "b" } else { "a" }
 }
@@ -102,7 +107,7 @@ fn a_cookie_keeps_its_client() {
 #[test]
 fn a_forged_cookie_is_healed_and_the_first_good_one_counts() {
     let pool = pool_of(&["a", "b"], vec![cookie(OnDown::Fail)]);
-    let mut client = Client { cookies: vec![("LBD".into(), b"a".to_vec())], key: 0 };
+    let mut client = Client { cookies: vec![("LBD".into(), b"a".to_vec())], ..Client::default() };
     let (first, how) = client.goes(&pool).expect("a server");
     assert_eq!(how, How::Balanced);
     client.cookies.insert(0, ("LBD".into(), b"AAAAAAAA".to_vec()));
@@ -190,7 +195,7 @@ fn without_a_share_a_server_keeps_its_clients_and_gets_no_new_ones() {
 fn several_sticky_are_tried_in_order_and_brought_in_step() {
     let pool = pool_of(&["a", "b", "c"], vec![cookie(OnDown::Redispatch), source(OnDown::Redispatch)]);
     let table = pool.sticky[1].table().expect("a table");
-    let ip: IpAddr = "198.51.100.7".parse().unwrap();
+    let ip = key_of(&pool, 1, "198.51.100.7");
     // No cookie yet: the table knows, and a cookie is set.
     table.put(ip, ServerId::of("b"), 1000);
     let mut client = Client::default();
