@@ -19,4 +19,5 @@ mod reference;
 mod reloading;
 mod routing;
 mod saving;
+mod stickiness;
 mod support;

@@ -196,7 +196,8 @@ impl Pool {
 
     /// Who was moved goes back to the server that its key means, once that takes new clients, if the pool says so.
     fn homeward(&self, sticky: &Sticky, found: Found, tried: &[ServerId]) -> Found {
-        let (Sticky::Table(policy), Known::Server { id, .. }, Some(key)) = (sticky, found.known, found.key) else {
+        let (Sticky::Table(policy), Known::Server { id, .. }, Some(key)) = (sticky, found.known, found.key)
+        else {
             return found;
         };
         if policy.on_return == OnReturn::Stay || !policy.by.is_hashed() {
@@ -325,7 +326,9 @@ impl Pool {
         }
         let shard = self.counters.shard(worker);
         match how {
-            How::StickyCookie | How::StickySource | How::StickyHeader | How::StickyLearned => shard.sticky_hit(),
+            How::StickyCookie | How::StickySource | How::StickyHeader | How::StickyLearned => {
+                shard.sticky_hit()
+            }
             How::Balanced => shard.sticky_miss(),
             How::Redispatched => shard.redispatch(),
         }

@@ -103,7 +103,10 @@ async fn connect(
     let mut last = None;
     loop {
         let facts = Facts { client: record.client, name: record.name.as_deref() };
-        let acquired = pool.pool.acquire(&ask(worker, &facts, &tried)).map_err(|none| last.unwrap_or(Failure::NoServer(none)))?;
+        let acquired = pool
+            .pool
+            .acquire(&ask(worker, &facts, &tried))
+            .map_err(|none| last.unwrap_or(Failure::NoServer(none)))?;
         let server = Arc::clone(acquired.lease.server());
         record.how = acquired.how.as_str();
         record.server = Some(Arc::clone(&server.name));

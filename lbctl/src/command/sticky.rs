@@ -40,7 +40,10 @@ pub(super) async fn run(command: StickyCommand, client: &Client, screen: &Screen
             let moved: StickyMoved = client.send(Method::POST, &path, &ask).await?;
             screen.data(&moved, |_| {
                 let verb = if moved.dry_run { "would move" } else { "moved" };
-                format!("{verb} {} entries of {} from {} to {}\n", moved.moved, moved.pool, moved.from, moved.to)
+                format!(
+                    "{verb} {} entries of {} from {} to {}\n",
+                    moved.moved, moved.pool, moved.from, moved.to
+                )
             });
         }
         StickyCommand::Export { pool, format } => transfer::export(&pool, format, client, screen).await?,

@@ -9,17 +9,8 @@ use super::super::reader::{Block, Reader};
 use super::super::values::typed::Typed;
 
 /// What describes a cookie that lbd sets.
-const OWN_COOKIE: &[&str] = &[
-    "path",
-    "domain",
-    "secure",
-    "http-only",
-    "same-site",
-    "partitioned",
-    "max-age",
-    "max-idle",
-    "max-life",
-];
+const OWN_COOKIE: &[&str] =
+    &["path", "domain", "secure", "http-only", "same-site", "partitioned", "max-age", "max-idle", "max-life"];
 const TABLE: &[&str] = &["ttl", "max-entries"];
 const MASKS: &[&str] = &["mask-v4", "mask-v6"];
 
@@ -30,9 +21,9 @@ pub(crate) fn read(pool: Block<'_>, pool_name: &Name) -> Vec<Sticky> {
     let read = |r: Reader<'_>| {
         let sticky = match r.arg(0, Typed::word)?.value {
             "source-ip" => Sticky::Table(source(r)),
-            "header" => Sticky::Table(header(r)?),
-            "learn" => Sticky::Table(learn(r)?),
-            _ => cookie(r, pool_name)?,
+            "header" => Sticky::Table(header(r)),
+            "learn" => Sticky::Table(learn(r)),
+            _ => cookie(r, pool_name),
         };
         if let Sticky::Table(table) = &sticky {
             twice(r, table, &mut tables);
@@ -66,18 +57,20 @@ fn twice(r: Reader<'_>, table: &StickyTable, tables: &mut Vec<(ClientKey, Span)>
 
 fn source(r: Reader<'_>) -> StickyTable {
     refuse(r, &[&["name", "mode", "from", "param"], OWN_COOKIE], "`sticky source-ip`");
-    let by =
-        ClientKey::SourceIp { mask_v4: r.value("mask-v4", Typed::int), mask_v6: r.value("mask-v6", Typed::int) };
+    let by = ClientKey::SourceIp {
+        mask_v4: r.value("mask-v4", Typed::int),
+        mask_v6: r.value("mask-v6", Typed::int),
+    };
     table(r, by)
 }
 
-fn header(r: Reader<'_>) -> Option<StickyTable> {
+fn header(r: Reader<'_>) -> StickyTable {
     refuse(r, &[&["mode", "from", "param"], OWN_COOKIE, MASKS], "`sticky header`");
-    let name = named(r, "sticky header name=x-device", "the header that tells clients apart")?;
-    Some(table(r, ClientKey::Header(name.to_ascii_lowercase().into())))
+    let name = named(r, "sticky header name=x-device", "the header that tells clients apart");
+    table(r, ClientKey::Header(name.to_ascii_lowercase().into()))
 }
 
-fn learn(r: Reader<'_>) -> Option<StickyTable> {
+fn learn(r: Reader<'_>) -> StickyTable {
     refuse(r, &[&["mode", "on-return"], OWN_COOKIE, MASKS], "`sticky learn`");
     let from = match r.value("from", Typed::word) {
         "header" => LearnFrom::Header,
@@ -92,10 +85,10 @@ fn learn(r: Reader<'_>) -> Option<StickyTable> {
     if from != LearnFrom::Cookie {
         r.refuse(&["param"], "`from=header` and `from=parameter`");
     }
-    let name = named(r, "sticky learn name=JSESSIONID", what)?;
+    let name = named(r, "sticky learn name=JSESSIONID", what);
     let name = if from == LearnFrom::Header { name.to_ascii_lowercase().into() } else { name };
     let param = r.get("param", Typed::text).map(Into::into);
-    Some(table(r, ClientKey::Learned { from, name, param }))
+    table(r, ClientKey::Learned { from, name, param })
 }
 
 fn table(r: Reader<'_>, by: ClientKey) -> StickyTable {
@@ -111,23 +104,23 @@ fn table(r: Reader<'_>, by: ClientKey) -> StickyTable {
     }
 }
 
-fn cookie(r: Reader<'_>, pool: &Name) -> Option<Sticky> {
+fn cookie(r: Reader<'_>, pool: &Name) -> Sticky {
     refuse(r, &[TABLE, MASKS, &["from", "on-return"]], "`sticky cookie`");
     let side = match r.value("mode", Typed::word) {
         "prefix" => Side::Prefix,
         "suffix" => Side::Suffix,
         _ => {
             r.refuse(&["param"], "`mode=insert`");
-            return Some(Sticky::Cookie(own(r, pool)));
+            return Sticky::Cookie(own(r, pool));
         }
     };
     refuse(r, &[OWN_COOKIE], "a cookie that the application sets");
     if side == Side::Prefix {
         r.refuse(&["param"], "`mode=prefix`");
     }
-    let name = named(r, "sticky cookie mode=suffix name=JSESSIONID", "the application's cookie")?;
+    let name = named(r, "sticky cookie mode=suffix name=JSESSIONID", "the application's cookie");
     let param = r.get("param", Typed::text).map(Into::into);
-    Some(Sticky::Marked(StickyMark { name, side, param, on_down: on_down(r) }))
+    Sticky::Marked(StickyMark { name, side, param, on_down: on_down(r) })
 }
 
 fn own(r: Reader<'_>, pool: &Name) -> StickyCookie {
@@ -167,14 +160,14 @@ fn refuse(r: Reader<'_>, keys: &[&[&'static str]], by: &str) {
     keys.iter().for_each(|keys| r.refuse(keys, by));
 }
 
-/// LB102: what cannot be guessed must be named.
-fn named(r: Reader<'_>, example: &str, what: &str) -> Option<Name> {
+/// LB102: what cannot be guessed must be named. Without a name it is empty: each `sticky` gives a way.
+fn named(r: Reader<'_>, example: &str, what: &str) -> Name {
     let name = r.get("name", Typed::text);
     if name.is_none() && r.written("name").is_none() {
         let error = Diagnostic::error("LB102", r.span(), "this needs a `name`").label(what.to_owned());
         r.cx.push(error.help(format!("write `{example}`")));
     }
-    name.map(Into::into)
+    name.unwrap_or_default().into()
 }
 
 /// Combinations that browsers refuse to store: LB403.

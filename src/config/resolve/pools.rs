@@ -31,6 +31,7 @@ pub(super) fn resolve(cx: &Cx<'_>, written: &Written<'_>) -> BTreeMap<Name, Pool
         pools.insert(pool.name.clone(), pool.clone());
     }
     cookies(cx, written);
+    super::application_cookies::check(cx, written);
     pools
 }
 

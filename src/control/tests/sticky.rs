@@ -107,7 +107,10 @@ fn entries_are_exported_and_imported() {
         }
         assert_eq!(exported.len(), 3);
         assert!(exported.iter().any(|line| line.key == "203.0.113.1" && line.server == "a"));
-        assert!(daemon.reader.lines("/v1/sticky/app/export").await.is_err(), "whole keys are not for readers");
+        assert!(
+            daemon.reader.lines("/v1/sticky/app/export").await.is_err(),
+            "whole keys are not for readers"
+        );
         table(&app).clear(|_| true);
         let body = |lines: &[StickyLine]| -> String {
             lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect()

@@ -92,7 +92,9 @@ impl Remembered {
         let entries = self.bytes[range.clone()].chunks_exact(ENTRY).filter_map(read);
         let alive = entries.filter(|entry| now.saturating_sub(entry.used) <= ttl);
         // A clock that was put back must not make entries that never grow old.
-        alive.map(|entry| policy.table.enter(&ClientEntry { used: entry.used.min(now), ..entry }, now)).count()
+        alive
+            .map(|entry| policy.table.enter(&ClientEntry { used: entry.used.min(now), ..entry }, now))
+            .count()
     }
 
     fn parse(bytes: Vec<u8>) -> Option<Self> {

@@ -205,7 +205,9 @@ impl ClientTable {
     /// Takes entries from other shards until there are few enough: a small table is spread thin.
     fn shrink(&self, max: usize, newcomer: u128, now: u64) {
         let first = self.hash(newcomer);
-        for (held, step) in [false, true].into_iter().flat_map(|held| (1..=SHARDS).map(move |step| (held, step))) {
+        for (held, step) in
+            [false, true].into_iter().flat_map(|held| (1..=SHARDS).map(move |step| (held, step)))
+        {
             if self.len() <= max {
                 return;
             }

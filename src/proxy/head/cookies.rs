@@ -66,8 +66,11 @@ mod tests {
 
     fn thinned(value: &str, names: &[&str]) -> Option<String> {
         let mut out = b"Cookie: ".to_vec();
-        let left =
-            keep_cookies(value.as_bytes(), &|name, _| fate(names.iter().any(|n| n.as_bytes() == name)), &mut out);
+        let left = keep_cookies(
+            value.as_bytes(),
+            &|name, _| fate(names.iter().any(|n| n.as_bytes() == name)),
+            &mut out,
+        );
         assert_eq!(left, out.len() > 8 || value.is_empty());
         left.then(|| String::from_utf8(out[8..].to_vec()).unwrap())
     }

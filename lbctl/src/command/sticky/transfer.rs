@@ -53,7 +53,11 @@ pub(super) async fn import(
                 if line.trim().is_empty() || line == COLUMNS {
                     continue;
                 }
-                batch.extend_from_slice(&if line.starts_with('{') { line.into_bytes() } else { of_csv(&line)? });
+                batch.extend_from_slice(&if line.starts_with('{') {
+                    line.into_bytes()
+                } else {
+                    of_csv(&line)?
+                });
                 batch.push(b'\n');
             }
         }

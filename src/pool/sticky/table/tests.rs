@@ -53,8 +53,7 @@ fn who_is_idle_goes_first() {
     // Odd ones were used later: no shard gave one up while it still held an even one.
     let mut gone = 0;
     for shard in 0..SHARDS {
-        let of =
-            |parity| (0..640).filter(move |i| i % 2 == parity).filter(|&i| table.hash(nth(i)) == shard);
+        let of = |parity| (0..640).filter(move |i| i % 2 == parity).filter(|&i| table.hash(nth(i)) == shard);
         let alive = |i: u32| table.get(nth(i), 1010).is_some();
         let later_gone = of(1).filter(|&i| !alive(i)).count();
         let earlier_left = of(0).filter(|&i| alive(i)).count();
