@@ -22,4 +22,5 @@ mod reference;
 mod reloading;
 mod routing;
 mod saving;
+mod stickiness;
 mod support;

@@ -5,6 +5,7 @@
 mod pool;
 mod process;
 mod route_parts;
+mod sticky;
 mod tcp;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::router::{Conditions, PathOptions, Pattern};
 pub use pool::*;
 pub use process::*;
 pub use route_parts::*;
+pub use sticky::*;
 pub use tcp::*;
 
 /// A name as written: pool, server, listener, route.

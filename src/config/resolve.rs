@@ -1,6 +1,7 @@
 //! From what was written to what is meant: names become references, defaults are filled in, and
 //! everything that contradicts something else is found, all of it and not only the first.
 
+mod application_cookies;
 mod limits;
 mod listeners;
 mod pools;

@@ -42,6 +42,9 @@ pub(super) async fn dispatch(context: &Rc<ControlContext>, call: &Call) -> Outco
         ("GET", ["sticky"]) => sticky::list(context),
         ("GET", ["sticky", pool]) => sticky::show(context, call, pool),
         ("DELETE", ["sticky", pool]) => sticky::clear(context, call, pool),
+        ("GET", ["sticky", pool, "export"]) => sticky::export(context, call, pool),
+        ("POST", ["sticky", pool, "import"]) => sticky::import(context, call, pool),
+        ("POST", ["sticky", pool, "move"]) => sticky::shift(context, call, pool),
         ("GET", ["config"]) => config::show(context, call),
         ("GET", ["config", "report"]) => config::report(context),
         ("GET", ["config", "generations"]) => config::generations(context),
@@ -69,6 +72,7 @@ fn allowed(path: &[&str]) -> Option<&'static str> {
         ["pools", _, "servers", _, "check"]
         | ["shutdown"]
         | ["routes", "explain"]
+        | ["sticky", _, "import" | "move"]
         | ["config" | "certificates", "reload"] => Some("POST"),
         ["operations", _] | ["sticky", _] => Some("GET, DELETE"),
         []
@@ -80,6 +84,7 @@ fn allowed(path: &[&str]) -> Option<&'static str> {
         | ["pools", _]
         | ["pools", _, "servers", _]
         | ["operations", _, "events"]
+        | ["sticky", _, "export"]
         | ["config", "report" | "generations"]
         | ["config", "generations", _] => Some("GET"),
         _ => None,

@@ -7,6 +7,7 @@ mod control_face;
 mod explain;
 mod limits;
 mod log;
+mod memory;
 mod sockets;
 mod steering;
 mod wishes;
@@ -15,7 +16,7 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -165,7 +166,8 @@ async fn steer(options: Options) -> Ended {
         count,
         open_files,
     )
-    .in_zone(options.zone.as_deref().map(Arc::from));
+    .in_zone(options.zone.as_deref().map(Arc::from))
+    .remembering(memory::load(options.state_dir.as_deref()));
     let bound = steering.bound();
     let reload_options = crate::reload::Options {
         main: options.config.clone(),
@@ -194,32 +196,19 @@ async fn steer(options: Options) -> Ended {
     tokio::task::spawn_local(drains.run());
     tokio::task::spawn_local(reloader.run());
     tokio::task::spawn_local(Rc::clone(&keeper).run());
-    tokio::task::spawn_local(forget_the_idle(current));
+    tokio::task::spawn_local(memory::run(current.clone(), options.state_dir.clone()));
     tokio::task::spawn_local(ControlFace::keep_texts(face, handle.clone()));
     let deadline = signals.obey(&handle, &log, stopping).await;
     let ended = stop_in_order(&workers, &sockets, &mut signals, deadline).await;
     keeper.close();
+    memory::finish(&current, options.state_dir.as_deref());
     log.finish(LOG_PATIENCE);
     ended
 }
 
-/// Entries of sticky tables that nobody used for too long make room, also in tables that nobody asks.
-async fn forget_the_idle(current: Current) {
-    let mut every = tokio::time::interval(Duration::from_secs(30));
-    loop {
-        every.tick().await;
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        for snap in current.load().pools.values() {
-            for table in snap.pool.sticky.iter().filter_map(crate::pool::Sticky::table) {
-                table.sweep(now);
-            }
-        }
-    }
-}
-
 fn keys(state_dir: Option<&std::path::Path>) -> Result<Arc<KeyRing>, Ended> {
     let made = match state_dir {
-        Some(dir) => std::fs::create_dir_all(dir).and_then(|()| KeyRing::load_or_create(dir)),
+        Some(dir) => std::fs::create_dir_all(dir).and_then(|()| KeyRing::load_or_create(dir, memory::now())),
         None => {
             warn!(
                 "no state directory: sticky cookies are signed with a key that ends with this process (--state-dir DIR keeps it)"

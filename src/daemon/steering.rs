@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::sockets::Sockets;
 use super::wishes::Keeper;
-use super::{Shared, limits, log};
+use super::{Shared, limits, log, memory};
 use crate::config::diagnostic::{Diagnostic, Report, Severity};
 use crate::config::model::{AccessTarget, Model};
 use crate::drain::Drains;
 use crate::health::Checkers;
 use crate::observe::Events;
-use crate::pool::KeyRing;
+use crate::pool::{KeyRing, Remembered};
 use crate::proxy::AccessLogWriter;
 use crate::proxy::listeners::Listeners;
 use crate::reload::World;
@@ -34,6 +34,8 @@ pub(super) struct Steering {
     open_files: Option<u64>,
     /// Where this process stands.
     zone: Option<Arc<str>>,
+    /// Sticky entries of the last process, until the first world has them.
+    remembered: Option<Remembered>,
 }
 
 impl Steering {
@@ -64,7 +66,13 @@ impl Steering {
             workers,
             open_files,
             zone: None,
+            remembered: None,
         }
+    }
+
+    /// The first world starts with these sticky entries.
+    pub(super) fn remembering(self, remembered: Remembered) -> Self {
+        Self { remembered: Some(remembered), ..self }
     }
 
     /// Servers of this zone are preferred.
@@ -114,6 +122,9 @@ impl World for Steering {
         // Before anybody can be sent anywhere.
         self.keeper.turn(&previous, &next);
         self.checkers.reconcile(next.pools.values().map(|pool| &*pool.pool));
+        if let Some(remembered) = self.remembered.take() {
+            memory::recall(&remembered, next.pools.values().map(|pool| &*pool.pool));
+        }
         self.current.publish(Arc::clone(&next));
         self.listeners.borrow_mut().commit(prepared, &next);
         self.sockets.commit(sockets);

@@ -13,7 +13,9 @@ use super::check::CheckSpec;
 use super::overload::{Overload, ServerLimits};
 use super::queue::Queue;
 use super::server::{Eligibility, Identity, Server, ServerId};
-use super::sticky::{CookiePolicy, OnDown, SourcePolicy, SourceTable, Sticky};
+use super::sticky::{
+    ClientKey, ClientTable, CookiePolicy, MarkedCookie, OnDown, OnReturn, Sticky, TablePolicy,
+};
 use crate::observe::Counters;
 
 /// What compile gives: plain values.
@@ -59,19 +61,25 @@ pub struct ServerSettings {
 pub enum StickySettings {
     /// A cookie.
     Cookie(CookiePolicy),
-    /// A table by client address.
-    Source {
-        /// An entry's life after its last use.
-        ttl: Duration,
-        /// Most entries.
-        max_entries: usize,
-        /// Bits of an IPv4 address that count.
-        mask_v4: u8,
-        /// Bits of an IPv6 address that count.
-        mask_v6: u8,
-        /// When its server is down.
-        on_down: OnDown,
-    },
+    /// The application's cookie.
+    Marked(MarkedCookie),
+    /// A table.
+    Table(TableSettings),
+}
+
+/// A table of clients, as written.
+#[derive(Debug, Clone)]
+pub struct TableSettings {
+    /// What a client is known by.
+    pub by: ClientKey,
+    /// An entry's life after its last use.
+    pub ttl: Duration,
+    /// Most entries.
+    pub max_entries: usize,
+    /// When its server is down.
+    pub on_down: OnDown,
+    /// When the server is back that the hash means.
+    pub on_return: OnReturn,
 }
 
 /// How servers leave.
@@ -154,7 +162,7 @@ pub struct Pool {
 
 impl Pool {
     /// Makes a pool that adopts what it can from the previous one of its name: servers by name and address, wishes
-    /// and counts by name, sticky tables by their masks, the balance position.
+    /// and counts by name, sticky tables by what they are by, the balance position.
     pub fn new(settings: PoolSettings, previous: Option<&Pool>, workers: usize) -> Self {
         let PoolSettings { name, servers, balance, sticky, check, drain, overload } = settings;
         let previous = previous.filter(|pool| pool.name == name);
@@ -205,7 +213,7 @@ impl Pool {
             server.forget_health();
         }
         for sticky in &self.sticky {
-            if let Sticky::Source(policy) = sticky {
+            if let Some(policy) = sticky.table_policy() {
                 policy.table.limit(policy.ttl, policy.max_entries);
             }
         }
@@ -230,7 +238,15 @@ impl Pool {
     pub fn sticky_cookie_names(&self) -> impl Iterator<Item = &str> {
         self.sticky.iter().filter_map(|sticky| match sticky {
             Sticky::Cookie(policy) => Some(&*policy.name),
-            Sticky::Source(_) => None,
+            Sticky::Marked(_) | Sticky::Table(_) => None,
+        })
+    }
+
+    /// The application's cookies whose marks must not reach a server.
+    pub fn marked_cookies(&self) -> impl Iterator<Item = &Arc<MarkedCookie>> {
+        self.sticky.iter().filter_map(|sticky| match sticky {
+            Sticky::Marked(policy) => Some(policy),
+            Sticky::Cookie(_) | Sticky::Table(_) => None,
         })
     }
 
@@ -297,17 +313,18 @@ impl Adopt<'_> {
     }
 
     fn sticky(&self, settings: Vec<StickySettings>) -> Vec<Sticky> {
-        let mut tables: Vec<&Arc<SourceTable>> =
-            self.previous.iter().flat_map(|pool| &pool.sticky).filter_map(Sticky::table).collect();
+        let mut before: Vec<&TablePolicy> =
+            self.previous.iter().flat_map(|pool| &pool.sticky).filter_map(Sticky::table_policy).collect();
         let mut adopt = |settings| match settings {
             StickySettings::Cookie(policy) => Sticky::Cookie(Arc::new(policy)),
-            StickySettings::Source { ttl, max_entries, mask_v4, mask_v6, on_down } => {
-                let same = tables.iter().position(|table| table.masks() == (mask_v4, mask_v6));
+            StickySettings::Marked(policy) => Sticky::Marked(Arc::new(policy)),
+            StickySettings::Table(TableSettings { by, ttl, max_entries, on_down, on_return }) => {
+                let same = before.iter().position(|policy| policy.by == by);
                 let table = match same {
-                    Some(at) => Arc::clone(tables.remove(at)),
-                    None => Arc::new(SourceTable::new(mask_v4, mask_v6, ttl, max_entries)),
+                    Some(at) => Arc::clone(&before.remove(at).table),
+                    None => Arc::new(ClientTable::new(ttl, max_entries)),
                 };
-                Sticky::Source(SourcePolicy { ttl, max_entries, on_down, table })
+                Sticky::Table(TablePolicy { by, ttl, max_entries, on_down, on_return, table })
             }
         };
         settings.into_iter().map(&mut adopt).collect()

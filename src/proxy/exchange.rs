@@ -15,6 +15,7 @@ mod observed;
 mod rewrite;
 mod routing;
 mod split;
+mod stickiness;
 mod upgrade;
 mod waiting;
 

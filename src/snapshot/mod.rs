@@ -9,6 +9,7 @@ mod current;
 mod limits;
 mod rewrite;
 mod split;
+mod sticky;
 mod tcp;
 
 use std::collections::BTreeMap;
@@ -104,6 +105,8 @@ pub struct ListenerSnap {
     pub generation: u64,
     /// Every cookie name that is lbd's own: none of them reaches a server.
     pub sticky_cookies: Arc<[Arc<str>]>,
+    /// Cookies of applications whose marks no server may see.
+    pub marked_cookies: Arc<[Arc<crate::pool::MarkedCookie>]>,
     /// What the access log wants.
     pub access_log: Option<Arc<AccessLog>>,
     /// Sites by host.

@@ -26,7 +26,10 @@ pub use server::{
     SetWeight, Weight,
 };
 pub use status::{Api, ConfigSummary, Listener, Pool, PoolSummary, Role, Shutdown, Status};
-pub use sticky::{StickyCleared, StickyEntries, StickyEntry, StickyLookup, StickyTable};
+pub use sticky::{
+    StickyCleared, StickyEntries, StickyEntry, StickyImported, StickyLine, StickyLookup, StickyMove,
+    StickyMoved, StickyTable,
+};
 
 /// The version of the protocol that this library speaks.
 pub const API: &str = "1.0";

@@ -125,6 +125,7 @@ fn write_head(forward: &mut Forward<'_>) {
             drop: Names::Shared(&route.request_drop),
             keep: Names::Shared(&route.keep),
             strip_cookies: Names::Shared(&connection.listener.sticky_cookies),
+            unmark_cookies: &connection.listener.marked_cookies,
             framing: FramingLine::from(request.framing()),
             connection: if upgrading { ConnectionLine::Upgrade } else { ConnectionLine::None },
             extra: request_lines,

@@ -6,8 +6,8 @@ use std::task::Poll;
 
 use super::attempt::Answered;
 use super::forward::Forward;
-use super::{Next, Story};
-use crate::pool::{Acquired, SetCookie};
+use super::{Next, stickiness};
+use crate::pool::Acquired;
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
 use crate::proxy::head::{Known, KnownSet, ResponseFraming, Version};
@@ -38,14 +38,12 @@ pub(super) async fn run(
         (true, Version::Http10) => ConnectionLine::KeepAlive,
         (true, Version::Http11) | (_, Version::Http2) => ConnectionLine::None,
     };
-    write_head(
-        scratch,
-        story,
-        route,
-        (&delivery, line, answered.server.wire.via()),
-        set_cookie,
-        worker.date(),
-    );
+    let own = (&*pool.pool, &**lease.server(), &***route);
+    let Scratch { response, response_lines, .. } = &mut **scratch;
+    let replaced =
+        stickiness::settle(own, set_cookie, response, (story, worker.unix_seconds()), response_lines);
+    let lines = (&delivery, line, answered.server.wire.via());
+    write_head(scratch, route, lines, replaced, worker.date());
     let first_byte = story.began.elapsed();
     story.first_byte = Some(first_byte);
     story.status = scratch.response.status();
@@ -88,18 +86,12 @@ pub(super) async fn run(
 /// Serialises the answer's head for the client.
 fn write_head(
     scratch: &mut Scratch,
-    story: &Story,
     route: &RouteSnap,
     (delivery, line, via): (&Delivery, ConnectionLine, &[u8]),
-    set_cookie: Option<SetCookie>,
+    replaced: KnownSet,
     date: [u8; 29],
 ) {
     let Scratch { response, to_client, response_lines, .. } = scratch;
-    if let Some(cookie) = set_cookie {
-        response_lines.extend_from_slice(b"Set-Cookie: ");
-        cookie.write(story.client.https, response_lines);
-        response_lines.extend_from_slice(b"\r\n");
-    }
     if response.get_known(Known::Date).is_none() {
         // RFC 9110, section 6.6.1: who has a clock adds what the server left out.
         response_lines.extend_from_slice(b"Date: ");
@@ -111,7 +103,7 @@ fn write_head(
     write_response(
         response,
         &ResponsePlan {
-            drop_known: KnownSet::of(&[Known::Via]),
+            drop_known: KnownSet::of(&[Known::Via]).with(replaced),
             drop: Names::Shared(&route.response_drop),
             framing: delivery.framing,
             connection: line,

@@ -2,8 +2,7 @@
 
 use super::super::{NodeSpec, Type};
 use super::{
-    COUNT, FILE, PERCENT, PORT, TIME, TIME_0, TIME_OFF, TLS_VERSIONS, arg, int, int_off, node, one_of,
-    one_of_some, prop,
+    COUNT, FILE, PERCENT, PORT, TIME, TIME_0, TIME_OFF, TLS_VERSIONS, arg, int, int_off, node, one_of, prop,
 };
 
 #[rustfmt::skip] // one row, one property to a line
@@ -39,10 +38,13 @@ pub(super) const POOL: &[NodeSpec] = &[
         ]),
     node("sticky", &["pool"], "Keep a client on its server. Several: tried in order, first usable answer wins.")
         .peers("cookie, stick on", "sticky (Plus), ip_hash", "stateful_session")
-        .many().args(&[arg("by", one_of_some(&["cookie", "source-ip"], &["header", "learn"]))])
+        .many().args(&[arg("by", one_of(&["cookie", "source-ip", "header", "learn"]))])
         .props(&[
-            prop("name", Type::Token, "lbd-POOL").doc("the cookie's").peers("cookie", "sticky cookie (Plus)", "name"),
-            prop("mode", one_of_some(&["insert"], &["prefix", "suffix"]), "insert").doc("whose cookie").peers("cookie insert, cookie prefix", "", ""),
+            prop("name", Type::Token, "lbd-POOL").doc("of the cookie, header or parameter; only `cookie` with mode=insert has a default").peers("cookie", "sticky cookie (Plus)", "name"),
+            prop("mode", one_of(&["insert", "prefix", "suffix"]), "insert").doc("with cookie: a cookie of lbd's own, or a mark before or behind the value of the application's cookie").peers("cookie insert, cookie prefix", "sticky route (Plus)", ""),
+            prop("from", one_of(&["cookie", "header", "parameter"]), "cookie").doc("with learn: where answers and requests carry the application's session").peers("stick store-response", "sticky learn (Plus)", ""),
+            prop("param", Type::Token, "").doc("with mode=suffix and learn: a path or query parameter that carries the same value, e.g. jsessionid").without("the cookie alone").peers("stick on url_param", "sticky learn lookup= (Plus)", ""),
+            prop("max-age", TIME_OFF, "off").doc("how long browsers keep the cookie; off: until they close").peers("cookie attr", "sticky cookie expires= (Plus)", "ttl"),
             prop("path", Type::Path, "/").doc("the cookie's Path").peers("cookie attr", "sticky cookie path= (Plus)", "path"),
             prop("domain", Type::HostName, "").doc("the cookie's Domain").without("no Domain: this host alone").peers("cookie domain", "sticky cookie domain= (Plus)", ""),
             prop("secure", one_of(&["auto", "always", "never"]), "auto").doc("the cookie's Secure; auto: when the client came by https").peers("cookie secure", "sticky cookie secure (Plus)", ""),
@@ -51,11 +53,12 @@ pub(super) const POOL: &[NodeSpec] = &[
             prop("partitioned", Type::Bool, "#false").doc("the cookie's Partitioned (CHIPS)").peers("cookie attr", "", ""),
             prop("max-idle", TIME_OFF, "off").doc("a client that was away longer is balanced anew").peers("cookie maxidle", "", ""),
             prop("max-life", TIME_OFF, "off").doc("after this time a client is balanced anew").peers("cookie maxlife", "sticky cookie expires= (Plus)", "ttl"),
-            prop("ttl", TIME, "30m").doc("of an entry in the table since its last use").peers("stick-table expire", "", ""),
+            prop("ttl", TIME, "30m").doc("an entry's life after its last use; an open stream keeps it").peers("stick-table expire", "sticky learn timeout= (Plus)", ""),
             prop("max-entries", int(1, 100_000_000), "100000").doc("in the table; then the longest unused go").unit("entries").peers("stick-table size", "", ""),
             prop("mask-v4", int(1, 32), "32").doc("of the address that count; 24 keeps a whole /24 together").unit("bits").peers("ipmask", "", ""),
             prop("mask-v6", int(1, 128), "64").doc("of the address that count").unit("bits").peers("ipmask", "", ""),
             prop("on-down", one_of(&["redispatch", "fail"]), "redispatch").doc("the client's server is down: another one, or 503").peers("option redispatch", "", "strict"),
+            prop("on-return", one_of(&["stay", "home"]), "stay").doc("with source-ip and header: home: clients go where the names of the servers say as soon as that server is up, a new one included").peers("", "", ""),
         ]),
     node("health", &["pool"], "Active check. First argument: an http path, tcp, grpc (then perhaps a service) or websocket (then perhaps a path).")
         .peers("option httpchk", "health_check (Plus)", "health_checks")
