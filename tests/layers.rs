@@ -22,6 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("proxy", &["router", "pool", "limit", "snapshot", "observe", "config::model"]),
     ("health", &["pool", "snapshot", "observe"]),
     ("drain", &["pool", "snapshot", "observe"]),
+    ("discover", &["pool", "snapshot", "observe", "config::model"]),
     ("cluster", &["pool", "snapshot", "observe"]),
     ("reload", &["config", "tls", "snapshot", "proxy", "health", "observe"]),
     ("control", &["router", "pool", "snapshot", "reload", "drain", "observe"]),
@@ -29,8 +30,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "daemon",
         &[
-            "router", "observe", "config", "pool", "tls", "snapshot", "proxy", "health", "drain", "cluster",
-            "reload", "control", "admin",
+            "router", "observe", "config", "pool", "tls", "snapshot", "proxy", "health", "drain", "discover",
+            "cluster", "reload", "control", "admin",
         ],
     ),
     ("cli", &["config", "router", "tls", "reload", "daemon"]),
@@ -53,6 +54,7 @@ const NEVER: &[(&str, &str, &[&str])] = &[
     ("proxy", "lbctl", &[]),
     ("health", "lbctl", &[]),
     ("drain", "lbctl", &[]),
+    ("discover", "lbctl", &[]),
     ("reload", "lbctl", &[]),
 ];
 
@@ -60,6 +62,7 @@ const NEVER: &[(&str, &str, &[&str])] = &[
 const SPAWNERS: &[&str] = &[
     "src/daemon",                    // owns every task and thread
     "src/health",                    // the reconciler owns the checkers
+    "src/discover",                  // the registry owns the questions
     "src/proxy/accept.rs",           // the accept loop owns the connections
     "src/proxy/http2/connection.rs", // a connection owns the exchanges of its streams
     "src/proxy/worker.rs",           // and what is left of them at the end

@@ -22,6 +22,7 @@ use tracing::{error, info, warn};
 
 use crate::config::render;
 use crate::config::source::FsLoader;
+use crate::discover::Discovery;
 use crate::drain::Drains;
 use crate::observe::Events;
 use crate::pool::KeyRing;
@@ -33,7 +34,7 @@ use crate::snapshot::Current;
 
 use control_face::ControlFace;
 use sockets::Sockets;
-use steering::Steering;
+use steering::{Helm, Steering};
 
 /// What `lbd run` was told.
 #[derive(Debug, Clone)]
@@ -149,12 +150,14 @@ async fn steer(options: Options) -> Ended {
     let count = workers.orders.len();
     let drains = Drains::new(Arc::clone(&events));
     let sockets = Sockets::new(Arc::clone(&events), current.clone());
+    let discovery = Discovery::new(Arc::clone(&events));
     let steering = Steering::new(
         current.clone(),
         keys,
         Listeners::new(workers.orders.clone()),
         Rc::clone(&sockets),
         Arc::clone(&drains),
+        Rc::clone(&discovery),
         Arc::clone(&events),
         log.clone(),
         count,
@@ -162,6 +165,7 @@ async fn steer(options: Options) -> Ended {
     )
     .in_zone(options.zone.as_deref().map(Arc::from));
     let bound = steering.bound();
+    let helm = Helm(Rc::new(steering.into()));
     let reload_options = crate::reload::Options {
         main: options.config.clone(),
         state_dir: options.state_dir.clone(),
@@ -169,10 +173,19 @@ async fn steer(options: Options) -> Ended {
         timing: Timing::default(),
     };
     let load: crate::reload::Load = Arc::new(crate::config::load);
-    let (mut reloader, handle) = Reloader::new(reload_options, load, Arc::new(FsLoader), steering, events);
+    let (mut reloader, handle) =
+        Reloader::new(reload_options, load, Arc::new(FsLoader), helm.clone(), events);
     let (stop, stopping) = watch::channel(None);
     let (face_current, main) = (current.clone(), options.config.clone());
-    let face = ControlFace::new(face_current, handle.clone(), main, bound, count, Rc::new(stop));
+    let face = ControlFace::new(
+        face_current,
+        handle.clone(),
+        main,
+        bound,
+        Rc::clone(&discovery),
+        count,
+        Rc::new(stop),
+    );
     sockets.attach(Rc::clone(&face), Arc::clone(&drains), handle.clone());
     match reloader.boot().await {
         Ok(applied) => {
@@ -188,6 +201,7 @@ async fn steer(options: Options) -> Ended {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tokio::task::spawn_local(drains.run());
     tokio::task::spawn_local(reloader.run());
+    tokio::task::spawn_local(helm.follow(discovery));
     tokio::task::spawn_local(forget_the_idle(current));
     tokio::task::spawn_local(ControlFace::keep_texts(face, handle.clone()));
     let deadline = signals.obey(&handle, &log, stopping).await;

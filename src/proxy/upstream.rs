@@ -39,6 +39,8 @@ pub(crate) struct Connection {
     /// Whether it carried a request before: a close before any answer is then no failure of the server.
     pub(crate) reused: bool,
     uses: u32,
+    /// Where it leads.
+    address: SocketAddr,
     /// Whom its PROXY header names: it serves nobody else.
     behalf: Option<Behalf>,
 }
@@ -80,6 +82,7 @@ impl Upstreams {
         let shelf = shelves.get_mut(&key(server))?;
         while let Some(mut idle) = shelf.last_for(spec.send_proxy.map(|_| *behalf)) {
             if Arc::ptr_eq(&idle.spec, spec)
+                && server.is_at(idle.connection.address.ip())
                 && idle.connection.is_quiet()
                 && !(certain && idle.connection.has_news())
             {
@@ -179,7 +182,7 @@ impl Connection {
         let stream = match &spec.tls {
             None => Stream::Plain(tcp),
             Some(tls) => {
-                let name = tls.name_for(&server.host).ok_or(Failure::TlsToServer)?;
+                let name = tls.name_for(&server.known_as()).ok_or(Failure::TlsToServer)?;
                 let connector = tokio_rustls::TlsConnector::from(Arc::clone(&tls.config));
                 let stream = connector.connect(name, tcp).await.map_err(|error| {
                     tracing::warn!(pool = %server.pool, server = %server.name, %address, %error, "tls to server failed");
@@ -188,7 +191,7 @@ impl Connection {
                 Stream::Connected(Box::new(stream))
             }
         };
-        Ok(Self { stream, reused: false, uses: 0, behalf: spec.send_proxy.map(|_| *behalf) })
+        Ok(Self { stream, reused: false, uses: 0, address, behalf: spec.send_proxy.map(|_| *behalf) })
     }
 
     /// Counts a request sent on it.

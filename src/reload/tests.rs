@@ -119,6 +119,7 @@ fn model(nodes: &[Node]) -> Model {
     let pool = Pool {
         name: "app".into(),
         servers: named("server").map(server).collect(),
+        discover: Vec::new(),
         balance: Balance::RoundRobin,
         sticky: Vec::new(),
         health: None,
@@ -148,6 +149,7 @@ fn model(nodes: &[Node]) -> Model {
         },
         log: Log { level: Level::Info, json: false, access: None },
         lint: crate::config::model::LintSettings::default(),
+        resolver: crate::config::model::Resolver::default(),
         reload: Reload {
             watch: named("watch-not").next().is_none(),
             settle: Duration::from_millis(100),

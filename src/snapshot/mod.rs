@@ -5,6 +5,7 @@
 
 mod compile;
 mod current;
+mod discovered;
 mod limits;
 mod rewrite;
 mod split;
@@ -23,6 +24,7 @@ use ipnet::IpNet;
 pub use crate::tls::CertificateFacts;
 pub use compile::{CLIENT_CERTIFICATE_FIELDS, Context, compile};
 pub use current::{Current, Reader};
+pub use discovered::Discovered;
 pub use limits::{LimitSnap, Limiters};
 pub use rewrite::RewriteSnap;
 pub use split::{BranchSnap, Chosen, SplitSnap};

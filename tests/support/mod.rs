@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) mod client;
 pub(crate) mod daemon;
+pub(crate) mod dns;
 pub(crate) mod http2;
 pub(crate) mod message;
 pub(crate) mod origin;
@@ -15,6 +16,7 @@ pub(crate) mod websocket;
 
 pub(crate) use client::Client;
 pub(crate) use daemon::Daemon;
+pub(crate) use dns::Dns;
 pub(crate) use message::{Message, Tail};
 pub(crate) use origin::{After, Origin, Wire};
 

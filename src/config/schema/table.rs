@@ -198,9 +198,12 @@ pub static SCHEMA: &[NodeSpec] = &[
             prop("max-connections", int_off(1, COUNT), "off").doc("connections in use, long-lived streams included"), prop("health-port", PORT, ""),
             prop("zone", Type::Name, "").doc("preferred by an lbd that runs with the same --zone"),
         ]),
-    node("discover", &["pool"], "Take servers from DNS (A/AAAA or SRV), named by address.").later()
-        .many().args(&[arg("source", Type::Upstream)])
-        .props(&[prop("kind", one_of(&["a", "srv"]), "a"), prop("refresh", TIME, "30s"), prop("on-failure", one_of(&["keep-last", "empty"]), "keep-last")]),
+    node("discover", &["pool"], "Take servers from DNS: `name:port` (A, AAAA), or a service (SRV: ports, weights, and as backups all but the lowest priority). They are named by address and port, and come and go without a reload.")
+        .many().args(&[arg("source", Type::Text)])
+        .props(&[
+            prop("kind", one_of(&["a", "srv"]), "a"), prop("refresh", TIME, "resolver's").doc("asked again after this long, or when the answer's TTL ends (1s or more)"),
+            prop("on-failure", one_of(&["keep-last", "empty"]), "keep-last").doc("which servers are left when the name has no answer"),
+        ]),
     node("balance", &["pool"], "Which server gets a request that is not sticky.")
         .args(&[arg("policy", one_of(&["round-robin", "least-requests", "least-connections", "p2c", "ewma", "random", "hash"]))])
         .props(&[
@@ -279,8 +282,13 @@ pub static SCHEMA: &[NodeSpec] = &[
             prop("watch", Type::Bool, "#true"), prop("settle", TIME_0, "100ms"), prop("poll", TIME, "2s"), prop("history", int(0, 1000), "20"),
             prop("max-removal", Type::Percent { off: true }, "off").doc("refuse an unattended reload that removes more of the routes or servers than this"),
         ]),
-    node("resolver", &["root"], "DNS used for server names and discover.").later()
-        .props(&[prop("refresh", TIME, "30s"), prop("prefer", one_of(&["v4", "v6", "any"]), "any")]),
+    node("resolver", &["root"], "DNS used for server names and discover. /etc/hosts comes first; then those of /etc/resolv.conf are asked, or those named here.")
+        .props(&[
+            prop("refresh", TIME, "30s").doc("names are asked for again after this long, or when the answer's TTL ends (1s or more)"),
+            prop("prefer", one_of(&["v4", "v6", "any"]), "any").doc("of a name with both kinds of addresses the others are not used"),
+        ]),
+    node("nameserver", &["resolver"], "Ask these instead (IP addresses, port 53 unless said); names are then whole, without a search list.")
+        .args(&[arg("address", Type::Text).rep()]),
     // ---- lint
     node("lint", &["root"], "Rules for this configuration.")
         .props(&[
