@@ -9,6 +9,7 @@ mod limits;
 mod log;
 mod sockets;
 mod steering;
+mod wishes;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -35,6 +36,7 @@ use crate::snapshot::Current;
 use control_face::ControlFace;
 use sockets::Sockets;
 use steering::{Helm, Steering};
+use wishes::Keeper;
 
 /// What `lbd run` was told.
 #[derive(Debug, Clone)]
@@ -151,9 +153,12 @@ async fn steer(options: Options) -> Ended {
     let drains = Drains::new(Arc::clone(&events));
     let sockets = Sockets::new(Arc::clone(&events), current.clone());
     let discovery = Discovery::new(Arc::clone(&events));
+    let state_dir = options.state_dir.as_deref();
+    let keeper = Keeper::open(state_dir, current.clone(), Arc::clone(&events), Arc::clone(&drains));
     let steering = Steering::new(
         current.clone(),
         keys,
+        Rc::clone(&keeper),
         Listeners::new(workers.orders.clone()),
         Rc::clone(&sockets),
         Arc::clone(&drains),
@@ -176,16 +181,8 @@ async fn steer(options: Options) -> Ended {
     let (mut reloader, handle) =
         Reloader::new(reload_options, load, Arc::new(FsLoader), helm.clone(), events);
     let (stop, stopping) = watch::channel(None);
-    let (face_current, main) = (current.clone(), options.config.clone());
-    let face = ControlFace::new(
-        face_current,
-        handle.clone(),
-        main,
-        bound,
-        Rc::clone(&discovery),
-        count,
-        Rc::new(stop),
-    );
+    let (face_current, main, names) = (current.clone(), options.config.clone(), Rc::clone(&discovery));
+    let face = ControlFace::new(face_current, handle.clone(), main, bound, names, count, Rc::new(stop));
     sockets.attach(Rc::clone(&face), Arc::clone(&drains), handle.clone());
     match reloader.boot().await {
         Ok(applied) => {
@@ -202,10 +199,12 @@ async fn steer(options: Options) -> Ended {
     tokio::task::spawn_local(drains.run());
     tokio::task::spawn_local(reloader.run());
     tokio::task::spawn_local(helm.follow(discovery));
+    tokio::task::spawn_local(Rc::clone(&keeper).run());
     tokio::task::spawn_local(forget_the_idle(current));
     tokio::task::spawn_local(ControlFace::keep_texts(face, handle.clone()));
     let deadline = signals.obey(&handle, &log, stopping).await;
     let ended = stop_in_order(&workers, &sockets, &mut signals, deadline).await;
+    keeper.close();
     log.finish(LOG_PATIENCE);
     ended
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tracing::error;
 
 use super::sockets::Sockets;
+use super::wishes::Keeper;
 use super::{Shared, limits, log};
 use crate::config::diagnostic::{Diagnostic, Report, Severity};
 use crate::config::model::{AccessTarget, Model};
@@ -34,6 +35,7 @@ struct Running {
 pub(super) struct Steering {
     current: Current,
     keys: Arc<KeyRing>,
+    keeper: Rc<Keeper>,
     listeners: Shared<Listeners>,
     sockets: Rc<Sockets>,
     checkers: Checkers,
@@ -54,6 +56,7 @@ impl Steering {
     pub(super) fn new(
         current: Current,
         keys: Arc<KeyRing>,
+        keeper: Rc<Keeper>,
         listeners: Listeners,
         sockets: Rc<Sockets>,
         drains: Arc<Drains>,
@@ -66,6 +69,7 @@ impl Steering {
         Self {
             current,
             keys,
+            keeper,
             listeners: Rc::new(listeners.into()),
             sockets,
             checkers: Checkers::new(Arc::clone(&events)),
@@ -143,7 +147,7 @@ impl Steering {
             self.access_target = target;
         }
         self.events.set_generation(generation);
-        self.publish(next, &snapshot);
+        self.publish(next, &previous, &snapshot);
         self.listeners.borrow_mut().commit(prepared, &snapshot);
         self.sockets.commit(sockets);
         self.let_go(&previous, &snapshot, "the server was removed from the configuration");
@@ -164,7 +168,7 @@ impl Steering {
         match self.compile(&next, &previous) {
             Ok(snapshot) => {
                 let snapshot = Arc::new(Snapshot { since: previous.since, ..snapshot });
-                self.publish(next, &snapshot);
+                self.publish(next, &previous, &snapshot);
                 self.let_go(&previous, &snapshot, "its name no longer leads to it");
                 self.discovery.tell(&previous, &snapshot);
             }
@@ -189,7 +193,9 @@ impl Steering {
         compile(&next.model, &context)
     }
 
-    fn publish(&mut self, next: Running, snapshot: &Arc<Snapshot>) {
+    fn publish(&mut self, next: Running, previous: &Snapshot, snapshot: &Arc<Snapshot>) {
+        // Before anybody can be sent anywhere.
+        self.keeper.turn(previous, snapshot);
         self.checkers.reconcile(snapshot.pools.values().map(|pool| &*pool.pool));
         self.discovery.reconcile(&next.model, snapshot);
         self.current.publish(Arc::clone(snapshot));
