@@ -8,7 +8,7 @@ use super::super::reader::{Block, Reader};
 use super::super::values::typed::Typed;
 use super::super::values::{Invalid, host_or_name, upstream_address};
 
-/// Every `discover` of a pool; `refresh` is the resolver's.
+/// Every `discover` of a pool, sorted by name; `refresh` is the resolver's.
 pub(crate) fn read(pool: Block<'_>, refresh: Duration) -> Vec<Discover> {
     let mut found: Vec<Discover> = Vec::new();
     for r in pool.all("discover") {
@@ -21,6 +21,7 @@ pub(crate) fn read(pool: Block<'_>, refresh: Duration) -> Vec<Discover> {
         }
         found.push(discover);
     }
+    found.sort_by(|a, b| (&a.name, a.kind).cmp(&(&b.name, b.kind)));
     found
 }
 
@@ -67,6 +68,25 @@ fn service(text: &str) -> Result<(String, DiscoverKind), Invalid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::testing::{errors, warnings};
+
+    #[test]
+    fn what_cannot_be_discovered_is_said_where_it_stands() {
+        let pool = |text: &str| format!("pool p {{ health tcp; {text}; }}\nroute \"/p\" pool=p\n");
+        errors(&pool("discover \"app.test:80\""), &[]);
+        errors(&pool("discover \"10.0.0.1:80\""), &["LB102 4"]);
+        errors(&pool("discover \"app.test:80\" kind=srv"), &["LB102 4"]);
+        errors(&pool("discover \"app.test:80\"; discover \"app.test:80\""), &["LB106 4"]);
+        errors(&pool("discover \"app.test:80\"; discover \"app.test:81\""), &[]);
+        errors("resolver { nameserver \"10.0.0.2\" \"dns.test\"; }", &["LB102 4"]);
+    }
+
+    #[test]
+    fn servers_from_dns_want_a_check() {
+        let pool = |check| format!("pool p {{ discover \"app.test:80\"; {check}}}\nroute \"/p\" pool=p\n");
+        warnings(&pool(""), &["LB301 4"]);
+        warnings(&pool("health tcp; "), &[]);
+    }
 
     #[test]
     fn a_source_is_a_name_with_a_port_or_a_service_without() {

@@ -13,7 +13,7 @@ pub struct Pool {
     pub name: Name,
     /// Servers, sorted by name.
     pub servers: Vec<Server>,
-    /// Names of DNS that lead to more of them.
+    /// Names of DNS that lead to more of them, sorted.
     pub discover: Vec<Discover>,
     /// Who gets what is not sticky.
     pub balance: Balance,
