@@ -7,6 +7,7 @@
 mod certificates;
 mod checks;
 mod control;
+mod discovery;
 mod docs;
 mod edges;
 mod formatting;

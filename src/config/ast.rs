@@ -5,6 +5,7 @@
 
 pub(crate) mod balance;
 pub(crate) mod control;
+mod discover;
 pub(crate) mod error_page;
 pub(crate) mod headers;
 pub(crate) mod health;
@@ -18,6 +19,7 @@ pub(crate) mod pool;
 mod protocols;
 mod rate_limit;
 pub(crate) mod reload;
+pub(crate) mod resolver;
 mod rewrite;
 pub(crate) mod route;
 pub(crate) mod server;

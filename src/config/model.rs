@@ -47,6 +47,8 @@ pub struct Model {
     pub log: Log,
     /// How files are watched.
     pub reload: Reload,
+    /// How names are asked for.
+    pub resolver: Resolver,
     /// What the rules that look at certificates and other files need to know.
     pub lint: LintSettings,
 }

@@ -112,6 +112,14 @@ impl World for Fake {
         [certificate("api", "api.test"), certificate("www", "www.test")].into()
     }
 
+    fn unresolved(&self) -> Vec<UnresolvedFacts> {
+        if !self.broken.get() {
+            return Vec::new();
+        }
+        let (name, reason) = ("app.test".into(), "no such name".into());
+        vec![UnresolvedFacts { name, kind: "a", reason, since: SystemTime::now(), known: 2 }]
+    }
+
     fn routes(&self) -> Vec<RouteFacts> {
         let route = |name: &str, place: &str| RouteFacts {
             name: name.into(),

@@ -26,6 +26,8 @@ pub trait World: 'static {
     fn listeners(&self) -> Vec<ListenerFacts>;
     /// The certificates that the present snapshot shows, by name.
     fn certificates(&self) -> Arc<[CertificateFacts]>;
+    /// Names of servers that have no answer now.
+    fn unresolved(&self) -> Vec<UnresolvedFacts>;
     /// Every route of every site, in the order of the file.
     fn routes(&self) -> Vec<RouteFacts>;
     /// Where a request would go, and why. `Err` holds a sentence that says what is wrong with the question.
@@ -59,6 +61,21 @@ pub struct ListenerFacts {
     pub connections: u64,
     /// Client connections since the listener opened.
     pub accepted: u64,
+}
+
+/// A name that has no answer.
+#[derive(Clone, Debug)]
+pub struct UnresolvedFacts {
+    /// The name.
+    pub name: String,
+    /// `a` or `srv`.
+    pub kind: &'static str,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: SystemTime,
+    /// Addresses of the last answer; 0 when there never was one.
+    pub known: usize,
 }
 
 /// One route as the file means it.

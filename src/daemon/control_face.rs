@@ -18,8 +18,9 @@ use crate::config::source::Sources;
 use crate::control::World;
 use crate::control::world::{
     ConfigFacts, ConfigFile, ExplainAsk, Explained, FindingFacts, GenerationFacts, ListenerFacts,
-    LocalFuture, ProbeFacts, Reloaded, ReportFacts, RouteFacts,
+    LocalFuture, ProbeFacts, Reloaded, ReportFacts, RouteFacts, UnresolvedFacts,
 };
+use crate::discover::Discovery;
 use crate::health::{ProbeReport, check_once};
 use crate::pool::{CheckSpec, Outcome, Pool, ProbeKind};
 use crate::proxy::listeners::Listeners;
@@ -32,6 +33,7 @@ pub(super) struct ControlFace {
     reload: ReloadHandle,
     main: PathBuf,
     bound: Shared<Listeners>,
+    discovery: Rc<Discovery>,
     workers: usize,
     stop: Rc<watch::Sender<Option<Duration>>>,
     /// The texts of the running generation.
@@ -44,10 +46,11 @@ impl ControlFace {
         reload: ReloadHandle,
         main: PathBuf,
         bound: Shared<Listeners>,
+        discovery: Rc<Discovery>,
         workers: usize,
         stop: Rc<watch::Sender<Option<Duration>>>,
     ) -> Rc<Self> {
-        Rc::new(Self { current, reload, main, bound, workers, stop, running: RefCell::default() })
+        Rc::new(Self { current, reload, main, bound, discovery, workers, stop, running: RefCell::default() })
     }
 
     /// Keeps the texts of whatever generation runs. Ends with the reloader.
@@ -95,6 +98,17 @@ impl World for ControlFace {
 
     fn certificates(&self) -> Arc<[CertificateFacts]> {
         Arc::clone(&self.current.load().certificates)
+    }
+
+    fn unresolved(&self) -> Vec<UnresolvedFacts> {
+        let facts = |name: crate::discover::Unresolved| UnresolvedFacts {
+            name: name.name.to_string(),
+            kind: name.kind,
+            reason: name.reason,
+            since: name.since,
+            known: name.known,
+        };
+        self.discovery.unresolved().into_iter().map(facts).collect()
     }
 
     fn routes(&self) -> Vec<RouteFacts> {

@@ -24,6 +24,7 @@ use tracing::{error, info, warn};
 
 use crate::config::render;
 use crate::config::source::FsLoader;
+use crate::discover::Discovery;
 use crate::drain::Drains;
 use crate::observe::Events;
 use crate::pool::KeyRing;
@@ -35,7 +36,7 @@ use crate::snapshot::Current;
 
 use control_face::ControlFace;
 use sockets::Sockets;
-use steering::Steering;
+use steering::{Helm, Steering};
 use wishes::Keeper;
 
 /// What `lbd run` was told.
@@ -152,6 +153,7 @@ async fn steer(options: Options) -> Ended {
     let count = workers.orders.len();
     let drains = Drains::new(Arc::clone(&events));
     let sockets = Sockets::new(Arc::clone(&events), current.clone());
+    let discovery = Discovery::new(Arc::clone(&events));
     let state_dir = options.state_dir.as_deref();
     let keeper = Keeper::open(state_dir, current.clone(), Arc::clone(&events), Arc::clone(&drains));
     let steering = Steering::new(
@@ -161,6 +163,7 @@ async fn steer(options: Options) -> Ended {
         Listeners::new(workers.orders.clone()),
         Rc::clone(&sockets),
         Arc::clone(&drains),
+        Rc::clone(&discovery),
         Arc::clone(&events),
         log.clone(),
         count,
@@ -169,6 +172,7 @@ async fn steer(options: Options) -> Ended {
     .in_zone(options.zone.as_deref().map(Arc::from))
     .remembering(memory::load(options.state_dir.as_deref()));
     let bound = steering.bound();
+    let helm = Helm(Rc::new(steering.into()));
     let reload_options = crate::reload::Options {
         main: options.config.clone(),
         state_dir: options.state_dir.clone(),
@@ -176,10 +180,11 @@ async fn steer(options: Options) -> Ended {
         timing: Timing::default(),
     };
     let load: crate::reload::Load = Arc::new(crate::config::load);
-    let (mut reloader, handle) = Reloader::new(reload_options, load, Arc::new(FsLoader), steering, events);
+    let (mut reloader, handle) =
+        Reloader::new(reload_options, load, Arc::new(FsLoader), helm.clone(), events);
     let (stop, stopping) = watch::channel(None);
-    let (face_current, main) = (current.clone(), options.config.clone());
-    let face = ControlFace::new(face_current, handle.clone(), main, bound, count, Rc::new(stop));
+    let (face_current, main, names) = (current.clone(), options.config.clone(), Rc::clone(&discovery));
+    let face = ControlFace::new(face_current, handle.clone(), main, bound, names, count, Rc::new(stop));
     sockets.attach(Rc::clone(&face), Arc::clone(&drains), handle.clone());
     match reloader.boot().await {
         Ok(applied) => {
@@ -195,6 +200,7 @@ async fn steer(options: Options) -> Ended {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tokio::task::spawn_local(drains.run());
     tokio::task::spawn_local(reloader.run());
+    tokio::task::spawn_local(helm.follow(discovery));
     tokio::task::spawn_local(Rc::clone(&keeper).run());
     tokio::task::spawn_local(memory::run(current.clone(), options.state_dir.clone()));
     tokio::task::spawn_local(ControlFace::keep_texts(face, handle.clone()));

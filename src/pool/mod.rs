@@ -36,7 +36,7 @@ pub use overload::{Overload, QueuePolicy, ServerLimits};
 pub use passive::{Ejection, PassiveSpec, Seen};
 pub use pool::{DrainPolicy, Member, Pool, PoolSettings, ServerSettings, StickySettings, TableSettings};
 pub use queue::{Place, Queue, Turn};
-pub use server::{Eligibility, HealthView, LastCheck, Server, ServerId, Why};
+pub use server::{Eligibility, HealthView, LastCheck, Origin, Server, ServerId, Why};
 pub use sessions::{Closing, Session, SessionKind, Sessions};
 pub use sticky::{
     ClientEntry, ClientKey, ClientTable, CookiePolicy, Hold, KeyRing, LearnFrom, MarkedCookie, OnDown,

@@ -12,7 +12,7 @@ use super::balance::{BalanceKind, Balancer, Tier};
 use super::check::CheckSpec;
 use super::overload::{Overload, ServerLimits};
 use super::queue::Queue;
-use super::server::{Eligibility, Identity, Server, ServerId};
+use super::server::{Eligibility, Identity, Origin, Server, ServerId};
 use super::sticky::{
     ClientKey, ClientTable, CookiePolicy, MarkedCookie, OnDown, OnReturn, Sticky, TablePolicy,
 };
@@ -37,8 +37,8 @@ pub struct PoolSettings {
     pub overload: Overload,
 }
 
-/// A server, as written.
-#[derive(Debug, Clone)]
+/// A server, as written or found.
+#[derive(Debug, Clone, PartialEq)]
 pub struct ServerSettings {
     /// Its name: its identity for cookies, drains, tables.
     pub name: Arc<str>,
@@ -54,6 +54,8 @@ pub struct ServerSettings {
     pub health_port: Option<u16>,
     /// What it takes, and where it stands.
     pub limits: ServerLimits,
+    /// How it was found; none when the file names it.
+    pub origin: Option<Arc<Origin>>,
 }
 
 /// A way to keep a client on its server, as written.
@@ -110,6 +112,8 @@ pub struct Member {
     pub health_port: Option<u16>,
     /// What it takes, and where it stands.
     pub limits: ServerLimits,
+    /// How it was found; none when the file names it.
+    pub origin: Option<Arc<Origin>>,
 }
 
 impl Member {
@@ -207,6 +211,7 @@ impl Pool {
     pub fn commit(&self) {
         for member in &self.members {
             member.server.apply_check(self.check.as_ref());
+            member.server.set_origin(member.origin.clone());
         }
         self.commit_limits();
         for server in &self.leaving {
@@ -272,7 +277,7 @@ struct Adopt<'a> {
 
 impl Adopt<'_> {
     fn member(&self, settings: ServerSettings) -> Member {
-        let ServerSettings { name, host, port, weight, backup, health_port, limits } = settings;
+        let ServerSettings { name, host, port, weight, backup, health_port, limits, origin } = settings;
         let namesake =
             self.previous.and_then(|pool| pool.by_id(ServerId::of(&name))).map(|member| &member.server);
         let before = namesake.into_iter().chain(self.previous.iter().flat_map(|pool| &pool.leaving));
@@ -290,7 +295,7 @@ impl Adopt<'_> {
                 port,
             }),
         };
-        Member { server, weight, backup, health_port, limits }
+        Member { server, weight, backup, health_port, limits, origin }
     }
 
     /// Who joins a pool that serves already starts slowly; at first all are equal.

@@ -25,6 +25,7 @@ pub(crate) fn settings(servers: &[&str]) -> PoolSettings {
             backup,
             health_port: None,
             limits: ServerLimits::default(),
+            origin: None,
         }
     };
     PoolSettings {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::discovered::{Discovered, servers};
 use super::limits::{self, Limiters};
 use super::sticky;
 use super::{
@@ -36,6 +37,8 @@ pub struct Context<'a> {
     pub workers: usize,
     /// Where this process stands.
     pub zone: Option<&'a Arc<str>>,
+    /// Servers that the file does not name.
+    pub discovered: &'a Discovered,
 }
 
 /// Compiles a model. Fails only on what the model's own checks should have found.
@@ -289,7 +292,7 @@ fn compile_pool(pool: &model::Pool, context: &Context<'_>, report: &mut Report) 
     };
     let settings = PoolSettings {
         name: Arc::clone(&pool.name),
-        servers: pool.servers.iter().map(server).collect(),
+        servers: servers(pool, context.discovered),
         balance: balance(&pool.balance),
         sticky: pool.sticky.iter().map(|one| sticky::compile(one, context.keys)).collect(),
         check: match &pool.health {
@@ -320,7 +323,7 @@ fn compile_pool(pool: &model::Pool, context: &Context<'_>, report: &mut Report) 
     })
 }
 
-fn server(server: &model::Server) -> ServerSettings {
+pub(super) fn server(server: &model::Server) -> ServerSettings {
     ServerSettings {
         name: Arc::clone(&server.name),
         host: Arc::clone(&server.host),
@@ -333,6 +336,7 @@ fn server(server: &model::Server) -> ServerSettings {
             max_connections: server.max_connections,
             zone: server.zone.clone(),
         },
+        origin: None,
     }
 }
 

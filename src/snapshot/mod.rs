@@ -6,6 +6,7 @@
 mod compile;
 mod connect;
 mod current;
+mod discovered;
 mod limits;
 mod rewrite;
 mod split;
@@ -26,6 +27,7 @@ pub use crate::tls::CertificateFacts;
 pub use compile::{CLIENT_CERTIFICATE_FIELDS, Context, compile};
 pub use connect::ConnectSpec;
 pub use current::{Current, Reader};
+pub use discovered::Discovered;
 pub use limits::{LimitSnap, Limiters};
 pub use rewrite::RewriteSnap;
 pub use split::{BranchSnap, Chosen, SplitSnap};

@@ -25,7 +25,7 @@ pub use server::{
     Admin, AdminState, Changed, DrainSticky, Effect, Health, HealthState, Probe, Server, Session, SetAdmin,
     SetWeight, Weight,
 };
-pub use status::{Api, ConfigSummary, Listener, Pool, PoolSummary, Role, Shutdown, Status};
+pub use status::{Api, ConfigSummary, Listener, Pool, PoolSummary, Role, Shutdown, Status, Unresolved};
 pub use sticky::{
     StickyCleared, StickyEntries, StickyEntry, StickyImported, StickyLine, StickyLookup, StickyMove,
     StickyMoved, StickyTable,

@@ -53,9 +53,27 @@ pub struct Status {
     pub listeners: Vec<Listener>,
     /// Pools, by name.
     pub pools: Vec<PoolSummary>,
+    /// Names of servers that have no answer of DNS.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unresolved: Vec<Unresolved>,
     /// Drains that go on.
     #[serde(default)]
     pub operations: Vec<Operation>,
+}
+
+/// A name that has no answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Unresolved {
+    /// The name.
+    pub name: String,
+    /// `a` or `srv`.
+    pub kind: String,
+    /// Why.
+    pub reason: String,
+    /// For how long.
+    pub since_ms: u64,
+    /// Addresses of the last answer; 0 when there never was one.
+    pub known: u64,
 }
 
 /// Which configuration runs, in short.

@@ -13,6 +13,8 @@ pub struct Pool {
     pub name: Name,
     /// Servers, sorted by name.
     pub servers: Vec<Server>,
+    /// Names of DNS that lead to more of them, sorted.
+    pub discover: Vec<Discover>,
     /// Who gets what is not sticky.
     pub balance: Balance,
     /// Ways to keep a client on its server, in the order they are tried.
@@ -62,6 +64,40 @@ pub struct Server {
     pub zone: Option<Name>,
     /// Where it was written.
     pub place: Place,
+}
+
+/// `discover`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discover {
+    /// The name that is asked for.
+    pub name: Name,
+    /// What of it.
+    pub kind: DiscoverKind,
+    /// Between two questions, unless the answer says that it holds for less.
+    pub refresh: Duration,
+    /// When there is no answer.
+    pub on_failure: OnFailure,
+}
+
+/// What is asked of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DiscoverKind {
+    /// Its addresses (A, AAAA).
+    Address {
+        /// The port of each.
+        port: u16,
+    },
+    /// Its services (SRV): hosts with ports, weights, priorities.
+    Service,
+}
+
+/// What becomes of discovered servers when a name has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// Those of the last answer stay.
+    KeepLast,
+    /// None are left.
+    Empty,
 }
 
 /// `balance`.

@@ -20,7 +20,8 @@ pub(super) fn resolve(cx: &Cx<'_>, written: &Written<'_>) -> BTreeMap<Name, Pool
             );
             continue;
         }
-        if !pool.servers.is_empty() && pool.servers.iter().all(|s| s.weight == 0) {
+        if pool.discover.is_empty() && !pool.servers.is_empty() && pool.servers.iter().all(|s| s.weight == 0)
+        {
             let error = Diagnostic::error(
                 "LB303",
                 reader.span(),

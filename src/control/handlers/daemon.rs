@@ -34,6 +34,7 @@ pub(in crate::control) fn status(context: &ControlContext) -> Outcome {
         config: view::config_summary(&context.world.config()),
         listeners: context.world.listeners().iter().map(view::listener).collect(),
         pools: pools.iter().map(|pool| super::pools::summary(context, pool)).collect(),
+        unresolved: context.world.unresolved().iter().map(view::unresolved).collect(),
         operations: drains.iter().map(|drain| view::operation(drain, &drain.progress())).collect(),
     })
 }

@@ -33,11 +33,14 @@ fn status_is_one_screen_of_everything() {
         assert_eq!(status.pools[0].notable[0].health.reason.as_deref(), Some("connect refused"));
         assert_eq!((status.listeners[0].connections, status.listeners[0].tls), (3, true));
         assert_eq!(status.config.rejected, None);
+        assert_eq!(status.unresolved, []);
         assert_eq!(status.config.warnings[0].code, "LB603");
         daemon.world.broken.set(true);
         let status: Status = daemon.get("/v1/status").await;
         let rejected = status.config.rejected.expect("the files are broken");
         assert_eq!((rejected.attempts, rejected.first.unwrap().code.as_str()), (3, "LB103"));
+        let names: Vec<_> = status.unresolved.iter().map(|name| (name.name.as_str(), name.known)).collect();
+        assert_eq!(names, [("app.test", 2)]);
     });
 }
 

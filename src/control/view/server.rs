@@ -57,6 +57,7 @@ pub(in super::super) fn member(pool: &Pool, member: &Member) -> wire::Server {
         name: server.name.to_string(),
         address: address(server),
         endpoint: endpoint(server),
+        origin: member.origin.as_ref().map(|origin| origin.source.to_string()),
         admin: admin(&server.admin.get()),
         health: health(server),
         eligible: eligible.to_owned(),

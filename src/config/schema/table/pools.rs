@@ -21,12 +21,12 @@ pub(super) const POOL: &[NodeSpec] = &[
             prop("health-port", PORT, "").doc("that its checks go to").unit("port").without("the port of `health`, else the server's").peers("port", "health_check port= (Plus)", "port_value"),
             prop("zone", Type::Name, "").doc("preferred by an lbd that runs with the same --zone").without("in every zone").peers("", "", "locality"),
         ]),
-    node("discover", &["pool"], "Take servers from DNS (A/AAAA or SRV), named by address.")
+    node("discover", &["pool"], "Take servers from DNS: each address of `name:port` (A, AAAA), or a service (SRV). They are named by address and port, and come and go without a reload.")
         .peers("server-template", "server resolve", "STRICT_DNS")
-        .later().many().args(&[arg("source", Type::Upstream)])
+        .many().args(&[arg("source", Type::Text)])
         .props(&[
-            prop("kind", one_of(&["a", "srv"]), "a").doc("which records: addresses, or SRV with ports and weights").peers("server-template", "server service=", ""),
-            prop("refresh", TIME, "30s").doc("how often it is asked").peers("hold valid", "resolver valid=", "dns_refresh_rate"),
+            prop("kind", one_of(&["a", "srv"]), "a").doc("addresses, or SRV: ports, weights, and as backups all but the lowest priority").peers("server-template", "server service=", ""),
+            prop("refresh", TIME, "resolver's").doc("asked for again after this, or as soon as the answer's TTL ends (1s or more)").peers("hold valid", "resolver valid=", "dns_refresh_rate"),
             prop("on-failure", one_of(&["keep-last", "empty"]), "keep-last").doc("a name that is not answered: the servers stay, or go").peers("hold", "", ""),
         ]),
     node("balance", &["pool"], "Which server gets a request that is not sticky.")
