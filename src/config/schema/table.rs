@@ -183,8 +183,9 @@ pub static SCHEMA: &[NodeSpec] = &[
         ]),
     node("allow-from", &["route", "site"], "Only these networks; others get 403.").args(&[arg("network", Type::Cidr).rep()]),
     node("deny-from", &["route", "site"], "Not these networks.").args(&[arg("network", Type::Cidr).rep()]),
-    node("compress", &["route", "site"], "Compress answers.").later()
-        .args(&[arg("algorithm", one_of(&["zstd", "br", "gzip"])).rep().opt()]).props(&[prop("min-size", Type::Size { off: false }, "1KiB")]),
+    node("compress", &["route", "site"], "Compress answers whose Content-Type is some text, by the algorithm that the client likes best, among equals the first. Without a word: zstd, br, gzip. A route's own node replaces its site's; off turns it off.")
+        .args(&[arg("algorithm", one_of(&["zstd", "br", "gzip", "off"])).rep().opt()])
+        .props(&[prop("min-size", Type::Size { off: false }, "1KiB").doc("smaller answers stay as they are; those of unknown length are compressed")]),
     node("mirror", &["route"], "Copy requests to another pool, answers dropped.").later()
         .props(&[prop("pool", Type::Pool, ""), prop("fraction", PERCENT, "100%")]),
     node("error-page", &["root", "site", "route"], "Body for an answer lbd itself makes.")

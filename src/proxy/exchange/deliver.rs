@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use super::attempt::Answered;
 use super::forward::Forward;
-use super::{Next, Story};
+use super::{Next, Story, compress};
 use crate::pool::{Acquired, SetCookie};
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
@@ -28,8 +28,9 @@ pub(super) async fn run(
     let Acquired { lease, set_cookie, .. } = acquired;
     let worker = Rc::clone(&connection.worker);
     let is_head = scratch.request.is_head();
-    let delivery = Delivery::of(&scratch.request, &scratch.response);
+    let mut delivery = Delivery::of(&scratch.request, &scratch.response);
     let framing = scratch.response.framing_for(is_head, false);
+    let coded = compress::run(&worker, route, scratch, &mut delivery);
     let keep = scratch.request.keep_alive()
         && !delivery.close
         && !connection.orphaned
@@ -40,7 +41,7 @@ pub(super) async fn run(
         (true, Version::Http10) => ConnectionLine::KeepAlive,
         (true, Version::Http11) | (_, Version::Http2) => ConnectionLine::None,
     };
-    write_head(scratch, story, route, &delivery, line, set_cookie, worker.date());
+    write_head(scratch, story, route, (&delivery, coded.drop), line, set_cookie, worker.date());
     let first_byte = story.began.elapsed();
     story.first_byte = Some(first_byte);
     story.status = scratch.response.status();
@@ -50,10 +51,11 @@ pub(super) async fn run(
     let mut out = std::mem::take(&mut scratch.to_client);
     connection.wire.begin(&mut out).map_err(|_| Failure::ClientGone)?;
     let framed = connection.wire.answer_framing(delivery.chunked);
-    let mut answer = Pump::new(BodyDecoder::for_response(framing), framed, out, answered.input.take());
+    let mut answer = Pump::new(BodyDecoder::for_response(framing), framed, out, answered.input.take())
+        .encoded(coded.encoder);
     let ended = pump_both(connection, &mut answered, &mut answer, route).await;
     story.bytes_in = answered.request.moved();
-    story.bytes_out = answer.moved();
+    story.bytes_out = answer.delivered();
     pool.pool.counters.shard(worker.index).bytes(story.bytes_in, story.bytes_out);
     let leftover = answer.take_input();
     scratch.to_client = answer.into_out();
@@ -84,7 +86,7 @@ fn write_head(
     scratch: &mut Scratch,
     story: &Story,
     route: &RouteSnap,
-    delivery: &Delivery,
+    (delivery, drop): (&Delivery, KnownSet),
     line: ConnectionLine,
     set_cookie: Option<SetCookie>,
     date: [u8; 29],
@@ -106,7 +108,7 @@ fn write_head(
     write_response(
         response,
         &ResponsePlan {
-            drop_known: KnownSet::of(&[Known::Via]),
+            drop_known: KnownSet::of(&[Known::Via]).with(drop),
             drop: Names::Shared(&route.response_drop),
             framing: delivery.framing,
             connection: line,
@@ -133,6 +135,7 @@ async fn pump_both(
             Poll::Ready(Err(PumpError::Framing | PumpError::TooLarge)) => {
                 return Poll::Ready(Err(Failure::BadResponseBody));
             }
+            Poll::Ready(Err(PumpError::Encoder)) => return Poll::Ready(Err(Failure::CompressFailed)),
             Poll::Ready(Err(PumpError::From | PumpError::Truncated)) => {
                 return Poll::Ready(Err(Failure::ServerClosed));
             }
