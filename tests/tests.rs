@@ -13,6 +13,7 @@ mod hostile;
 mod http2;
 mod layers;
 mod listening;
+mod operators;
 mod process;
 mod proxying;
 mod reference;

@@ -22,7 +22,7 @@ pub use check::check;
 pub use table::{RESERVED, SCHEMA};
 
 /// One node of the language.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct NodeSpec {
     /// Its name.
     pub name: &'static str,

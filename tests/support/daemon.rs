@@ -175,7 +175,7 @@ fn binary() -> PathBuf {
 
 fn preamble(dir: &Path, address: SocketAddr, listen: &str) -> String {
     format!(
-        "listen \"{address}\" name=front {{\n{listen}\n}}\ncontrol socket=\"{}/control.sock\"\n",
+        "listen \"{address}\" name=front {{\n{listen}\n}}\ncontrol socket=\"{0}/control.sock\" read-socket=\"{0}/read.sock\"\n",
         dir.display()
     )
 }

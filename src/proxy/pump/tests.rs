@@ -1,28 +1,26 @@
-//! A compressed body keeps its turn, and holds nothing back from a receiver when its sender pauses.
+//! The pump between a sender that is always ready and a receiver that takes everything.
 
-use std::io::Read;
-use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Wake;
+use std::io;
+use std::task::{Context, Poll, Waker};
 
+use super::super::buffer::LARGE;
 use super::*;
-use crate::config::model::Coding;
-use crate::proxy::compress::Encoders;
 
-/// Gives these pieces, one for each read, then waits, or never ends.
-struct Sender(Vec<&'static [u8]>, bool);
+/// Fills whatever room it is given, until its bytes are out; remembers how much room that was.
+struct Full {
+    left: usize,
+    rooms: Vec<usize>,
+}
 
-impl Source for Sender {
+impl Source for Full {
     fn poll_fill(&mut self, _: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
-        let piece = match self.0.pop() {
-            Some(piece) => piece,
-            None if self.1 => &[b'x'; 4096],
-            None => return Poll::Pending,
-        };
-        buffer.room()[..piece.len()].copy_from_slice(piece);
-        buffer.filled(piece.len());
-        Poll::Ready(Ok(piece.len()))
+        let room = buffer.room();
+        self.rooms.push(room.len());
+        let n = room.len().min(self.left);
+        room[..n].fill(b'x');
+        buffer.filled(n);
+        self.left -= n;
+        Poll::Ready(Ok(n))
     }
 
     fn trailers(&self) -> &[u8] {
@@ -30,14 +28,17 @@ impl Source for Sender {
     }
 }
 
-#[derive(Default)]
-struct Receiver(Vec<u8>);
+/// Takes at most so many bytes at once.
+struct Taker {
+    most: usize,
+    taken: usize,
+}
 
-impl Sink for Receiver {
+impl Sink for Taker {
     fn poll_send(&mut self, _: &mut Context<'_>, first: &[u8], second: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.extend_from_slice(first);
-        self.0.extend_from_slice(second);
-        Poll::Ready(Ok(first.len() + second.len()))
+        let n = (first.len() + second.len()).min(self.most);
+        self.taken += n;
+        Poll::Ready(Ok(n))
     }
 
     fn poll_push(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -47,58 +48,45 @@ impl Sink for Receiver {
     fn end(&mut self, _: &[u8]) {}
 }
 
-#[derive(Default)]
-struct Wakes(AtomicUsize);
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
+fn pumped(size: usize, most: usize) -> (Pump, Full, Taker) {
+    moved(BodyDecoder::length(size as u64), size, most)
 }
 
-fn pump(coding: Coding) -> Pump {
-    let encoder = Rc::new(Encoders::default()).lend(coding);
-    assert!(encoder.is_some());
-    Pump::new(BodyDecoder::close(), Framed::Raw, b"head ".to_vec(), None).encoded(encoder)
+fn moved(decoder: BodyDecoder, size: usize, most: usize) -> (Pump, Full, Taker) {
+    let buffers = BufferPool::default();
+    let (mut from, mut to) = (Full { left: size, rooms: Vec::new() }, Taker { most, taken: 0 });
+    let mut pump = Pump::new(decoder, Framed::Raw, b"head".to_vec(), None);
+    let polled = pump.poll(&mut Context::from_waker(Waker::noop()), &mut from, &mut to, &buffers);
+    assert_eq!(polled, Poll::Ready(Ok(())));
+    (pump, from, to)
 }
 
 #[test]
-fn a_sender_that_never_ends_leaves_others_their_turn() {
-    let wakes = Arc::new(Wakes::default());
-    let waker = Arc::clone(&wakes).into();
-    let mut cx = Context::from_waker(&waker);
-    let buffers = BufferPool::default();
-    let mut pump = pump(Coding::Gzip);
-    let (mut from, mut to) = (Sender(Vec::new(), true), Receiver::default());
-    let mut before = 0;
-    for turn in 1..4 {
-        assert!(pump.poll(&mut cx, &mut from, &mut to, &buffers).is_pending());
-        assert_eq!(wakes.0.load(Ordering::Relaxed), turn, "it asks for another turn");
-        assert!(pump.moved() > before && pump.moved() - before <= 64 * 1024);
-        before = pump.moved();
-    }
+fn a_body_whose_reads_come_full_is_read_in_large_steps() {
+    let (_, from, to) = moved(BodyDecoder::close(), 1 << 20, usize::MAX);
+    assert_eq!(from.rooms[..2], [SMALL, LARGE], "the second step is large already");
+    assert!(from.rooms.len() <= 6, "a megabyte in at most six reads, not {}", from.rooms.len());
+    assert_eq!(to.taken, (1 << 20) + b"head".len());
 }
 
 #[test]
-fn what_came_before_a_pause_is_with_the_receiver() {
-    let mut cx = Context::from_waker(std::task::Waker::noop());
-    let buffers = BufferPool::default();
-    for coding in Coding::ALL {
-        let mut pump = pump(coding);
-        let (mut from, mut to) = (Sender(vec![b"second", b"first, "], false), Receiver::default());
-        assert!(pump.poll(&mut cx, &mut from, &mut to, &buffers).is_pending());
-        let coded = to.0.strip_prefix(b"head ").expect("the head goes out first, as it is").to_vec();
-        let mut reader: Box<dyn Read> = match coding {
-            Coding::Zstd => Box::new(zstd::stream::read::Decoder::new(&*coded).unwrap()),
-            Coding::Brotli => Box::new(brotli::Decompressor::new(&*coded, 4096)),
-            Coding::Gzip => Box::new(flate2::read::GzDecoder::new(&*coded)),
-        };
-        let mut text = [0; 13];
-        reader.read_exact(&mut text).unwrap();
-        assert_eq!(&text, b"first, second");
-        let sent = to.0.len();
-        assert_eq!(pump.delivered(), sent as u64 - 5);
-        assert!(pump.poll(&mut cx, &mut from, &mut to, &buffers).is_pending());
-        assert_eq!(to.0.len(), sent, "nothing more is flushed when nothing came");
+fn a_body_that_says_that_it_is_long_is_read_in_large_steps_from_the_start() {
+    let (_, from, _) = pumped(1 << 20, usize::MAX);
+    assert_eq!(from.rooms, [LARGE; 4]);
+    let (_, from, _) = pumped(SMALL, usize::MAX);
+    assert_eq!(from.rooms, [SMALL]);
+}
+
+#[test]
+fn a_receiver_that_takes_little_gets_all_of_it() {
+    let (_, _, to) = pumped(100_000, 777);
+    assert_eq!(to.taken, 100_000 + b"head".len());
+}
+
+#[test]
+fn nothing_is_left_over_behind_a_whole_body() {
+    for size in [1, COPIED, COPIED + 1, SMALL, SMALL + 1, LARGE + SMALL, 1 << 20] {
+        let (mut pump, ..) = pumped(size, usize::MAX);
+        assert!(pump.take_input().is_none(), "a body of {size} bytes leaves an empty buffer behind");
     }
 }
