@@ -4,6 +4,7 @@
 //! (routes, sites, pools) stays as written, with places, until [`super::resolve`] ties it together.
 
 pub(crate) mod balance;
+mod compress;
 pub(crate) mod control;
 mod discover;
 pub(crate) mod error_page;

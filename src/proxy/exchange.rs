@@ -6,6 +6,7 @@
 
 mod answer;
 mod attempt;
+mod compress;
 mod deliver;
 mod error_page;
 mod forward;

@@ -66,6 +66,8 @@ pub(crate) enum Failure {
     ResponseTimeout,
     /// The server's body stalled.
     ServerStalled,
+    /// The answer could not be compressed.
+    CompressFailed,
     /// The client closed or reset.
     ClientGone,
     /// The client does not read.
@@ -128,6 +130,7 @@ impl Failure {
             Self::BadUpgrade => (502, "bad-upgrade", Server),
             Self::ResponseTimeout => (504, "response-timeout", Server),
             Self::ServerStalled => (504, "server-stalled", Server),
+            Self::CompressFailed => (500, "compress-failed", Lbd),
             Self::ClientGone => (499, "client-gone", Client),
             Self::ClientStalled => (499, "client-stalled", Client),
             Self::Stopping => (503, "stopping", Lbd),

@@ -13,6 +13,7 @@ mod arrival;
 mod buffer;
 mod client_certificate;
 mod client_hello;
+mod compress;
 mod connection;
 pub mod date;
 mod deadline;

@@ -14,6 +14,7 @@ use tracing::{debug, error};
 use super::accept;
 use super::access_log::AccessLog;
 use super::buffer::BufferPool;
+use super::compress::Encoders;
 use super::date::DateCache;
 use super::deadline::{Deadlines, TICK};
 use super::http2::Seats;
@@ -53,6 +54,8 @@ pub(crate) struct Worker {
     pub(crate) index: usize,
     /// Spare buffers.
     pub(crate) buffers: BufferPool,
+    /// What compresses answers.
+    pub(crate) encoders: Rc<Encoders>,
     /// Unused connections to servers.
     pub(crate) upstreams: Upstreams,
     /// Clocks of its connections.
@@ -78,6 +81,7 @@ impl Worker {
         Rc::new(Self {
             index,
             buffers: BufferPool::default(),
+            encoders: Rc::default(),
             upstreams: Upstreams::default(),
             deadlines: Deadlines::new(),
             seats: Seats::default(),

@@ -245,6 +245,7 @@ fn compile_route(
         retry: route.retry.clone(),
         rewrite: route.rewrite.as_ref().map(|r| RewriteSnap::new(r, site.paths, route.ignore_case)),
         rate_limits: limits::of_route(route, &shared.limiters),
+        compress: route.compress.clone(),
         error_pages: route.error_pages.clone(),
     })
 }

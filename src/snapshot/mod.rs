@@ -34,8 +34,8 @@ pub use split::{BranchSnap, Chosen, SplitSnap};
 pub use tcp::{TcpRouteSnap, TcpSnap};
 
 use crate::config::model::{
-    AccessLog, ClientTimeouts, ErrorPage, HeaderEdit, Limits, ListenAddress, LocationPart, Protocol,
-    ProxyProtocol, RedirectToHttps, Retry, Timeouts,
+    AccessLog, ClientTimeouts, Compress, ErrorPage, HeaderEdit, Limits, ListenAddress, LocationPart,
+    Protocol, ProxyProtocol, RedirectToHttps, Retry, Timeouts,
 };
 use crate::pool::Pool;
 use crate::router::{Conditions, HostRouter, PathOptions, PathRouter, Pattern};
@@ -263,6 +263,8 @@ pub struct RouteSnap {
     pub rewrite: Option<RewriteSnap>,
     /// All must have a token.
     pub rate_limits: Vec<LimitSnap>,
+    /// How answers are compressed.
+    pub compress: Option<Compress>,
     /// Pages for errors, the first that fits.
     pub error_pages: Vec<ErrorPage>,
 }

@@ -230,7 +230,9 @@ impl Answered {
             }
             Poll::Ready(Err(PumpError::TooLarge)) => Poll::Ready(Err(Failure::BodyTooLarge)),
             Poll::Ready(Err(PumpError::Framing)) => Poll::Ready(Err(Failure::BadBody)),
-            Poll::Ready(Err(PumpError::From | PumpError::Truncated)) => Poll::Ready(Err(Failure::ClientGone)),
+            Poll::Ready(Err(PumpError::From | PumpError::Truncated | PumpError::Encoder)) => {
+                Poll::Ready(Err(Failure::ClientGone))
+            }
             Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
             Poll::Pending => Poll::Pending,
         }

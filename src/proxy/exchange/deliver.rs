@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use super::attempt::Answered;
 use super::forward::Forward;
-use super::{Next, stickiness};
+use super::{Next, compress, stickiness};
 use crate::pool::Acquired;
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
@@ -26,8 +26,9 @@ pub(super) async fn run(
     let Acquired { lease, set_cookie, .. } = acquired;
     let worker = Rc::clone(&connection.worker);
     let is_head = scratch.request.is_head();
-    let delivery = Delivery::of(&scratch.request, &scratch.response);
+    let mut delivery = Delivery::of(&scratch.request, &scratch.response);
     let framing = scratch.response.framing_for(is_head, false);
+    let coded = compress::run(&worker, route, scratch, &mut delivery);
     let keep = scratch.request.keep_alive()
         && !delivery.close
         && !connection.orphaned
@@ -43,7 +44,7 @@ pub(super) async fn run(
     let replaced =
         stickiness::settle(own, set_cookie, response, (story, worker.unix_seconds()), response_lines);
     let lines = (&delivery, line, answered.server.wire.via());
-    write_head(scratch, route, lines, replaced, worker.date());
+    write_head(scratch, route, lines, replaced.with(coded.drop), worker.date());
     let first_byte = story.began.elapsed();
     story.first_byte = Some(first_byte);
     story.status = scratch.response.status();
@@ -54,10 +55,10 @@ pub(super) async fn run(
     connection.wire.begin(&mut out).map_err(|_| Failure::ClientGone)?;
     let framed = connection.wire.answer_framing(delivery.chunked);
     let decoder = answered.server.wire.answer_decoder(framing);
-    let mut answer = Pump::new(decoder, framed, out, answered.input.take());
+    let mut answer = Pump::new(decoder, framed, out, answered.input.take()).encoded(coded.encoder);
     let ended = pump_both(connection, &mut answered, &mut answer, route).await;
     story.bytes_in = answered.request.moved();
-    story.bytes_out = answer.moved();
+    story.bytes_out = answer.delivered();
     pool.pool.counters.shard(worker.index).bytes(story.bytes_in, story.bytes_out);
     let leftover = answer.take_input();
     scratch.to_client = answer.into_out();
@@ -130,6 +131,7 @@ async fn pump_both(
             Poll::Ready(Err(PumpError::Framing | PumpError::TooLarge)) => {
                 return Poll::Ready(Err(Failure::BadResponseBody));
             }
+            Poll::Ready(Err(PumpError::Encoder)) => return Poll::Ready(Err(Failure::CompressFailed)),
             Poll::Ready(Err(PumpError::From | PumpError::Truncated)) => {
                 return Poll::Ready(Err(Failure::ServerClosed));
             }

@@ -127,11 +127,11 @@ pub(super) const ROUTING: &[NodeSpec] = &[
     node("deny-from", &["route", "site"], "Not these networks.")
         .peers("src", "deny", "rbac")
         .args(&[arg("network", Type::Cidr).rep()]),
-    node("compress", &["route", "site"], "Compress answers.")
+    node("compress", &["route", "site"], "Compress answers whose Content-Type is some text, by the algorithm that the client likes best, among equals the first. Without a word: zstd, br, gzip. A route's own node replaces its site's; off turns it off.")
         .peers("compression algo", "gzip", "compressor")
-        .later().args(&[arg("algorithm", one_of(&["zstd", "br", "gzip"])).rep().opt()])
+        .args(&[arg("algorithm", one_of(&["zstd", "br", "gzip", "off"])).rep().opt()])
         .props(&[
-            prop("min-size", Type::Size { off: false }, "1KiB").doc("smaller answers are sent as they are").peers("", "gzip_min_length", "min_content_length"),
+            prop("min-size", Type::Size { off: false }, "1KiB").doc("smaller answers are sent as they are; those of unknown length are compressed").peers("", "gzip_min_length", "min_content_length"),
         ]),
     node("mirror", &["route"], "Copy requests to another pool, answers dropped.")
         .peers("", "mirror", "request_mirror_policies")
