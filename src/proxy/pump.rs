@@ -118,6 +118,17 @@ impl Pump {
         self
     }
 
+    /// The same body for another receiver: what the last one was `sent` goes first. Only for
+    /// [`Framed::Messages`], where what is sent are the body's own bytes.
+    pub(crate) fn again(mut self, mut sent: Vec<u8>) -> Box<Self> {
+        debug_assert!(self.framed == Framed::Messages, "what was sent is bare data");
+        sent.extend_from_slice(&self.out[self.sent..]);
+        self.out = sent;
+        self.sent = 0;
+        self.finished = false;
+        Box::new(self)
+    }
+
     /// Body bytes that passed so far.
     pub(crate) fn moved(&self) -> u64 {
         self.moved

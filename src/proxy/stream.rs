@@ -35,7 +35,8 @@ impl Stream {
     pub(crate) fn chose_http2(&self) -> bool {
         match self {
             Self::Accepted(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
-            Self::Plain(_) | Self::Connected(_) => false,
+            Self::Connected(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
+            Self::Plain(_) => false,
         }
     }
 

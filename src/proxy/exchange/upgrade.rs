@@ -19,6 +19,7 @@ use crate::proxy::failure::Failure;
 use crate::proxy::head::{BodyFraming, Known, KnownSet, RequestHead, ResponseHead};
 use crate::proxy::http1::{ConnectionLine, Names, ResponsePlan, write_response};
 use crate::proxy::scratch::Scratch;
+use crate::proxy::server_wire::ServerWire;
 use crate::proxy::stream::Stream;
 use crate::proxy::tunnel::{Tunnel, TunnelClocks};
 use crate::proxy::wire::Wire;
@@ -64,6 +65,8 @@ pub(super) async fn accept(
     let Some(kind) = upgrading.filter(|kind| answers(*kind, &scratch.request, &scratch.response)) else {
         return Err(Failure::BadUpgrade);
     };
+    let Answered { server, input, .. } = answered;
+    let ServerWire::Http1(server) = server.wire else { return Err(Failure::BadUpgrade) };
     let Scratch { response, to_client, response_lines, .. } = &mut **scratch;
     if let Some(cookie) = set_cookie {
         response_lines.extend_from_slice(b"Set-Cookie: ");
@@ -97,8 +100,7 @@ pub(super) async fn accept(
     let session =
         lease.into_session(kind, std::net::SocketAddr::new(story.client.ip, connection.peer.port()));
     let clocks = TunnelClocks { idle: route.timeout.tunnel_idle, max: route.timeout.tunnel_max };
-    let Answered { server, input, .. } = answered;
-    Ok(Next::Upgraded(Box::new(Accepted { server: server.stream, input, session, clocks, record: None })))
+    Ok(Next::Upgraded(Box::new(Accepted { server, input, session, clocks, record: None })))
 }
 
 /// Whether a 101 is the answer to what was asked: the same protocol, and for a WebSocket the key's proof.
