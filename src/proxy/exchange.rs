@@ -121,6 +121,9 @@ async fn stations(
     scratch: &mut Scratch,
     story: &mut Story,
 ) -> Result<Next, Failure> {
+    if connection.shown.is_misdirected(&connection.listener, scratch.request.host().unwrap_or_default()) {
+        return Err(Failure::Misdirected);
+    }
     if let Some(redirect) = connection.listener.redirect_to_https {
         return answer::redirect_to_https(connection, scratch, story, redirect).await;
     }

@@ -130,6 +130,7 @@ fn compile_listener(
             let config = context.tls.listeners.get(&listener.name)?;
             Some(ListenerTlsSnap {
                 config: Arc::clone(config),
+                coverage: context.tls.coverage.get(&listener.name).cloned().unwrap_or_default(),
                 asks_clients: tls.client_ca.is_some(),
                 handshake_timeout: tls.handshake_timeout,
             })

@@ -124,6 +124,8 @@ pub struct ListenerSnap {
 pub struct ListenerTlsSnap {
     /// Certificates, versions, tickets.
     pub config: Arc<rustls::ServerConfig>,
+    /// Which names may share a connection.
+    pub coverage: Arc<crate::tls::Coverage>,
     /// Whether clients are asked for a certificate, and servers told of it.
     pub asks_clients: bool,
     /// How long a handshake may take.
