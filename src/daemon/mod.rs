@@ -10,6 +10,7 @@ mod log;
 mod memory;
 mod sockets;
 mod steering;
+mod wishes;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -35,6 +36,7 @@ use crate::snapshot::Current;
 use control_face::ControlFace;
 use sockets::Sockets;
 use steering::Steering;
+use wishes::Keeper;
 
 /// What `lbd run` was told.
 #[derive(Debug, Clone)]
@@ -150,9 +152,12 @@ async fn steer(options: Options) -> Ended {
     let count = workers.orders.len();
     let drains = Drains::new(Arc::clone(&events));
     let sockets = Sockets::new(Arc::clone(&events), current.clone());
+    let state_dir = options.state_dir.as_deref();
+    let keeper = Keeper::open(state_dir, current.clone(), Arc::clone(&events), Arc::clone(&drains));
     let steering = Steering::new(
         current.clone(),
         keys,
+        Rc::clone(&keeper),
         Listeners::new(workers.orders.clone()),
         Rc::clone(&sockets),
         Arc::clone(&drains),
@@ -190,10 +195,12 @@ async fn steer(options: Options) -> Ended {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tokio::task::spawn_local(drains.run());
     tokio::task::spawn_local(reloader.run());
+    tokio::task::spawn_local(Rc::clone(&keeper).run());
     tokio::task::spawn_local(memory::run(current.clone(), options.state_dir.clone()));
     tokio::task::spawn_local(ControlFace::keep_texts(face, handle.clone()));
     let deadline = signals.obey(&handle, &log, stopping).await;
     let ended = stop_in_order(&workers, &sockets, &mut signals, deadline).await;
+    keeper.close();
     memory::finish(&current, options.state_dir.as_deref());
     log.finish(LOG_PATIENCE);
     ended
