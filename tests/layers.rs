@@ -16,6 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["router"]),
     ("pool", &["observe"]),
     ("limit", &[]),
+    ("state", &["pool"]),
     ("tls", &["config"]),
     ("snapshot", &["config", "router", "tls", "pool", "limit", "observe"]),
     // The snapshot hands on plain values of the model as they are: edits of heads, addresses, log settings.
@@ -30,7 +31,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "daemon",
         &[
             "router", "observe", "config", "pool", "tls", "snapshot", "proxy", "health", "drain", "cluster",
-            "reload", "control", "admin",
+            "reload", "control", "admin", "state",
         ],
     ),
     ("cli", &["config", "router", "tls", "reload", "daemon"]),

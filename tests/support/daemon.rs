@@ -159,7 +159,7 @@ impl Drop for Daemon {
 
 /// `lbd run` on the files in `dir`.
 fn start(dir: &Path, options: &[&str], log: &Arc<Mutex<Vec<u8>>>) -> Child {
-    let mut child = Command::new(binary())
+    let mut child = Command::new(lbd_bin())
         .arg("run")
         .arg(dir.join("lbd.kdl"))
         .args(options)
@@ -176,13 +176,13 @@ fn start(dir: &Path, options: &[&str], log: &Arc<Mutex<Vec<u8>>>) -> Child {
 }
 
 /// The binary under test; `LBD_BIN` names another one, so that an installed lbd can be tried as well.
-fn binary() -> PathBuf {
+pub(crate) fn lbd_bin() -> PathBuf {
     std::env::var_os("LBD_BIN").map_or_else(|| env!("CARGO_BIN_EXE_lbd").into(), PathBuf::from)
 }
 
 fn preamble(dir: &Path, address: SocketAddr, listen: &str) -> String {
     format!(
-        "listen \"{address}\" name=front {{\n{listen}\n}}\ncontrol socket=\"{}/control.sock\"\n",
+        "listen \"{address}\" name=front {{\n{listen}\n}}\ncontrol socket=\"{0}/control.sock\" read-socket=\"{0}/read.sock\"\n",
         dir.display()
     )
 }

@@ -15,7 +15,7 @@ pub(crate) mod secure;
 pub(crate) mod websocket;
 
 pub(crate) use client::Client;
-pub(crate) use daemon::Daemon;
+pub(crate) use daemon::{Daemon, lbd_bin};
 pub(crate) use http2_server::Http2Server;
 pub(crate) use message::{Message, Tail};
 pub(crate) use origin::{After, Origin, Wire};
