@@ -15,6 +15,7 @@ use super::failure::Failure;
 use super::stream::Stream;
 use super::tunnel::{Tunnel, TunnelClocks};
 use super::upstream::{Behalf, dial};
+use super::wire::Wire;
 use super::worker::Worker;
 use crate::config::model::{AccessLog, ServerHttp};
 use crate::observe::Counters;
@@ -64,7 +65,7 @@ pub(crate) async fn begin(
             let client = SocketAddr::new(record.client, arrival.peer.port());
             let session = acquired.lease.into_session(SessionKind::Tcp, client);
             let clocks = TunnelClocks { idle: route.timeout.tunnel_idle, max: route.timeout.tunnel_max };
-            let from_client = (Stream::Plain(arrival.tcp), arrival.input);
+            let from_client = (Wire::Http1(Stream::Plain(arrival.tcp)), arrival.input);
             let tunnel = Tunnel::new(from_client, (server, None), session, clocks);
             Some(Box::new(Passage { tunnel, record }))
         }

@@ -58,6 +58,12 @@ pub(crate) trait Sink {
     /// Hands on what was written.
     fn poll_push(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
+    /// Nothing more will be sent.
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.end(b"");
+        self.poll_push(cx)
+    }
+
     /// The body is whole, where bytes do not say so ([`Framed::Messages`]).
     fn end(&mut self, trailers: &[u8]);
 }

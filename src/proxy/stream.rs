@@ -104,6 +104,10 @@ impl Sink for Stream {
         self.poll_push(cx)
     }
 
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        AsyncWrite::poll_shutdown(Pin::new(self), cx)
+    }
+
     fn end(&mut self, _: &[u8]) {}
 }
 

@@ -21,6 +21,7 @@ use crate::proxy::pump::{Pump, PumpError, Source};
 use crate::proxy::scratch::Scratch;
 use crate::proxy::server_wire::ServerWire;
 use crate::proxy::upstream::Connection;
+use crate::proxy::wire::Wire;
 use crate::proxy::worker::Worker;
 use crate::snapshot::RouteSnap;
 
@@ -135,7 +136,7 @@ fn write_head(forward: &mut Forward<'_>) {
 
 /// Passes a 1xx on, to those who can understand it (RFC 9110, section 15.2).
 async fn pass_on_interim(connection: &mut ClientConnection, scratch: &mut Scratch) -> Result<(), Failure> {
-    let wanted = scratch.request.version() == Version::Http11
+    let wanted = scratch.request.version() != Version::Http10
         && (scratch.response.status() != 100 || scratch.request.expects_continue());
     if !wanted {
         return Ok(());
@@ -143,7 +144,10 @@ async fn pass_on_interim(connection: &mut ClientConnection, scratch: &mut Scratc
     let mut out = std::mem::take(&mut scratch.to_client);
     out.clear();
     write_response(&scratch.response, &ResponsePlan::default(), &mut out);
-    let written = connection.write_all(&out).await;
+    let written = match &mut connection.wire {
+        Wire::Http1(_) => connection.write_all(&out).await,
+        Wire::Http2(stream) => stream.send_interim(&out),
+    };
     scratch.to_client = out;
     written.map_err(|_| Failure::ClientGone)
 }

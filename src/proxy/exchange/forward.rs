@@ -140,6 +140,10 @@ impl Forward<'_> {
             Ok(answered) if self.scratch.response.status() == 101 => {
                 upgrade::accept(self, answered, acquired).await.map(Tried::Over)
             }
+            // Over HTTP/2 it would be taken for a tunnel.
+            Ok(_) if self.connection.wire.is_connect() && self.scratch.response.status() / 100 == 2 => {
+                Err(Failure::BadUpgrade)
+            }
             Ok(answered) => deliver::run(self, answered, acquired).await.map(Tried::Over),
             Err(failure) => {
                 server.counters.shard(self.worker()).failure();
