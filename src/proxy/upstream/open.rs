@@ -31,12 +31,9 @@ impl Connection {
         spec: &Arc<ConnectSpec>,
         wanted: &Wanted,
     ) -> Result<Self, Failure> {
-        if spec.http == ServerHttp::Http1 || (wanted.upgrade && spec.http == ServerHttp::Auto) {
+        if spec.http == ServerHttp::Http1 || wanted.upgrade {
             let stream = dial(server, spec, &wanted.behalf, ServerHttp::Http1).await?;
             return Ok(Self::alone(stream, spec, wanted));
-        }
-        if wanted.upgrade {
-            return Err(Failure::UpgradeOverHttp2);
         }
         let opening = worker.upstreams.opening(server);
         let _mine = match &opening {

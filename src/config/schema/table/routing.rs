@@ -102,7 +102,7 @@ pub(super) const ROUTING: &[NodeSpec] = &[
             prop("tunnel-idle", TIME_OFF, "1h").doc("without a byte in an upgraded stream, either way").peers("timeout tunnel", "proxy_read_timeout", "idle_timeout"),
             prop("tunnel-max", TIME_OFF, "off").doc("whole upgraded stream").peers("", "", "max_stream_duration"),
         ]),
-    node("retry", &["route"], "When another server is tried (without this node: connect reset). Only before any byte reached the client; only idempotent methods unless all=#true.")
+    node("retry", &["route"], "When another server is tried (without this node: connect reset). Only before any byte reached the client; only idempotent methods unless all=#true, or when an HTTP/2 server says that it did not look at the request.")
         .peers("retry-on", "proxy_next_upstream", "retry_on")
         .args(&[arg("on", one_of(&["connect", "reset", "timeout", "502", "503", "504"])).rep()])
         .props(&[
