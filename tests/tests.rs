@@ -11,6 +11,7 @@ mod docs;
 mod edges;
 mod hostile;
 mod http2;
+mod language;
 mod layers;
 mod listening;
 mod process;

@@ -9,6 +9,7 @@ pub(crate) mod client;
 pub(crate) mod daemon;
 pub(crate) mod http2;
 pub(crate) mod message;
+pub(crate) mod mutant;
 pub(crate) mod origin;
 pub(crate) mod secure;
 pub(crate) mod websocket;
