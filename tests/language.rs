@@ -24,7 +24,8 @@ mod upstream_tls;
 const LIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/language/shown.txt");
 
 /// A line of the list: `KEY TEST`, then perhaps `:=VALUE` (what stands there instead, for what cannot be left out),
-/// or `needed` (without it the file is refused, and that is all there is to show).
+/// or `needed` (without it the file is refused, and that is all there is to show), or `unit: WHY` (the test stands
+/// beside the code, which alone can show it).
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Shown {
     test: String,
@@ -89,6 +90,13 @@ fn the_list_names_a_test_for_every_row() {
     assert!(missing.is_empty(), "no test is said to show {missing:#?}");
     for (key, shown) in &list {
         assert!(keys.contains(key), "{key} is not in the table");
+        if shown.more.starts_with("unit:") {
+            let path = shown.test.rsplit_once("::").expect("a test stands in a module");
+            let source = format!("{}/src/{}.rs", env!("CARGO_MANIFEST_DIR"), path.0.replace("::", "/"));
+            let source = std::fs::read_to_string(&source).unwrap_or_else(|error| panic!("{source}: {error}"));
+            assert!(source.contains(&format!("fn {}()", path.1)), "{key}: no test {}", shown.test);
+            continue;
+        }
         assert!(names.contains(&shown.test), "{key} is shown by {}, which is no test", shown.test);
         let module = shown.test.rsplit_once("::").expect("a test stands in a module").0;
         let source = format!("{}/tests/{}.rs", env!("CARGO_MANIFEST_DIR"), module.replace("::", "/"));

@@ -103,6 +103,8 @@ pub enum Kind {
     NoCheck,
     /// The operation has ended, or the like.
     Conflict,
+    /// An `Idempotency-Key` came with another request before.
+    KeyReused,
     /// As many clients as are allowed are connected.
     TooManyClients,
     /// A mistake of ours.
@@ -111,7 +113,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::BadRequest,
         Self::NotPermitted,
         Self::NotFound,
@@ -122,6 +124,7 @@ impl Kind {
         Self::ConfigRejected,
         Self::NoCheck,
         Self::Conflict,
+        Self::KeyReused,
         Self::TooManyClients,
         Self::Internal,
     ];
@@ -144,6 +147,7 @@ impl Kind {
             Self::ConfigRejected => ("config-rejected", 422, "the configuration was refused", Exit::Failed),
             Self::NoCheck => ("no-check", 409, "the pool defines no health check", Exit::Failed),
             Self::Conflict => ("conflict", 409, "not in this state", Exit::Failed),
+            Self::KeyReused => ("key-reused", 422, "the key was used for another request", Exit::Usage),
             Self::TooManyClients => ("too-many-clients", 503, "too many control clients", Exit::Failed),
             Self::Internal => ("internal", 500, "internal error", Exit::Failed),
         }
@@ -208,6 +212,7 @@ mod tests {
                 ("config-rejected", 1),
                 ("no-check", 1),
                 ("conflict", 1),
+                ("key-reused", 2),
                 ("too-many-clients", 1),
                 ("internal", 1),
             ]
