@@ -13,24 +13,34 @@ use super::bound;
 use crate::support::{Client, DEADLINE, Daemon, eventually};
 
 /// Certificates for names, each its own authority, in one folder.
-struct Certificates {
+pub(super) struct Certificates {
     dir: tempfile::TempDir,
     roots: rustls::RootCertStore,
 }
 
 impl Certificates {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap(), roots: rustls::RootCertStore::empty() }
     }
 
     /// Makes `NAME.pem` and `NAME.key`.
     fn make(&mut self, name: &str) -> PathBuf {
-        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        self.make_as(name, name)
+    }
+
+    /// Makes `FILE.pem` and `FILE.key` for a host.
+    pub(super) fn make_as(&mut self, name: &str, host: &str) -> PathBuf {
+        let made = rcgen::generate_simple_self_signed([host.to_owned()]).unwrap();
         self.roots.add(made.cert.der().clone()).unwrap();
         let path = self.dir.path().join(name);
         std::fs::write(path.with_extension("key"), made.signing_key.serialize_pem()).unwrap();
         std::fs::write(path.with_extension("pem"), made.cert.pem()).unwrap();
         path.with_extension("pem")
+    }
+
+    /// Where they are.
+    pub(super) fn folder(&self) -> String {
+        self.dir.path().display().to_string()
     }
 
     /// The node that names both files of a name.
@@ -40,9 +50,24 @@ impl Certificates {
     }
 
     /// Whether a handshake for a name ends well; the certificate that was shown.
-    fn shake(
+    pub(super) fn shake(
         &self,
         address: SocketAddr,
+        name: &str,
+        version: &'static SupportedProtocolVersion,
+    ) -> Option<Vec<u8>> {
+        self.shake_with(address, b"", name, version)
+    }
+
+    /// The same after these bytes.
+    pub(super) fn shake_after(&self, address: SocketAddr, first: &[u8], name: &str) -> Option<Vec<u8>> {
+        self.shake_with(address, first, name, TLS13)
+    }
+
+    fn shake_with(
+        &self,
+        address: SocketAddr,
+        first: &[u8],
         name: &str,
         version: &'static SupportedProtocolVersion,
     ) -> Option<Vec<u8>> {
@@ -54,6 +79,7 @@ impl Certificates {
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
         let mut tcp = TcpStream::connect_timeout(&address, DEADLINE).unwrap();
+        std::io::Write::write_all(&mut tcp, first).unwrap();
         tcp.set_read_timeout(Some(DEADLINE)).unwrap();
         while connection.is_handshaking() {
             connection.complete_io(&mut tcp).ok()?;
@@ -61,7 +87,7 @@ impl Certificates {
         connection.peer_certificates().map(|chain| chain[0].to_vec())
     }
 
-    fn der(&self, name: &str) -> Vec<u8> {
+    pub(super) fn der(&self, name: &str) -> Vec<u8> {
         CertificateDer::from_pem_file(self.dir.path().join(name).with_extension("pem")).unwrap().to_vec()
     }
 }
@@ -105,7 +131,7 @@ impl rustls::client::danger::ServerCertVerifier for Anyone {
 
 const SERVED: &str = "route \"/\" { respond 200; }\n";
 const TLS12: &SupportedProtocolVersion = &rustls::version::TLS12;
-const TLS13: &SupportedProtocolVersion = &rustls::version::TLS13;
+pub(super) const TLS13: &SupportedProtocolVersion = &rustls::version::TLS13;
 
 #[test]
 fn the_oldest_version_of_tls_is_the_one_that_the_file_says() {

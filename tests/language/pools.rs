@@ -332,6 +332,7 @@ fn a_drain_goes_as_the_pool_says() {
     let daemon = pool(&origins.each_ref(), "balance round-robin\ndrain deadline=\"300ms\"");
     let (mut socket, _) = websocket::open(daemon.address(), "/ws", "");
     websocket::round_trip(&mut socket, "here");
+    let cut = std::time::Instant::now();
     let own = if origins[0].requests().is_empty() { "s1" } else { "s0" };
     let (status, answer) =
         daemon.control_with("PUT", &format!("/v1/pools/app/servers/{own}/admin"), &json!({"state": "drain"}));
@@ -339,4 +340,5 @@ fn a_drain_goes_as_the_pool_says() {
     while let Ok(message) = socket.read() {
         assert!(message.is_close(), "{message:?}");
     }
+    assert!(cut.elapsed() < crate::support::DEADLINE / 2, "it was cut, not given up");
 }

@@ -265,9 +265,11 @@ fn a_body_that_stalls_and_a_stream_that_is_too_old_are_cut() {
     assert!(client.is_closed());
     let (mut socket, _) = websocket::open(daemon.address(), "/ws", "");
     websocket::round_trip(&mut socket, "young");
+    let cut = std::time::Instant::now();
     while let Ok(message) = socket.read() {
         assert!(message.is_close(), "{message:?}");
     }
+    assert!(cut.elapsed() < crate::support::DEADLINE / 2, "it was cut, not given up");
 }
 
 #[test]

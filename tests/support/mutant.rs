@@ -123,7 +123,7 @@ fn collect(document: &KdlDocument, place: Place, keys: &mut BTreeSet<String>) {
         let Some(row) = place.row_of(node) else { continue };
         keys.insert(place.key(row));
         for entry in node.entries() {
-            let word = entry.value().as_string().unwrap_or_default();
+            let word = written(entry);
             match entry.name() {
                 Some(key) => {
                     keys.insert(format!("{}.{}", name(row), key.value()));
@@ -136,6 +136,12 @@ fn collect(document: &KdlDocument, place: Place, keys: &mut BTreeSet<String>) {
             collect(inner, place.inside(row), keys);
         }
     }
+}
+
+/// A word, which may look like a number: `301`, `1.2`.
+fn written(entry: &KdlEntry) -> String {
+    let value = entry.value();
+    value.as_string().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// One setting, to be ignored.
@@ -179,11 +185,10 @@ impl<'k> Mutant<'k> {
     }
 
     fn entries(&self, node: &mut KdlNode, row: &NodeSpec) -> bool {
-        let taken: Vec<String> =
-            node.entries().iter().filter_map(|e| e.value().as_string().map(str::to_owned)).collect();
+        let taken: Vec<String> = node.entries().iter().map(written).collect();
         let is_it = |entry: &KdlEntry| {
             entry.name().map(|name| name.value()) == self.property
-                && self.word.is_none_or(|word| entry.value().as_string() == Some(word))
+                && self.word.is_none_or(|word| written(entry) == word)
         };
         let Some(at) = node.entries().iter().position(is_it) else { return false };
         let other = match (self.instead, self.word) {
