@@ -14,6 +14,7 @@ mod formatting;
 mod hostile;
 mod http2;
 mod http2_servers;
+mod language;
 mod layers;
 mod listening;
 mod operators;

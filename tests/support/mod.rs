@@ -11,6 +11,7 @@ pub(crate) mod dns;
 pub(crate) mod http2;
 pub(crate) mod http2_server;
 pub(crate) mod message;
+pub(crate) mod mutant;
 pub(crate) mod origin;
 pub(crate) mod secure;
 pub(crate) mod websocket;
