@@ -2,7 +2,9 @@
 
 use super::ControlContext;
 use super::call::Call;
-use super::handlers::{certificates, config, daemon, events, operations, pools, routes, servers, sticky};
+use super::handlers::{
+    certificates, config, daemon, events, operations, pools, routes, servers, sticky, stream,
+};
 use super::reply::Outcome;
 use lbctl::protocol::{Kind, Problem};
 use std::rc::Rc;
@@ -39,6 +41,7 @@ pub(super) async fn dispatch(context: &Rc<ControlContext>, call: &Call) -> Outco
         ("GET", ["operations", id, "events"]) => operations::follow(context, id),
         ("GET", ["routes"]) => routes::list(context),
         ("POST", ["routes", "explain"]) => routes::explain(context, call),
+        ("GET", ["requests", id]) => routes::decision(context, call, id).await,
         ("GET", ["sticky"]) => sticky::list(context),
         ("GET", ["sticky", pool]) => sticky::show(context, call, pool),
         ("DELETE", ["sticky", pool]) => sticky::clear(context, call, pool),
@@ -50,6 +53,7 @@ pub(super) async fn dispatch(context: &Rc<ControlContext>, call: &Call) -> Outco
         ("GET", ["certificates"]) => certificates::list(context),
         ("GET", ["certificates", name]) => certificates::show(context, name),
         ("POST", ["certificates", "reload"]) => certificates::reload(context, call).await,
+        ("GET", ["stream"]) => stream::watch(context, call),
         ("GET", ["events"]) => events::follow(context, call),
         (_, path) => match allowed(path) {
             Some(methods) => {
@@ -74,9 +78,9 @@ fn allowed(path: &[&str]) -> Option<&'static str> {
         []
         | [
             "status" | "pools" | "servers" | "operations" | "routes" | "sticky" | "config" | "certificates"
-            | "events",
+            | "events" | "stream",
         ]
-        | ["certificates", _]
+        | ["certificates" | "requests", _]
         | ["pools", _]
         | ["pools", _, "servers", _]
         | ["operations", _, "events"]

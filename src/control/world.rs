@@ -38,6 +38,8 @@ pub trait World: 'static {
     fn reload(&self, actor: String) -> LocalFuture<Result<Reloaded, ReportFacts>>;
     /// Probes one server once, now. `None`: the pool defines no check.
     fn check(&self, pool: &Pool, server: &str) -> LocalFuture<Option<ProbeFacts>>;
+    /// What was decided of a request lately, by its id. `None`: nobody remembers it.
+    fn decision(&self, id: &str) -> LocalFuture<Option<DecisionFacts>>;
     /// Begins an orderly end of the daemon; streams have `drain` to finish.
     fn shutdown(&self, drain: Duration);
     /// How many worker threads serve.
@@ -127,6 +129,39 @@ pub struct CandidateFacts {
     pub why: String,
     /// `file:line`.
     pub place: String,
+}
+
+/// What became of one request.
+#[derive(Clone, Debug)]
+pub struct DecisionFacts {
+    /// Its `X-Request-Id`.
+    pub id: String,
+    /// When it ended, or became a long-lived stream.
+    pub at: SystemTime,
+    /// The client.
+    pub client: IpAddr,
+    /// The listener.
+    pub listener: String,
+    /// The generation that it saw.
+    pub generation: u64,
+    /// The route; `None`: none matched.
+    pub route: Option<String>,
+    /// The pool.
+    pub pool: Option<String>,
+    /// The last server that it was sent to.
+    pub server: Option<String>,
+    /// How the server was chosen, or `lbd` when none was.
+    pub how: String,
+    /// How often it was sent again.
+    pub retries: u32,
+    /// The answer's status; 0 when there was none.
+    pub status: u16,
+    /// Why it failed.
+    pub reason: Option<String>,
+    /// Until the first byte of the answer.
+    pub first_byte: Option<Duration>,
+    /// Until its end.
+    pub took: Duration,
 }
 
 /// Which configuration runs.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Shared, explain};
 use crate::config::diagnostic::{Report, Severity};
@@ -17,14 +17,19 @@ use crate::config::render;
 use crate::config::source::Sources;
 use crate::control::World;
 use crate::control::world::{
-    ConfigFacts, ConfigFile, ExplainAsk, Explained, FindingFacts, GenerationFacts, ListenerFacts,
-    LocalFuture, ProbeFacts, Reloaded, ReportFacts, RouteFacts,
+    ConfigFacts, ConfigFile, DecisionFacts, ExplainAsk, Explained, FindingFacts, GenerationFacts,
+    ListenerFacts, LocalFuture, ProbeFacts, Reloaded, ReportFacts, RouteFacts,
 };
 use crate::health::{ProbeReport, check_once};
 use crate::pool::{CheckSpec, Outcome, Pool, ProbeKind};
+use crate::proxy::Decision;
 use crate::proxy::listeners::Listeners;
+use crate::proxy::worker::Order;
 use crate::reload::{Cause, Findings, GenerationInfo, ReloadHandle};
 use crate::snapshot::{CertificateFacts, Current};
+
+/// How long a worker may take to look into its memory.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The seam's implementation.
 pub(super) struct ControlFace {
@@ -32,7 +37,7 @@ pub(super) struct ControlFace {
     reload: ReloadHandle,
     main: PathBuf,
     bound: Shared<Listeners>,
-    workers: usize,
+    workers: Vec<mpsc::UnboundedSender<Order>>,
     stop: Rc<watch::Sender<Option<Duration>>>,
     /// The texts of the running generation.
     running: RefCell<Arc<Sources>>,
@@ -44,7 +49,7 @@ impl ControlFace {
         reload: ReloadHandle,
         main: PathBuf,
         bound: Shared<Listeners>,
-        workers: usize,
+        workers: Vec<mpsc::UnboundedSender<Order>>,
         stop: Rc<watch::Sender<Option<Duration>>>,
     ) -> Rc<Self> {
         Rc::new(Self { current, reload, main, bound, workers, stop, running: RefCell::default() })
@@ -172,8 +177,47 @@ impl World for ControlFace {
         self.stop.send_replace(Some(drain));
     }
 
+    fn decision(&self, id: &str) -> LocalFuture<Option<DecisionFacts>> {
+        let id: Arc<str> = id.into();
+        let ask = |worker: &mpsc::UnboundedSender<Order>| {
+            let (to, told) = oneshot::channel();
+            // A worker that has ended tells nothing.
+            let _ = worker.send(Order::Tell(Arc::clone(&id), to));
+            told
+        };
+        let asked: Vec<_> = self.workers.iter().map(ask).collect();
+        Box::pin(async move {
+            let mut latest: Option<Decision> = None;
+            for told in asked {
+                let told = tokio::time::timeout(PATIENCE, told).await.ok().and_then(Result::ok).flatten();
+                latest = latest.into_iter().chain(told).max_by_key(|decision| decision.at);
+            }
+            latest.map(decision)
+        })
+    }
+
     fn workers(&self) -> usize {
-        self.workers
+        self.workers.len()
+    }
+}
+
+fn decision(told: Decision) -> DecisionFacts {
+    let Decision { id, at, client, listener, generation, route, pool, server, retries, status, .. } = told;
+    DecisionFacts {
+        id,
+        at,
+        client,
+        listener,
+        generation,
+        route,
+        pool,
+        server,
+        how: told.how.to_owned(),
+        retries,
+        status,
+        reason: told.reason.map(str::to_owned),
+        first_byte: told.first_byte,
+        took: told.took,
     }
 }
 

@@ -177,7 +177,8 @@ async fn steer(options: Options) -> Ended {
     let (mut reloader, handle) = Reloader::new(reload_options, load, Arc::new(FsLoader), steering, events);
     let (stop, stopping) = watch::channel(None);
     let (face_current, main) = (current.clone(), options.config.clone());
-    let face = ControlFace::new(face_current, handle.clone(), main, bound, count, Rc::new(stop));
+    let face =
+        ControlFace::new(face_current, handle.clone(), main, bound, workers.orders.clone(), Rc::new(stop));
     sockets.attach(Rc::clone(&face), Arc::clone(&drains), handle.clone());
     match reloader.boot().await {
         Ok(applied) => {

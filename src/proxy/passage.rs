@@ -176,6 +176,8 @@ impl Record {
         worker.access_log.record(
             settings,
             &Entry {
+                // What is passed on unread has no requests.
+                id: "",
                 client: self.client,
                 listener: &self.listener,
                 method: "TCP",

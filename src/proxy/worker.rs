@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::LocalOptions;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{debug, error};
 
 use super::accept;
@@ -16,6 +16,7 @@ use super::access_log::AccessLog;
 use super::buffer::BufferPool;
 use super::date::DateCache;
 use super::deadline::{Deadlines, TICK};
+use super::decisions::{Decision, Decisions};
 use super::scratch::Scratch;
 use super::upstream::Upstreams;
 use crate::config::model::ListenAddress;
@@ -32,6 +33,8 @@ pub enum Order {
     Drain,
     /// End what is left.
     Cut,
+    /// Say what was decided of the request of this name.
+    Tell(Arc<str>, oneshot::Sender<Option<Decision>>),
 }
 
 /// How far the worker's end is.
@@ -58,6 +61,8 @@ pub(crate) struct Worker {
     pub(crate) deadlines: Rc<Deadlines>,
     /// Access-log lines on their way out.
     pub(crate) access_log: AccessLog,
+    /// What was decided lately.
+    pub(crate) decisions: RefCell<Decisions>,
     #[allow(clippy::vec_box, reason = "lent and returned whole: the move of a pointer, not of a kilobyte")]
     scratches: RefCell<Vec<Box<Scratch>>>,
     reader: RefCell<Reader>,
@@ -78,6 +83,7 @@ impl Worker {
             upstreams: Upstreams::default(),
             deadlines: Deadlines::new(),
             access_log,
+            decisions: RefCell::default(),
             scratches: RefCell::default(),
             reader: RefCell::new(current.reader()),
             date: RefCell::default(),
@@ -188,6 +194,8 @@ async fn steer(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Order>) {
                         stop.notify_one();
                     }
                 }
+                // Who asked may have gone.
+                Some(Order::Tell(id, to)) => drop(to.send(worker.decisions.borrow().find(&id))),
                 Some(Order::Drain) => {
                     accepting.drain().for_each(|(_, stop)| stop.notify_one());
                     worker.set_phase(Phase::Draining);

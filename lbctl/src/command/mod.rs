@@ -26,6 +26,14 @@ pub(crate) async fn run(command: Command, client: &Client, screen: &Screen) -> R
     match command {
         Command::Status { watch } => status::run(watch, client, screen).await,
         Command::Check { pools, max_down } => Ok(check::run(&pools, max_down, client, screen).await),
+        #[cfg(feature = "top")]
+        Command::Top { once, size } => {
+            crate::top::run((once || size.is_some()).then(|| size.unwrap_or((80, 24))), client, screen).await
+        }
+        #[cfg(not(feature = "top"))]
+        Command::Top { .. } => {
+            Err(Failure::new(lbctl::protocol::Exit::Failed, "this lbctl was built without top"))
+        }
         Command::Pool(command) => pool::run(command, client, screen).await,
         Command::Server(ServerCommand::Drain(args)) | Command::Drain(args) => {
             drain::run(args, client, screen).await

@@ -7,6 +7,7 @@
 mod certificate;
 mod config;
 mod event;
+mod look;
 mod operation;
 mod problem;
 mod route;
@@ -18,9 +19,10 @@ pub mod units;
 pub use certificate::Certificate;
 pub use config::{ConfigFile, ConfigState, Finding, Generation, Rejected, ReloadDone, Report, Severity};
 pub use event::{Event, LAGGED};
+pub use look::Look;
 pub use operation::{Left, Operation, Phase};
 pub use problem::{CONTENT_TYPE as PROBLEM_CONTENT_TYPE, Exit, Kind, PROBLEM_BASE, Problem};
-pub use route::{Candidate, Explain, Explanation, Field, Route};
+pub use route::{Candidate, Decision, Explain, Explanation, Field, Route};
 pub use server::{
     Admin, AdminState, Changed, DrainSticky, Effect, Health, HealthState, Probe, Server, Session, SetAdmin,
     SetWeight, Weight,

@@ -8,6 +8,8 @@ use lbctl::protocol::{API, Api, Shutdown, Status};
 use serde_json::json;
 use std::time::Duration;
 
+/// What was added to the protocol since its first version.
+const FEATURES: [&str; 3] = ["idempotency-key", "requests", "stream"];
 /// How long streams have to finish unless the caller says otherwise.
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -20,22 +22,27 @@ pub(in crate::control) fn api(context: &ControlContext, call: &Call) -> Outcome 
         started: view::time(context.started),
         workers: context.world.workers(),
         generation: context.world.generation(),
-        features: Vec::new(),
+        features: FEATURES.map(str::to_owned).into(),
         role: view::role(call.caller.role),
     })
 }
 
 pub(in crate::control) fn status(context: &ControlContext) -> Outcome {
+    json(&overview(context))
+}
+
+/// Everything on one screen.
+pub(super) fn overview(context: &ControlContext) -> Status {
     let pools = context.world.pools();
     let drains = context.drains.active();
-    json(&Status {
+    Status {
         lbd: env!("CARGO_PKG_VERSION").to_owned(),
         uptime_ms: view::age(context.started),
         config: view::config_summary(&context.world.config()),
         listeners: context.world.listeners().iter().map(view::listener).collect(),
         pools: pools.iter().map(|pool| super::pools::summary(context, pool)).collect(),
         operations: drains.iter().map(|drain| view::operation(drain, &drain.progress())).collect(),
-    })
+    }
 }
 
 pub(in crate::control) fn shutdown(context: &ControlContext, call: &Call) -> Outcome {
