@@ -9,6 +9,7 @@ mod checks;
 mod control;
 mod docs;
 mod edges;
+mod formatting;
 mod hostile;
 mod http2;
 mod layers;

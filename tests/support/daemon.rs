@@ -152,7 +152,7 @@ impl Drop for Daemon {
 
 /// `lbd run` on the files in `dir`.
 fn start(dir: &Path, options: &[&str], log: &Arc<Mutex<Vec<u8>>>) -> Child {
-    let mut child = Command::new(binary())
+    let mut child = Command::new(lbd_bin())
         .arg("run")
         .arg(dir.join("lbd.kdl"))
         .args(options)
@@ -169,7 +169,7 @@ fn start(dir: &Path, options: &[&str], log: &Arc<Mutex<Vec<u8>>>) -> Child {
 }
 
 /// The binary under test; `LBD_BIN` names another one, so that an installed lbd can be tried as well.
-fn binary() -> PathBuf {
+pub(crate) fn lbd_bin() -> PathBuf {
     std::env::var_os("LBD_BIN").map_or_else(|| env!("CARGO_BIN_EXE_lbd").into(), PathBuf::from)
 }
 

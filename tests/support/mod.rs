@@ -14,7 +14,7 @@ pub(crate) mod secure;
 pub(crate) mod websocket;
 
 pub(crate) use client::Client;
-pub(crate) use daemon::Daemon;
+pub(crate) use daemon::{Daemon, lbd_bin};
 pub(crate) use message::{Message, Tail};
 pub(crate) use origin::{After, Origin, Wire};
 

@@ -8,13 +8,15 @@ mod routing;
 mod text;
 
 use super::Since::{Implemented, NotYet};
-use super::{ArgSpec, NodeSpec, PropSpec, Type};
+use super::{ArgSpec, NodeSpec, Peers, PropSpec, Type};
 
 /// Top-level words kept for later versions.
 pub const RESERVED: &[&str] = &["acme", "cache", "cluster", "trace", "udp", "wasm"];
 
+const NOBODY: Peers = Peers { haproxy: "", nginx: "", envoy: "" };
+
 const fn node(name: &'static str, parents: &'static [&'static str], doc: &'static str) -> NodeSpec {
-    NodeSpec { name, parents, doc, args: &[], props: &[], many: false, since: Implemented }
+    NodeSpec { name, parents, doc, args: &[], props: &[], peers: NOBODY, many: false, since: Implemented }
 }
 
 impl NodeSpec {
@@ -24,6 +26,10 @@ impl NodeSpec {
     }
     const fn props(mut self, props: &'static [PropSpec]) -> Self {
         self.props = props;
+        self
+    }
+    const fn peers(mut self, haproxy: &'static str, nginx: &'static str, envoy: &'static str) -> Self {
+        self.peers = Peers { haproxy, nginx, envoy };
         self
     }
     const fn many(mut self) -> Self {
@@ -52,12 +58,24 @@ impl ArgSpec {
 }
 
 const fn prop(name: &'static str, ty: Type, default: &'static str) -> PropSpec {
-    PropSpec { name, ty, default, doc: "", since: Implemented }
+    PropSpec { name, ty, default, without: "", doc: "", unit: "", peers: NOBODY, since: Implemented }
 }
 
 impl PropSpec {
     const fn doc(mut self, doc: &'static str) -> Self {
         self.doc = doc;
+        self
+    }
+    const fn unit(mut self, unit: &'static str) -> Self {
+        self.unit = unit;
+        self
+    }
+    const fn without(mut self, without: &'static str) -> Self {
+        self.without = without;
+        self
+    }
+    const fn peers(mut self, haproxy: &'static str, nginx: &'static str, envoy: &'static str) -> Self {
+        self.peers = Peers { haproxy, nginx, envoy };
         self
     }
     const fn later(mut self) -> Self {
