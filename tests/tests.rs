@@ -9,6 +9,7 @@ mod checks;
 mod control;
 mod docs;
 mod edges;
+mod endurance;
 mod formatting;
 mod hostile;
 mod http2;

@@ -124,10 +124,18 @@ pub enum Command {
     /// The daemon itself
     #[command(subcommand)]
     Daemon(DaemonCommand),
+    /// The daemon's log
+    #[command(subcommand)]
+    Log(LogCommand),
     /// Print a completion script for a shell
     Completion {
         /// Which shell
         shell: clap_complete::Shell,
+    },
+    /// Write the manual page of every command into a directory
+    Man {
+        /// The directory
+        directory: PathBuf,
     },
     /// Raw access to the control protocol
     Api {
@@ -402,6 +410,25 @@ pub enum ConfigCommand {
     History,
     /// What is wrong with the files on disk
     ShowReport,
+}
+
+/// `lbctl log`.
+#[derive(Debug, Subcommand)]
+pub enum LogCommand {
+    /// Which lines are written; with a filter, other ones for a while
+    Level {
+        /// Such as debug, or info,lbd::reload=trace
+        filter: Option<String>,
+        /// For how long; then the file counts again
+        #[arg(long = "for", value_name = "TIME", value_parser = duration_text, default_value = "10m")]
+        time: String,
+        /// As the file says, from now on
+        #[arg(long, conflicts_with = "filter")]
+        reset: bool,
+        /// Why; goes into log and events
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
 }
 
 /// `lbctl daemon`.

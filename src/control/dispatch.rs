@@ -18,6 +18,8 @@ pub(super) async fn dispatch(context: &Rc<ControlContext>, call: &Call) -> Outco
     match (call.method.as_str(), path) {
         ("GET", []) => daemon::api(context, call),
         ("GET", ["status"]) => daemon::status(context),
+        ("GET", ["log"]) => daemon::log(context),
+        ("PUT", ["log"]) => daemon::set_log(context, call),
         ("POST", ["shutdown"]) => daemon::shutdown(context, call),
         ("GET", ["pools"]) => pools::list(context),
         ("GET", ["pools", pool]) => pools::show(context, pool),
@@ -69,6 +71,7 @@ pub(super) async fn dispatch(context: &Rc<ControlContext>, call: &Call) -> Outco
 fn allowed(path: &[&str]) -> Option<&'static str> {
     match path {
         ["pools", _, "servers", _, "admin"] => Some("PUT"),
+        ["log"] => Some("GET, PUT"),
         ["pools", _, "servers", _, "weight"] => Some("PUT, DELETE"),
         ["pools", _, "servers", _, "check"]
         | ["shutdown"]

@@ -204,6 +204,15 @@ impl World for Fake {
         Box::pin(async move { found })
     }
 
+    fn log(&self) -> (String, Option<SystemTime>) {
+        ("info".into(), None)
+    }
+
+    fn set_log(&self, filter: Option<&str>, span: Duration) -> Result<(), String> {
+        self.asked.borrow_mut().push(format!("log {filter:?} {span:?}"));
+        if filter == Some("=") { Err("`=` is not a filter".into()) } else { Ok(()) }
+    }
+
     fn shutdown(&self, drain: Duration) {
         self.asked.borrow_mut().push(format!("shutdown {drain:?}"));
     }

@@ -40,6 +40,10 @@ pub trait World: 'static {
     fn check(&self, pool: &Pool, server: &str) -> LocalFuture<Option<ProbeFacts>>;
     /// What was decided of a request lately, by its id. `None`: nobody remembers it.
     fn decision(&self, id: &str) -> LocalFuture<Option<DecisionFacts>>;
+    /// The log's filter, and until when an operator's holds.
+    fn log(&self) -> (String, Option<SystemTime>);
+    /// Logs by this filter for a while, or again as the files say. `Err` holds a sentence about the filter.
+    fn set_log(&self, filter: Option<&str>, span: Duration) -> Result<(), String>;
     /// Begins an orderly end of the daemon; streams have `drain` to finish.
     fn shutdown(&self, drain: Duration);
     /// How many worker threads serve.
@@ -112,6 +116,8 @@ pub struct Explained {
     pub pattern: Option<String>,
     /// Path parameters, by name.
     pub params: Vec<(String, String)>,
+    /// How a server would be found, in sentences; empty when the route asks no server.
+    pub server: Vec<String>,
     /// Every route that was looked at, best first, the winner included.
     pub candidates: Vec<CandidateFacts>,
 }

@@ -1,17 +1,17 @@
 //! What the control socket sees of the running daemon: [`control::World`](crate::control::World) over the
 //! snapshot, the reloader and the checks.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Shared, explain};
+use super::{Shared, explain, log};
 use crate::config::diagnostic::{Report, Severity};
 use crate::config::render;
 use crate::config::source::Sources;
@@ -41,6 +41,8 @@ pub(super) struct ControlFace {
     stop: Rc<watch::Sender<Option<Duration>>>,
     /// The texts of the running generation.
     running: RefCell<Arc<Sources>>,
+    /// Until when an operator's filter of the log holds.
+    log_until: Rc<Cell<Option<SystemTime>>>,
 }
 
 impl ControlFace {
@@ -52,7 +54,16 @@ impl ControlFace {
         workers: Vec<mpsc::UnboundedSender<Order>>,
         stop: Rc<watch::Sender<Option<Duration>>>,
     ) -> Rc<Self> {
-        Rc::new(Self { current, reload, main, bound, workers, stop, running: RefCell::default() })
+        Rc::new(Self {
+            current,
+            reload,
+            main,
+            bound,
+            workers,
+            stop,
+            running: RefCell::default(),
+            log_until: Rc::default(),
+        })
     }
 
     /// Keeps the texts of whatever generation runs. Ends with the reloader.
@@ -194,6 +205,27 @@ impl World for ControlFace {
             }
             latest.map(decision)
         })
+    }
+
+    fn log(&self) -> (String, Option<SystemTime>) {
+        (log::current(), self.log_until.get())
+    }
+
+    fn set_log(&self, filter: Option<&str>, span: Duration) -> Result<(), String> {
+        log::force(filter)?;
+        let until = filter.and_then(|_| SystemTime::now().checked_add(span));
+        self.log_until.set(until);
+        if until.is_some() {
+            let held = Rc::clone(&self.log_until);
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(span).await;
+                // Unless it was changed again meanwhile.
+                if held.get() == until && log::force(None).is_ok() {
+                    held.set(None);
+                }
+            });
+        }
+        Ok(())
     }
 
     fn workers(&self) -> usize {

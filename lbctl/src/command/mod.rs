@@ -8,6 +8,8 @@ mod config;
 mod daemon;
 mod drain;
 mod events;
+mod log;
+mod man;
 mod pool;
 mod route;
 mod server;
@@ -50,6 +52,8 @@ pub(crate) async fn run(command: Command, client: &Client, screen: &Screen) -> R
             events::run(events::Wanted { since, after, kinds: kind, follow }, client, screen).await
         }
         Command::Daemon(command) => daemon::run(command, client, screen).await,
+        Command::Log(command) => log::run(command, client, screen).await,
+        Command::Man { directory } => man::run(&directory, screen),
         Command::Completion { shell } => Ok(completion::run(shell, screen)),
         Command::Api { method, path, data } => api::run(&method, &path, data, client, screen).await,
     }

@@ -27,7 +27,9 @@ pub use server::{
     Admin, AdminState, Changed, DrainSticky, Effect, Health, HealthState, Probe, Server, Session, SetAdmin,
     SetWeight, Weight,
 };
-pub use status::{Api, ConfigSummary, Listener, Pool, PoolSummary, Role, Shutdown, Status};
+pub use status::{
+    Api, ConfigSummary, Listener, LogFilter, Pool, PoolSummary, Role, SetLog, Shutdown, Status,
+};
 pub use sticky::{StickyCleared, StickyEntries, StickyEntry, StickyLookup, StickyTable};
 
 /// The version of the protocol that this library speaks.

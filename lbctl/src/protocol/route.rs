@@ -76,6 +76,9 @@ pub struct Explanation {
     /// Path parameters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub params: Vec<Field>,
+    /// How a server would be found, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub server: Vec<String>,
     /// Every route that was looked at, best first.
     #[serde(default)]
     pub candidates: Vec<Candidate>,

@@ -96,13 +96,19 @@ async fn show(
         tokio::select! {
             input = keys.recv() => match input {
                 None => return Ok(Exit::Done),
-                // Another size: drawn anew above.
-                Some(None) => {}
-                Some(Some(key)) => match app.on(key) {
-                    Some(Act::Quit) => return Ok(Exit::Done),
-                    Some(act) => obey(act, &mut app, client).await,
-                    None => {}
-                },
+                Some(input) => {
+                    // All that wait, before the next frame.
+                    let mut input = Some(input);
+                    while let Some(one) = input {
+                        match one.and_then(|key| app.on(key)) {
+                            Some(Act::Quit) => return Ok(Exit::Done),
+                            Some(act) => obey(act, &mut app, client).await,
+                            // A letter, or another size: the frame shows it.
+                            None => {}
+                        }
+                        input = keys.try_recv().ok();
+                    }
+                }
             },
             look = next(&mut stream, client) => match look {
                 Ok(look) => app.take(look),

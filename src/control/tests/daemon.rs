@@ -210,3 +210,24 @@ fn a_screen_is_fed_look_by_look() {
         assert_eq!(bad, ("bad-request".into(), 400, 2));
     });
 }
+
+#[test]
+fn the_log_has_another_filter_for_a_while() {
+    run(async |daemon| {
+        let put =
+            async |body: &str| daemon.client.call(Method::PUT, "/v1/log", Some(body.into())).await.unwrap();
+        assert_eq!(put(r#"{"filter":"debug","for":"5m","reason":"slow"}"#).await.status, 200);
+        assert_eq!(put("{}").await.status, 200);
+        assert_eq!(*daemon.world.asked.borrow(), ["log Some(\"debug\") 300s", "log None 600s"]);
+        assert_eq!(daemon.kinds(), ["daemon.log"; 2]);
+        for bad in [r#"{"filter":"="}"#, r#"{"for":"25h"}"#, r#"{"for":"soon"}"#, r#"{"level":"debug"}"#] {
+            assert_eq!(
+                daemon.refused(Method::PUT, "/v1/log", bad).await,
+                ("bad-request".into(), 400, 2),
+                "{bad}"
+            );
+        }
+        let now: wire::LogFilter = daemon.get("/v1/log").await;
+        assert_eq!((now.filter.as_str(), now.until), ("info", None));
+    });
+}

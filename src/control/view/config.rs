@@ -124,6 +124,7 @@ pub(in super::super) fn explanation(method: &str, facts: &Explained) -> wire::Ex
         route: facts.route.as_ref().map(route),
         pattern: facts.pattern.clone(),
         params: fields(&facts.params),
+        server: facts.server.clone(),
         candidates: candidates.collect(),
     }
 }
