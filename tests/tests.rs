@@ -13,6 +13,7 @@ mod endurance;
 mod formatting;
 mod hostile;
 mod http2;
+mod http2_servers;
 mod layers;
 mod listening;
 mod operators;

@@ -17,6 +17,7 @@ use super::buffer::BufferPool;
 use super::date::DateCache;
 use super::deadline::{Deadlines, TICK};
 use super::decisions::{Decision, Decisions};
+use super::http2::Seats;
 use super::scratch::Scratch;
 use super::upstream::Upstreams;
 use crate::config::model::ListenAddress;
@@ -59,6 +60,8 @@ pub(crate) struct Worker {
     pub(crate) upstreams: Upstreams,
     /// Clocks of its connections.
     pub(crate) deadlines: Rc<Deadlines>,
+    /// Tasks that wait for a stream of HTTP/2.
+    pub(crate) seats: Seats,
     /// Access-log lines on their way out.
     pub(crate) access_log: AccessLog,
     /// What was decided lately.
@@ -72,8 +75,8 @@ pub(crate) struct Worker {
     open: Cell<usize>,
 }
 
-/// Scratches that a worker keeps when nobody needs them.
-const SCRATCHES_KEPT: usize = 64;
+/// Scratches that a worker keeps when nobody needs them: as many as a few busy connections of HTTP/2 use.
+const SCRATCHES_KEPT: usize = 512;
 
 impl Worker {
     pub(crate) fn new(index: usize, current: &Current, access_log: AccessLog) -> Rc<Self> {
@@ -82,6 +85,7 @@ impl Worker {
             buffers: BufferPool::default(),
             upstreams: Upstreams::default(),
             deadlines: Deadlines::new(),
+            seats: Seats::default(),
             access_log,
             decisions: RefCell::default(),
             scratches: RefCell::default(),

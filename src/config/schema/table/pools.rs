@@ -119,7 +119,7 @@ pub(super) const POOL: &[NodeSpec] = &[
     node("connections", &["pool"], "Reuse of connections to servers.")
         .peers("http-reuse", "keepalive", "http_protocol_options")
         .props(&[
-            prop("http", one_of(&["1", "2", "auto"]), "1").later().doc("version that servers are spoken to in").peers("proto", "proxy_http_version", "http2_protocol_options"),
+            prop("http", one_of(&["1", "2", "auto"]), "1").doc("version that servers are spoken to in; 2: without TLS h2c; auto: over TLS what the server prefers, else 1; upgrades and WebSockets need 1 or auto").peers("proto", "proxy_http_version", "http2_protocol_options"),
             prop("idle-timeout", TIME, "60s").doc("an unused connection is closed").peers("pool-purge-delay", "keepalive_timeout", "idle_timeout"),
             prop("max-idle", int(0, 65535), "1024").doc("kept for each server").unit("connections").peers("pool-max-conn", "keepalive", ""),
             prop("max-uses", int_off(1, COUNT), "off").doc("on one connection").unit("requests").peers("max-reuse", "keepalive_requests", "max_requests_per_connection"),
