@@ -148,7 +148,7 @@ fn an_explanation_names_the_route_and_asks_no_server() {
     assert_eq!(explained["route"]["pool"], "app", "{explained}");
     assert_eq!(explained["pattern"], "/", "{explained}");
     assert_eq!(
-        explained["server"][0], "a new client would go to one of s0, s1 by least-requests",
+        explained["server"][0], "a new client would go to one of s0, s1 by round-robin",
         "{explained}"
     );
     set_admin(&daemon, "s0", &json!({"state": "maint"}));

@@ -1,6 +1,7 @@
 //! What takes minutes: run with `cargo test --test tests -- --ignored endurance`.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::json;
 
 use crate::proxying::config;
 use crate::support::{Daemon, Origin, websocket};
@@ -8,6 +9,8 @@ use crate::support::{Daemon, Origin, websocket};
 /// Open WebSockets, and edits while they are.
 const SOCKETS: usize = 1000;
 const RELOADS: usize = 1000;
+/// Events that the daemon remembers.
+const EVENTS: usize = 4096;
 /// After so many the daemon has warmed up.
 const WARM: usize = 50;
 
@@ -33,6 +36,12 @@ fn a_thousand_reloads_cut_none_of_a_thousand_websockets_and_keep_no_memory() {
     };
     let daemon = Daemon::run_with(2, &kdl(0));
     let pid = daemon.control("GET", "/v1").1["pid"].as_u64().expect("a process");
+    // The ring of events has a bound, and is full from the beginning: what grows below is not that.
+    for _ in 0..EVENTS {
+        let change =
+            json!({ "weight": 1, "reason": "the file says the same, and this is only to be remembered" });
+        assert_eq!(daemon.control_with("PUT", "/v1/pools/app/servers/s0/weight", &change).0, 200);
+    }
     let mut sockets: Vec<_> = (0..SOCKETS).map(|_| websocket::open(daemon.address(), "/ws", "").0).collect();
     let mut warm = 0;
     for edit in 1..=RELOADS {
