@@ -10,6 +10,7 @@ mod control;
 mod discovery;
 mod docs;
 mod edges;
+mod endurance;
 mod formatting;
 mod hostile;
 mod http2;

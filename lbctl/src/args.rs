@@ -75,6 +75,15 @@ pub enum Command {
         #[arg(long, value_name = "N", default_value_t = 0)]
         max_down: usize,
     },
+    /// A screen of everything, with keys to drain, stop and bring back
+    Top {
+        /// Print one frame and end
+        #[arg(long)]
+        once: bool,
+        /// The columns and rows of that frame: 80x24 unless said
+        #[arg(long, value_name = "WxH", value_parser = size)]
+        size: Option<(u16, u16)>,
+    },
     /// Pools
     #[command(subcommand)]
     Pool(PoolCommand),
@@ -115,10 +124,18 @@ pub enum Command {
     /// The daemon itself
     #[command(subcommand)]
     Daemon(DaemonCommand),
+    /// The daemon's log
+    #[command(subcommand)]
+    Log(LogCommand),
     /// Print a completion script for a shell
     Completion {
         /// Which shell
         shell: clap_complete::Shell,
+    },
+    /// Write the manual page of every command into a directory
+    Man {
+        /// The directory
+        directory: PathBuf,
     },
     /// Raw access to the control protocol
     Api {
@@ -417,6 +434,12 @@ pub enum RouteCommand {
         #[arg(long, value_name = "LISTENER")]
         on: Option<String>,
     },
+    /// Why a request went where it went, by its X-Request-Id
+    Of {
+        /// As its server, the access log or an error answer says it
+        #[arg(value_name = "REQUEST-ID")]
+        id: String,
+    },
 }
 
 /// `lbctl cert`.
@@ -446,6 +469,25 @@ pub enum ConfigCommand {
     ShowReport,
 }
 
+/// `lbctl log`.
+#[derive(Debug, Subcommand)]
+pub enum LogCommand {
+    /// Which lines are written; with a filter, other ones for a while
+    Level {
+        /// Such as debug, or info,lbd::reload=trace
+        filter: Option<String>,
+        /// For how long; then the file counts again
+        #[arg(long = "for", value_name = "TIME", value_parser = duration_text, default_value = "10m")]
+        time: String,
+        /// As the file says, from now on
+        #[arg(long, conflicts_with = "filter")]
+        reset: bool,
+        /// Why; goes into log and events
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+}
+
 /// `lbctl daemon`.
 #[derive(Debug, Subcommand)]
 pub enum DaemonCommand {
@@ -460,6 +502,13 @@ pub enum DaemonCommand {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
+}
+
+/// `80x24`.
+fn size(text: &str) -> Result<(u16, u16), String> {
+    let side = |text: &str| text.parse().ok().filter(|side| (1..=1000).contains(side));
+    let parts = text.split_once('x').and_then(|(width, height)| Some((side(width)?, side(height)?)));
+    parts.ok_or_else(|| format!("`{text}` is not a size; write it like 80x24"))
 }
 
 /// A span of time that is sent as it was written, once it is known to be one.

@@ -192,6 +192,35 @@ impl World for Fake {
         Box::pin(async move { probe })
     }
 
+    fn decision(&self, id: &str) -> LocalFuture<Option<DecisionFacts>> {
+        let found = (id == "4bf92f").then(|| DecisionFacts {
+            id: id.to_owned(),
+            at: SystemTime::now(),
+            client: "203.0.113.9".parse().unwrap(),
+            listener: "https".into(),
+            generation: 42,
+            route: Some("/x".into()),
+            pool: Some("app".into()),
+            server: Some("a".into()),
+            how: "balanced".into(),
+            retries: 1,
+            status: 200,
+            reason: None,
+            first_byte: Some(Duration::from_millis(2)),
+            took: Duration::from_millis(3),
+        });
+        Box::pin(async move { found })
+    }
+
+    fn log(&self) -> (String, Option<SystemTime>) {
+        ("info".into(), None)
+    }
+
+    fn set_log(&self, filter: Option<&str>, span: Duration) -> Result<(), String> {
+        self.asked.borrow_mut().push(format!("log {filter:?} {span:?}"));
+        if filter == Some("=") { Err("`=` is not a filter".into()) } else { Ok(()) }
+    }
+
     fn shutdown(&self, drain: Duration) {
         self.asked.borrow_mut().push(format!("shutdown {drain:?}"));
     }

@@ -184,7 +184,8 @@ async fn steer(options: Options) -> Ended {
         Reloader::new(reload_options, load, Arc::new(FsLoader), helm.clone(), events);
     let (stop, stopping) = watch::channel(None);
     let (face_current, main, names) = (current.clone(), options.config.clone(), Rc::clone(&discovery));
-    let face = ControlFace::new(face_current, handle.clone(), main, bound, names, count, Rc::new(stop));
+    let orders = workers.orders.clone();
+    let face = ControlFace::new(face_current, handle.clone(), main, bound, names, orders, Rc::new(stop));
     sockets.attach(Rc::clone(&face), Arc::clone(&drains), handle.clone());
     match reloader.boot().await {
         Ok(applied) => {

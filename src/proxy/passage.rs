@@ -180,6 +180,8 @@ impl Record {
         worker.access_log.record(
             settings,
             &Entry {
+                // What is passed on unread has no requests.
+                id: "",
                 client: self.client,
                 listener: &self.listener,
                 method: "TCP",

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::LocalOptions;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{debug, error};
 
 use super::accept;
@@ -17,6 +17,7 @@ use super::buffer::BufferPool;
 use super::compress::Encoders;
 use super::date::DateCache;
 use super::deadline::{Deadlines, TICK};
+use super::decisions::{Decision, Decisions};
 use super::http2::Seats;
 use super::scratch::Scratch;
 use super::upstream::Upstreams;
@@ -34,6 +35,8 @@ pub enum Order {
     Drain,
     /// End what is left.
     Cut,
+    /// Say what was decided of the request of this name.
+    Tell(Arc<str>, oneshot::Sender<Option<Decision>>),
 }
 
 /// How far the worker's end is.
@@ -64,6 +67,8 @@ pub(crate) struct Worker {
     pub(crate) seats: Seats,
     /// Access-log lines on their way out.
     pub(crate) access_log: AccessLog,
+    /// What was decided lately.
+    pub(crate) decisions: RefCell<Decisions>,
     #[allow(clippy::vec_box, reason = "lent and returned whole: the move of a pointer, not of a kilobyte")]
     scratches: RefCell<Vec<Box<Scratch>>>,
     reader: RefCell<Reader>,
@@ -86,6 +91,7 @@ impl Worker {
             deadlines: Deadlines::new(),
             seats: Seats::default(),
             access_log,
+            decisions: RefCell::default(),
             scratches: RefCell::default(),
             reader: RefCell::new(current.reader()),
             date: RefCell::default(),
@@ -196,6 +202,8 @@ async fn steer(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Order>) {
                         stop.notify_one();
                     }
                 }
+                // Who asked may have gone.
+                Some(Order::Tell(id, to)) => drop(to.send(worker.decisions.borrow().find(&id))),
                 Some(Order::Drain) => {
                     accepting.drain().for_each(|(_, stop)| stop.notify_one());
                     worker.set_phase(Phase::Draining);

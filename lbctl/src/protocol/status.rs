@@ -170,6 +170,31 @@ pub struct Shutdown {
     pub reason: Option<String>,
 }
 
+/// `GET /v1/log`: which lines the daemon's log has.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LogFilter {
+    /// `info`, or `info,lbd::reload=debug`.
+    pub filter: String,
+    /// Until when, where an operator asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// The body of `PUT /v1/log`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetLog {
+    /// The filter; absent: as the file says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// For how long; `10m` unless said, at most `24h`.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// Why; goes into log and events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 fn is_zero(count: &u64) -> bool {
     *count == 0
 }

@@ -88,7 +88,7 @@ pub fn server(server: &Server, paint: Paint) -> String {
                 stream.id.to_string().into(),
                 stream.kind.clone().into(),
                 stream.client.clone().into(),
-                stream.since.to_string().into(),
+                super::time(stream.since).into(),
                 thousands(stream.bytes_up).into(),
                 thousands(stream.bytes_down).into(),
             ]);
@@ -229,7 +229,7 @@ fn admin(server: &Server) -> String {
         },
     };
     if let Some(deadline) = admin.deadline {
-        text.push_str(&format!(", until {deadline}"));
+        text.push_str(&format!(", until {}", super::time(deadline)));
     }
     if let Some(actor) = &admin.actor {
         text.push_str(&format!(", by {actor}"));

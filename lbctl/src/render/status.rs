@@ -34,7 +34,7 @@ pub fn api(api: &Api) -> String {
         ("protocol", api.api.clone()),
         ("instance", api.instance.clone()),
         ("pid", api.pid.to_string()),
-        ("started", api.started.to_string()),
+        ("started", super::time(api.started)),
         ("workers", api.workers.to_string()),
         ("generation", api.generation.to_string()),
         ("role", format!("{:?}", api.role).to_lowercase()),
@@ -129,7 +129,7 @@ fn notable(server: &Server, operations: &[Operation], paint: Paint) -> String {
 }
 
 /// `83ms`, `410us`, `1.2s`.
-pub(super) fn micros(micros: u64) -> String {
+pub fn micros(micros: u64) -> String {
     match micros {
         0..1_000 => format!("{micros}us"),
         1_000..1_000_000 => format!("{}ms", micros / 1_000),

@@ -7,8 +7,8 @@ mod config;
 mod server;
 
 pub(super) use config::{
-    certificate, config_state, config_summary, explanation, finding, generation, probe, reloaded, report,
-    route,
+    certificate, config_state, config_summary, decision, explanation, finding, generation, probe, reloaded,
+    report, route,
 };
 pub(super) use server::{member, pool, pool_summary, sticky_entry, sticky_tables, with_streams};
 

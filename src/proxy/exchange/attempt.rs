@@ -108,6 +108,10 @@ fn write_head(forward: &mut Forward<'_>) {
     let own = request_lines.len();
     client.write_lines(request, connection.peer, connection.local, connection.wire.is_tls(), request_lines);
     connection.shown.write_lines(&connection.listener, request_lines);
+    // A route that sets or removes the field has the last word.
+    if !Names::Shared(&route.request_drop).any(|name| name == "x-request-id") {
+        story.id.write_line(request_lines);
+    }
     let local = match request.authority() {
         Some(_) => String::new(),
         // HTTP/1.0 may leave Host out; HTTP/1.1, which the server gets, may not.

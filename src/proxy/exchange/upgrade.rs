@@ -18,6 +18,7 @@ use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
 use crate::proxy::head::{BodyFraming, Known, KnownSet, RequestHead, ResponseHead};
 use crate::proxy::http1::{ConnectionLine, Names, ResponsePlan, write_response};
+use crate::proxy::request_id::RequestId;
 use crate::proxy::scratch::Scratch;
 use crate::proxy::server_wire::ServerWire;
 use crate::proxy::stream::Stream;
@@ -163,6 +164,7 @@ impl Upgraded {
 #[derive(Debug)]
 struct Record {
     settings: Arc<AccessLog>,
+    id: RequestId,
     client: IpAddr,
     listener: Arc<str>,
     generation: u64,
@@ -183,6 +185,7 @@ impl Record {
     fn new(settings: &Arc<AccessLog>, listener: &ListenerSnap, head: &RequestHead, story: Story) -> Self {
         Self {
             settings: Arc::clone(settings),
+            id: story.id,
             client: story.client.ip,
             listener: Arc::clone(&listener.name),
             generation: listener.generation,
@@ -204,6 +207,7 @@ impl Record {
         worker.access_log.record(
             &self.settings,
             &Entry {
+                id: self.id.as_str(),
                 client: self.client,
                 listener: &self.listener,
                 method: &self.method,
