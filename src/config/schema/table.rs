@@ -93,6 +93,9 @@ const fn int_off(min: i64, max: i64) -> Type {
 const fn one_of(now: &'static [&'static str]) -> Type {
     Type::Choice { now, later: &[] }
 }
+const fn one_of_some(now: &'static [&'static str], later: &'static [&'static str]) -> Type {
+    Type::Choice { now, later }
+}
 const TIME: Type = Type::Duration { zero: false, off: false };
 const TIME_0: Type = Type::Duration { zero: true, off: false };
 const TIME_OFF: Type = Type::Duration { zero: false, off: true };
