@@ -14,10 +14,8 @@ use super::listeners::{Certificates, TLS13};
 use crate::support::{Client, Daemon, Message, Origin, Tail, eventually};
 
 /// What is not in this version: the text in the file, and what stands for it until then.
-const LATER: [(&str, &str); 2] = [
-    ("  mirror pool=shadow fraction=\"1%\"\n", ""),
-    (" close-rate=\"20/s\" close-code=1012", ""),
-];
+const LATER: [(&str, &str); 2] =
+    [("  mirror pool=shadow fraction=\"1%\"\n", ""), (" close-rate=\"20/s\" close-code=1012", "")];
 
 fn file(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/language/files").join(name);
