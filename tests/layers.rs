@@ -63,6 +63,7 @@ const SPAWNERS: &[&str] = &[
     "src/health",                    // the reconciler owns the checkers
     "src/proxy/accept.rs",           // the accept loop owns the connections
     "src/proxy/http2/connection.rs", // a connection owns the exchanges of its streams
+    "src/proxy/exchange/mirror.rs",  // a copy that nobody waits for, bounded in number and time
     "src/proxy/worker.rs",           // and what is left of them at the end
     "src/admin",                     // its accept loop, on the steering thread
     "src/control",                   // its accept loop, on the steering thread

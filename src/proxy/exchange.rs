@@ -11,6 +11,7 @@ mod deliver;
 mod error_page;
 mod forward;
 mod limit;
+mod mirror;
 mod observed;
 mod rewrite;
 mod routing;
@@ -23,6 +24,7 @@ use std::time::{Duration, Instant};
 use tracing::debug;
 
 pub(crate) use answer::refuse;
+pub(crate) use mirror::RequestCopy;
 pub(crate) use upgrade::Upgraded;
 
 use super::access_log::Entry;
@@ -135,10 +137,20 @@ async fn stations(
     }
     match &route.action {
         ActionSnap::Pool(pool) => {
-            let (upgrading, ends_at) = (None, None);
-            forward::Forward { connection, scratch, story, route: &route, pool, path, upgrading, ends_at }
-                .run()
-                .await
+            let (upgrading, ends_at, copy) = (None, None, None);
+            forward::Forward {
+                connection,
+                scratch,
+                story,
+                route: &route,
+                pool,
+                path,
+                upgrading,
+                ends_at,
+                copy,
+            }
+            .run()
+            .await
         }
         // Routing took one of its ways.
         ActionSnap::Split(_) => Err(Failure::NoRoute),

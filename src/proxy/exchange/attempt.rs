@@ -12,7 +12,7 @@ use crate::proxy::buffer::{Buffer, SMALL};
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::deadline::Deadline;
 use crate::proxy::failure::Failure;
-use crate::proxy::head::{BodyFraming, ResponseHead, Version};
+use crate::proxy::head::{BodyFraming, KnownSet, ResponseHead, Version};
 use crate::proxy::http1::{
     ConnectionLine, FramingLine, HeadLimits, Names, RequestPlan, ResponsePlan, Status, parse_response,
     write_request, write_response,
@@ -46,14 +46,15 @@ pub(super) struct Answered {
 /// Sends the request and reads the answer's head into `scratch.response`.
 pub(super) async fn run(forward: &mut Forward<'_>, server: Connection) -> Result<Answered, Failure> {
     write_head(forward);
-    let Forward { connection, scratch, route, ends_at, .. } = forward;
+    let Forward { connection, scratch, route, ends_at, copy, .. } = forward;
     let out = std::mem::take(&mut scratch.to_server);
     let framing = scratch.request.framing();
     let has_body = !matches!(framing, BodyFraming::None | BodyFraming::Length(0));
     let framed = if framing == BodyFraming::Chunked { Framed::Chunked } else { Framed::Raw };
     let input = if has_body { connection.input.take() } else { None };
-    let request =
-        Pump::new(connection.wire.request_decoder(framing), framed, out, input).limited(route.body_limit);
+    let request = Pump::new(connection.wire.request_decoder(framing), framed, out, input)
+        .limited(route.body_limit)
+        .copied(copy.take());
     let total = *ends_at;
     let mut answered = Answered { server, input: None, request, broken: false, total };
     for _ in 0..=MOST_INTERIM {
@@ -76,9 +77,18 @@ pub(super) async fn run(forward: &mut Forward<'_>, server: Connection) -> Result
 
 /// Serialises the request's head for the server.
 fn write_head(forward: &mut Forward<'_>) {
+    let mut out = std::mem::take(&mut forward.scratch.to_server);
+    out.clear();
+    let framing = FramingLine::from(forward.scratch.request.framing());
+    compose(forward, framing, KnownSet::EMPTY, &mut out);
+    forward.scratch.to_server = out;
+}
+
+/// Appends the request's head with this framing and without these fields.
+pub(super) fn compose(forward: &mut Forward<'_>, framing: FramingLine, drop: KnownSet, out: &mut Vec<u8>) {
     let upgrading = forward.upgrading.is_some();
     let Forward { connection, scratch, story, route, path, .. } = forward;
-    let Scratch { request, to_server, request_lines, .. } = &mut **scratch;
+    let Scratch { request, request_lines, .. } = &mut **scratch;
     let client = story.client;
     let own = request_lines.len();
     client.write_lines(request, connection.peer, connection.local, connection.wire.is_tls(), request_lines);
@@ -88,7 +98,6 @@ fn write_head(forward: &mut Forward<'_>) {
         // HTTP/1.0 may leave Host out; HTTP/1.1, which the server gets, may not.
         None => connection.local.to_string(),
     };
-    to_server.clear();
     let star = request.path() == b"*";
     write_request(
         request,
@@ -96,15 +105,15 @@ fn write_head(forward: &mut Forward<'_>) {
             path: if star { b"*" } else { path.rewritten.as_deref().unwrap_or(request.path()) },
             query: request.query(),
             host: path.host.as_deref().or((!local.is_empty()).then_some(local.as_bytes())),
-            drop_known: client.replaced(request),
+            drop_known: client.replaced(request).with(drop),
             drop: Names::Shared(&route.request_drop),
             keep: Names::Shared(&route.keep),
             strip_cookies: Names::Shared(&connection.listener.sticky_cookies),
-            framing: FramingLine::from(request.framing()),
+            framing,
             connection: if upgrading { ConnectionLine::Upgrade } else { ConnectionLine::None },
             extra: request_lines,
         },
-        to_server,
+        out,
     );
     request_lines.truncate(own);
 }

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::mirror::{self, RequestCopy};
 use super::routing::Path;
 use super::{Next, Story, attempt, deliver, observed, upgrade, waiting};
 use crate::pool::{Acquired, Ask, Server, SessionKind, Unavailable};
@@ -32,6 +33,8 @@ pub(super) struct Forward<'a> {
     pub(super) upgrading: Option<SessionKind>,
     /// When the whole exchange must be over, all tries included.
     pub(super) ends_at: Option<u64>,
+    /// What is copied of it for a mirror, while its body is still to come.
+    pub(super) copy: Option<Box<RequestCopy>>,
 }
 
 /// What a request may still do, and what it did.
@@ -61,6 +64,7 @@ impl Forward<'_> {
         self.pool.retries.deposit(self.route.retry.budget_percent);
         self.ends_at = self.route.timeout.request.map(|whole| self.connection.deadline.point(whole));
         self.upgrading = upgrade::asked(&self.scratch.request);
+        self.copy = mirror::begin(&mut self);
         let repeatable =
             is_repeatable(&self.scratch.request, self.route.retry.all_methods) && self.upgrading.is_none();
         let mut tries = Tries { repeatable, connects: 0, resends: 0, fresh: false };
@@ -171,13 +175,18 @@ impl Forward<'_> {
         })
     }
 
-    async fn connect(&self, server: &Arc<Server>, tries: &Tries) -> Result<Connection, Failure> {
-        let spec = &self.pool.connect;
-        let behalf = Behalf {
+    /// For whom connections to servers are made.
+    pub(super) fn behalf(&self) -> Behalf {
+        Behalf {
             client: SocketAddr::new(self.story.client.ip, self.connection.peer.port()),
             local: self.connection.local,
             peer: self.connection.peer,
-        };
+        }
+    }
+
+    async fn connect(&self, server: &Arc<Server>, tries: &Tries) -> Result<Connection, Failure> {
+        let spec = &self.pool.connect;
+        let behalf = self.behalf();
         if !tries.fresh
             && let Some(kept) =
                 self.connection.worker.upstreams.take(server, spec, &behalf, !tries.repeatable)
