@@ -7,7 +7,10 @@ use crate::support::{Daemon, Origin};
 mod bodies;
 mod connections;
 mod exchanges;
+mod malformed;
+mod misdirected;
 mod negotiation;
+mod websockets;
 
 /// A daemon that speaks both versions without TLS.
 fn front(origins: &[&Origin], pool: &str, route: &str) -> Daemon {

@@ -6,6 +6,7 @@
 pub(crate) mod balance;
 mod compress;
 pub(crate) mod control;
+mod discover;
 pub(crate) mod error_page;
 pub(crate) mod headers;
 pub(crate) mod health;
@@ -20,6 +21,7 @@ pub(crate) mod pool;
 mod protocols;
 mod rate_limit;
 pub(crate) mod reload;
+pub(crate) mod resolver;
 mod rewrite;
 pub(crate) mod route;
 pub(crate) mod server;

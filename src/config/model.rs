@@ -5,6 +5,7 @@
 mod pool;
 mod process;
 mod route_parts;
+mod sticky;
 mod tcp;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::router::{Conditions, PathOptions, Pattern};
 pub use pool::*;
 pub use process::*;
 pub use route_parts::*;
+pub use sticky::*;
 pub use tcp::*;
 
 /// A name as written: pool, server, listener, route.
@@ -45,6 +47,8 @@ pub struct Model {
     pub log: Log,
     /// How files are watched.
     pub reload: Reload,
+    /// How names are asked for.
+    pub resolver: Resolver,
     /// What the rules that look at certificates and other files need to know.
     pub lint: LintSettings,
 }

@@ -2,7 +2,9 @@
 
 use super::ControlContext;
 use super::call::Call;
-use super::handlers::{certificates, config, daemon, events, operations, pools, routes, servers, sticky};
+use super::handlers::{
+    certificates, config, daemon, events, operations, pools, routes, servers, sticky, stream,
+};
 use super::reply::Outcome;
 use lbctl::protocol::{Kind, Problem};
 use std::rc::Rc;
@@ -16,6 +18,8 @@ pub(super) async fn dispatch(context: &Rc<ControlContext>, call: &Call) -> Outco
     match (call.method.as_str(), path) {
         ("GET", []) => daemon::api(context, call),
         ("GET", ["status"]) => daemon::status(context),
+        ("GET", ["log"]) => daemon::log(context),
+        ("PUT", ["log"]) => daemon::set_log(context, call),
         ("POST", ["shutdown"]) => daemon::shutdown(context, call),
         ("GET", ["pools"]) => pools::list(context),
         ("GET", ["pools", pool]) => pools::show(context, pool),
@@ -39,9 +43,13 @@ pub(super) async fn dispatch(context: &Rc<ControlContext>, call: &Call) -> Outco
         ("GET", ["operations", id, "events"]) => operations::follow(context, id),
         ("GET", ["routes"]) => routes::list(context),
         ("POST", ["routes", "explain"]) => routes::explain(context, call),
+        ("GET", ["requests", id]) => routes::decision(context, call, id).await,
         ("GET", ["sticky"]) => sticky::list(context),
         ("GET", ["sticky", pool]) => sticky::show(context, call, pool),
         ("DELETE", ["sticky", pool]) => sticky::clear(context, call, pool),
+        ("GET", ["sticky", pool, "export"]) => sticky::export(context, call, pool),
+        ("POST", ["sticky", pool, "import"]) => sticky::import(context, call, pool),
+        ("POST", ["sticky", pool, "move"]) => sticky::shift(context, call, pool),
         ("GET", ["config"]) => config::show(context, call),
         ("GET", ["config", "report"]) => config::report(context),
         ("GET", ["config", "generations"]) => config::generations(context),
@@ -50,6 +58,7 @@ pub(super) async fn dispatch(context: &Rc<ControlContext>, call: &Call) -> Outco
         ("GET", ["certificates"]) => certificates::list(context),
         ("GET", ["certificates", name]) => certificates::show(context, name),
         ("POST", ["certificates", "reload"]) => certificates::reload(context, call).await,
+        ("GET", ["stream"]) => stream::watch(context, call),
         ("GET", ["events"]) => events::follow(context, call),
         (_, path) => match allowed(path) {
             Some(methods) => {
@@ -65,21 +74,24 @@ pub(super) async fn dispatch(context: &Rc<ControlContext>, call: &Call) -> Outco
 fn allowed(path: &[&str]) -> Option<&'static str> {
     match path {
         ["pools", _, "servers", _, "admin"] => Some("PUT"),
+        ["log"] => Some("GET, PUT"),
         ["pools", _, "servers", _, "weight"] => Some("PUT, DELETE"),
         ["pools", _, "servers", _, "check"]
         | ["shutdown"]
         | ["routes", "explain"]
+        | ["sticky", _, "import" | "move"]
         | ["config" | "certificates", "reload"] => Some("POST"),
         ["operations", _] | ["sticky", _] => Some("GET, DELETE"),
         []
         | [
             "status" | "pools" | "servers" | "operations" | "routes" | "sticky" | "config" | "certificates"
-            | "events",
+            | "events" | "stream",
         ]
-        | ["certificates", _]
+        | ["certificates" | "requests", _]
         | ["pools", _]
         | ["pools", _, "servers", _]
         | ["operations", _, "events"]
+        | ["sticky", _, "export"]
         | ["config", "report" | "generations"]
         | ["config", "generations", _] => Some("GET"),
         _ => None,

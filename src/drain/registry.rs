@@ -108,12 +108,9 @@ impl Drains {
 
     /// Begins to empty a server that the running configuration no longer names, unless that has begun. Its admin
     /// cell is left alone: it belongs to the name, which may live on at another address.
-    pub fn let_go(&self, server: &Arc<Server>, deadline: Duration) -> Arc<Operation> {
-        let ask = DrainAsk {
-            deadline: Some(deadline),
-            reason: Some("the server was removed from the configuration".to_owned()),
-            ..DrainAsk::default()
-        };
+    pub fn let_go(&self, server: &Arc<Server>, deadline: Duration, reason: &str) -> Arc<Operation> {
+        let ask =
+            DrainAsk { deadline: Some(deadline), reason: Some(reason.to_owned()), ..DrainAsk::default() };
         self.enter(server, ask, Cause::Removed)
     }
 

@@ -25,6 +25,8 @@ pub(crate) enum Failure {
     BodyTooLarge,
     /// No route matches.
     NoRoute,
+    /// The connection was opened for another name, whose certificate is not for this one.
+    Misdirected,
     /// The client's network is not admitted.
     Forbidden,
     /// The client came too often.
@@ -46,6 +48,14 @@ pub(crate) enum Failure {
     ConnectTimeout,
     /// TLS to the server failed.
     TlsToServer,
+    /// The server does not speak HTTP/2, which the pool asks for.
+    NotHttp2,
+    /// The request asks for an upgrade, which HTTP/2 to the server does not have.
+    UpgradeOverHttp2,
+    /// The server said that it did not look at the request.
+    Unprocessed,
+    /// The server gave this one request up.
+    StreamReset,
     /// The server closed or reset before its answer was whole.
     ServerClosed,
     /// The server's answer is not HTTP as we accept it.
@@ -102,6 +112,7 @@ impl Failure {
             Self::BodyTimeout => (408, "request-body-timeout", Client),
             Self::BodyTooLarge => (413, "body-too-large", Client),
             Self::NoRoute => (404, "no-route", Client),
+            Self::Misdirected => (421, "misdirected", Client),
             Self::Forbidden => (403, "forbidden", Client),
             Self::Limited { .. } => (429, "rate-limited", Client),
             Self::NoServer(Unavailable::StickyDown) => (503, "sticky-server-down", Server),
@@ -112,6 +123,10 @@ impl Failure {
             Self::ConnectFailed => (502, "connect-failed", Server),
             Self::ConnectTimeout => (504, "connect-timeout", Server),
             Self::TlsToServer => (502, "tls-to-server-failed", Server),
+            Self::NotHttp2 => (502, "server-not-http2", Server),
+            Self::UpgradeOverHttp2 => (502, "upgrade-needs-http1", Lbd),
+            Self::Unprocessed => (503, "server-refused-stream", Server),
+            Self::StreamReset => (502, "server-reset-stream", Server),
             Self::ServerClosed => (502, "server-closed", Server),
             Self::BadResponse(_) => (502, "bad-response", Server),
             Self::BadResponseBody => (502, "bad-response-body", Server),
@@ -132,6 +147,7 @@ impl Failure {
         matches!(
             self,
             Self::NoRoute
+                | Self::Misdirected
                 | Self::Forbidden
                 | Self::Limited { .. }
                 | Self::NoServer(_)
@@ -141,6 +157,10 @@ impl Failure {
                 | Self::ConnectFailed
                 | Self::ConnectTimeout
                 | Self::TlsToServer
+                | Self::NotHttp2
+                | Self::UpgradeOverHttp2
+                | Self::Unprocessed
+                | Self::StreamReset
                 | Self::ServerClosed
                 | Self::BadResponse(_)
                 | Self::BadUpgrade
@@ -166,6 +186,7 @@ impl Failure {
             413 => "413 content too large\n",
             414 => "414 URI too long\n",
             417 => "417 expectation failed\n",
+            421 => "421 misdirected request: connect to this host by its own name\n",
             429 => "429 too many requests\n",
             431 => "431 request header fields too large\n",
             501 => "501 not implemented\n",

@@ -2,8 +2,8 @@
 //!
 //! [`worker`] owns a thread's share; `accept` takes connections; `arrival` knows who a connection comes from, and
 //! `passage` passes on what is not for HTTP; `connection` reads heads, `http2` takes streams; `exchange` is one
-//! request (read that first) over a `wire`, a client of either version; `upstream` holds this worker's
-//! connections to servers; `pump` moves bodies, `tunnel` upgraded streams. `failure` is the table of every way
+//! request (read that first) over a `wire`, a client of either version, and a `server_wire`; `upstream` holds
+//! this worker's connections to servers; `pump` moves bodies, `tunnel` upgraded streams. `failure` is the table of every way
 //! out that is not the server's answer.
 
 mod accept;
@@ -17,6 +17,7 @@ mod compress;
 mod connection;
 pub mod date;
 mod deadline;
+mod decisions;
 mod exchange;
 mod failure;
 mod forwarded;
@@ -27,7 +28,9 @@ pub mod listeners;
 mod passage;
 mod proxy_protocol;
 mod pump;
+mod request_id;
 mod scratch;
+mod server_wire;
 mod stream;
 mod tunnel;
 mod upstream;
@@ -35,3 +38,4 @@ mod wire;
 pub mod worker;
 
 pub use access_log::{AccessLog, AccessLogWriter};
+pub use decisions::Decision;

@@ -14,9 +14,10 @@ use super::arrival::Arrival;
 use super::failure::Failure;
 use super::stream::Stream;
 use super::tunnel::{Tunnel, TunnelClocks};
-use super::upstream::{Behalf, Connection};
+use super::upstream::{Behalf, dial};
+use super::wire::Wire;
 use super::worker::Worker;
-use crate::config::model::AccessLog;
+use crate::config::model::{AccessLog, ServerHttp};
 use crate::observe::Counters;
 use crate::pool::{Acquired, Affinity, Ask, HashKey, ServerId, SessionKind, balance};
 use crate::snapshot::{ListenerSnap, TcpRouteSnap};
@@ -62,10 +63,12 @@ pub(crate) async fn begin(
     match connect(worker, &arrival, route, &mut record).await {
         Ok((acquired, server)) => {
             let client = SocketAddr::new(record.client, arrival.peer.port());
-            let session = acquired.lease.into_session(SessionKind::Tcp, client);
+            let facts = Facts { client: record.client, name: record.name.as_deref() };
+            let holds = route.pool.pool.hold(&ask(worker, &facts, &[]));
+            let session = acquired.lease.into_session(SessionKind::Tcp, client).holding(holds);
             let clocks = TunnelClocks { idle: route.timeout.tunnel_idle, max: route.timeout.tunnel_max };
-            let from_client = (Stream::Plain(arrival.tcp), arrival.input);
-            let tunnel = Tunnel::new(from_client, (server.stream, None), session, clocks);
+            let from_client = (Wire::Http1(Stream::Plain(arrival.tcp)), arrival.input);
+            let tunnel = Tunnel::new(from_client, (server, None), session, clocks);
             Some(Box::new(Passage { tunnel, record }))
         }
         Err(failure) => {
@@ -77,12 +80,17 @@ pub(crate) async fn begin(
     }
 }
 
+fn ask<'a>(worker: &Worker, facts: &'a Facts<'_>, tried: &'a [ServerId]) -> Ask<'a> {
+    let (now, worker) = (worker.unix_seconds(), worker.index);
+    Ask { client_ip: facts.client, affinity: facts, tried, now, worker }
+}
+
 async fn connect(
     worker: &Rc<Worker>,
     arrival: &Arrival,
     route: &TcpRouteSnap,
     record: &mut Record,
-) -> Result<(Acquired, Connection), Failure> {
+) -> Result<(Acquired, Stream), Failure> {
     let pool = &route.pool;
     let counters = pool.pool.counters.shard(worker.index);
     counters.request();
@@ -96,22 +104,18 @@ async fn connect(
     let mut last = None;
     loop {
         let facts = Facts { client: record.client, name: record.name.as_deref() };
-        let ask = Ask {
-            client_ip: record.client,
-            affinity: &facts,
-            tried: &tried,
-            now: worker.unix_seconds(),
-            worker: worker.index,
-        };
-        let acquired = pool.pool.acquire(&ask).map_err(|none| last.unwrap_or(Failure::NoServer(none)))?;
+        let acquired = pool
+            .pool
+            .acquire(&ask(worker, &facts, &tried))
+            .map_err(|none| last.unwrap_or(Failure::NoServer(none)))?;
         let server = Arc::clone(acquired.lease.server());
         record.how = acquired.how.as_str();
         record.server = Some(Arc::clone(&server.name));
         server.counters.shard(worker.index).request();
         deadline.arm(route.timeout.connect);
-        let opened = deadline.within(Connection::open(&server, &pool.connect, &behalf)).await;
+        let opened = deadline.within(dial(&server, &pool.connect, &behalf, ServerHttp::Http1)).await;
         match opened.unwrap_or(Err(Failure::ConnectTimeout)) {
-            Ok(connection) => return Ok((acquired, connection)),
+            Ok(stream) => return Ok((acquired, stream)),
             Err(failure) => {
                 server.counters.shard(worker.index).failure();
                 tried.push(server.id);
@@ -176,6 +180,8 @@ impl Record {
         worker.access_log.record(
             settings,
             &Entry {
+                // What is passed on unread has no requests.
+                id: "",
                 client: self.client,
                 listener: &self.listener,
                 method: "TCP",

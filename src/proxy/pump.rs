@@ -62,6 +62,12 @@ pub(crate) trait Sink {
     /// Hands on what was written.
     fn poll_push(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
+    /// Nothing more will be sent.
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.end(b"");
+        self.poll_push(cx)
+    }
+
     /// The body is whole, where bytes do not say so ([`Framed::Messages`]).
     fn end(&mut self, trailers: &[u8]);
 }
@@ -126,6 +132,17 @@ impl Pump {
     pub(crate) fn copied(mut self, copy: Option<Box<RequestCopy>>) -> Self {
         self.copy = copy;
         self
+    }
+
+    /// The same body for another receiver: what the last one was `sent` goes first. Only for
+    /// [`Framed::Messages`], where what is sent are the body's own bytes.
+    pub(crate) fn again(mut self, mut sent: Vec<u8>) -> Box<Self> {
+        debug_assert!(self.framed == Framed::Messages, "what was sent is bare data");
+        sent.extend_from_slice(&self.out[self.sent..]);
+        self.out = sent;
+        self.sent = 0;
+        self.finished = false;
+        Box::new(self)
     }
 
     /// Compressed.

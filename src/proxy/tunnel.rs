@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::AsyncWrite as _;
-
 use super::buffer::Buffer;
 use super::deadline::Deadline;
+use super::pump::{Sink, Source};
 use super::stream::Stream;
+use super::wire::Wire;
 use super::worker::Worker;
 use crate::pool::SessionLease;
 
@@ -76,8 +76,8 @@ impl Flow {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        from: &mut Stream,
-        to: &mut Stream,
+        from: &mut impl Source,
+        to: &mut impl Sink,
         worker: &Worker,
     ) -> Poll<io::Result<()>> {
         if self.shut {
@@ -95,7 +95,7 @@ impl Flow {
                 worker.buffers.give(buffer);
             }
             if self.ended {
-                ready!(std::pin::Pin::new(&mut *to).poll_shutdown(cx))?;
+                ready!(to.poll_shutdown(cx))?;
                 self.shut = true;
                 return Poll::Ready(Ok(()));
             }
@@ -123,7 +123,7 @@ impl Flow {
 /// An upgraded stream, both sides.
 #[derive(Debug)]
 pub(crate) struct Tunnel {
-    client: Stream,
+    client: Wire,
     server: Stream,
     session: SessionLease,
     clocks: TunnelClocks,
@@ -137,7 +137,7 @@ pub(crate) struct Tunnel {
 impl Tunnel {
     /// Joins two streams; `from_client` and `from_server` were read already and go first.
     pub(crate) fn new(
-        client: (Stream, Option<Buffer>),
+        client: (Wire, Option<Buffer>),
         server: (Stream, Option<Buffer>),
         session: SessionLease,
         clocks: TunnelClocks,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::LocalOptions;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{debug, error};
 
 use super::accept;
@@ -17,6 +17,8 @@ use super::buffer::BufferPool;
 use super::compress::Encoders;
 use super::date::DateCache;
 use super::deadline::{Deadlines, TICK};
+use super::decisions::{Decision, Decisions};
+use super::http2::Seats;
 use super::scratch::Scratch;
 use super::upstream::Upstreams;
 use crate::config::model::ListenAddress;
@@ -33,6 +35,8 @@ pub enum Order {
     Drain,
     /// End what is left.
     Cut,
+    /// Say what was decided of the request of this name.
+    Tell(Arc<str>, oneshot::Sender<Option<Decision>>),
 }
 
 /// How far the worker's end is.
@@ -59,8 +63,12 @@ pub(crate) struct Worker {
     pub(crate) upstreams: Upstreams,
     /// Clocks of its connections.
     pub(crate) deadlines: Rc<Deadlines>,
+    /// Tasks that wait for a stream of HTTP/2.
+    pub(crate) seats: Seats,
     /// Access-log lines on their way out.
     pub(crate) access_log: AccessLog,
+    /// What was decided lately.
+    pub(crate) decisions: RefCell<Decisions>,
     #[allow(clippy::vec_box, reason = "lent and returned whole: the move of a pointer, not of a kilobyte")]
     scratches: RefCell<Vec<Box<Scratch>>>,
     reader: RefCell<Reader>,
@@ -70,8 +78,8 @@ pub(crate) struct Worker {
     open: Cell<usize>,
 }
 
-/// Scratches that a worker keeps when nobody needs them.
-const SCRATCHES_KEPT: usize = 64;
+/// Scratches that a worker keeps when nobody needs them: as many as a few busy connections of HTTP/2 use.
+const SCRATCHES_KEPT: usize = 512;
 
 impl Worker {
     pub(crate) fn new(index: usize, current: &Current, access_log: AccessLog) -> Rc<Self> {
@@ -81,7 +89,9 @@ impl Worker {
             encoders: Rc::default(),
             upstreams: Upstreams::default(),
             deadlines: Deadlines::new(),
+            seats: Seats::default(),
             access_log,
+            decisions: RefCell::default(),
             scratches: RefCell::default(),
             reader: RefCell::new(current.reader()),
             date: RefCell::default(),
@@ -192,6 +202,8 @@ async fn steer(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Order>) {
                         stop.notify_one();
                     }
                 }
+                // Who asked may have gone.
+                Some(Order::Tell(id, to)) => drop(to.send(worker.decisions.borrow().find(&id))),
                 Some(Order::Drain) => {
                     accepting.drain().for_each(|(_, stop)| stop.notify_one());
                     worker.set_phase(Phase::Draining);

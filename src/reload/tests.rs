@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::config::diagnostic::{Diagnostic, FileId, Place, Severity, Span};
 use crate::config::model::{
-    Balance, Connections, Control, Drain, DrainSticky, Level, Log, Pool, Reload, Server, TlsVersion,
-    UpstreamTls, Verify,
+    Balance, Connections, Control, Drain, DrainSticky, Level, Log, Pool, Reload, Server, ServerHttp,
+    TlsVersion, UpstreamTls, Verify,
 };
 use crate::config::node::{Node, Scalar};
 use crate::config::source::{FsLoader, Loader};
@@ -92,6 +92,17 @@ fn argument(node: &Node) -> String {
     }
 }
 
+fn control() -> Control {
+    Control {
+        socket: None,
+        mode: 0,
+        group: None,
+        read_socket: None,
+        read_mode: 0,
+        grants: std::collections::BTreeMap::new(),
+    }
+}
+
 fn model(nodes: &[Node]) -> Model {
     let named = |name: &'static str| nodes.iter().filter(move |node| node.name.value == name);
     let place = Place { file: Arc::default(), line: nodes.first().map_or(0, |node| node.span.start) };
@@ -119,11 +130,18 @@ fn model(nodes: &[Node]) -> Model {
     let pool = Pool {
         name: "app".into(),
         servers: named("server").map(server).collect(),
+        discover: Vec::new(),
         balance: Balance::RoundRobin,
         sticky: Vec::new(),
         health: None,
         tls,
-        connections: Connections { idle_timeout: PATIENCE, max_idle: 1, max_uses: None, send_proxy: None },
+        connections: Connections {
+            http: ServerHttp::Http1,
+            idle_timeout: PATIENCE,
+            max_idle: 1,
+            max_uses: None,
+            send_proxy: None,
+        },
         drain: Drain { deadline: PATIENCE, sticky: DrainSticky::Keep },
         passive: None,
         queue: None,
@@ -138,16 +156,10 @@ fn model(nodes: &[Node]) -> Model {
         sites: Vec::new(),
         pools: [("app".into(), pool)].into(),
         status: None,
-        control: Control {
-            socket: None,
-            mode: 0,
-            group: None,
-            read_socket: None,
-            read_mode: 0,
-            grants: std::collections::BTreeMap::new(),
-        },
+        control: control(),
         log: Log { level: Level::Info, json: false, access: None },
         lint: crate::config::model::LintSettings::default(),
+        resolver: crate::config::model::Resolver::default(),
         reload: Reload {
             watch: named("watch-not").next().is_none(),
             settle: Duration::from_millis(100),

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::discovered::{Discovered, servers};
 use super::limits::{self, Limiters};
+use super::sticky;
 use super::{
     ActionSnap, ConnectSpec, ListenerLive, ListenerSnap, ListenerTlsSnap, MirrorSnap, PoolSnap, RetryBudget,
     RewriteSnap, RouteSnap, SiteSnap, Snapshot, SplitSnap, TcpSnap,
@@ -13,9 +15,9 @@ use super::{
 use crate::config::diagnostic::{Diagnostic, Report};
 use crate::config::model::{self, Action, HeaderEdit, Listener, Model, Route, Site};
 use crate::pool::{
-    BalanceKind, BodyMatch, CheckSpec, CookiePolicy, DrainPolicy, DrainSticky, GrpcProbe, HashKey, HttpProbe,
-    KeyRing, OnDown, Overload, PassiveSpec, Pool, PoolSettings, ProbeKind, QueuePolicy, SameSite, Secure,
-    ServerLimits, ServerSettings, Statuses, StickySettings, TlsToServer, WebSocketProbe,
+    BalanceKind, BodyMatch, CheckSpec, DrainPolicy, DrainSticky, GrpcProbe, HashKey, HttpProbe, KeyRing,
+    MarkedCookie, Overload, PassiveSpec, Pool, PoolSettings, ProbeKind, QueuePolicy, ServerLimits,
+    ServerSettings, Statuses, TlsToServer, WebSocketProbe,
 };
 use crate::router::{HostRouter, PathRouter, RouteEntry};
 use crate::tls::TlsConfigs;
@@ -35,6 +37,8 @@ pub struct Context<'a> {
     pub workers: usize,
     /// Where this process stands.
     pub zone: Option<&'a Arc<str>>,
+    /// Servers that the file does not name.
+    pub discovered: &'a Discovered,
 }
 
 /// Compiles a model. Fails only on what the model's own checks should have found.
@@ -59,6 +63,7 @@ pub fn compile(model: &Model, context: &Context<'_>) -> Result<Snapshot, Report>
             .iter()
             .any(|l| l.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some())),
         cookies: cookies.into_iter().collect(),
+        marked: sticky::marked(&pools),
         access_log: model.log.access.clone().map(Arc::new),
         limiters,
     };
@@ -87,6 +92,7 @@ pub const CLIENT_CERTIFICATE_FIELDS: [&str; 2] = ["x-client-cert-verified", "x-c
 struct Shared {
     asks_clients: bool,
     cookies: Arc<[Arc<str>]>,
+    marked: Arc<[Arc<MarkedCookie>]>,
     access_log: Option<Arc<model::AccessLog>>,
     limiters: Limiters,
 }
@@ -124,6 +130,7 @@ fn compile_listener(
             let config = context.tls.listeners.get(&listener.name)?;
             Some(ListenerTlsSnap {
                 config: Arc::clone(config),
+                coverage: context.tls.coverage.get(&listener.name).cloned().unwrap_or_default(),
                 asks_clients: tls.client_ca.is_some(),
                 handshake_timeout: tls.handshake_timeout,
             })
@@ -139,6 +146,7 @@ fn compile_listener(
         backlog: listener.backlog,
         generation: context.generation,
         sticky_cookies: Arc::clone(&shared.cookies),
+        marked_cookies: Arc::clone(&shared.marked),
         access_log: shared.access_log.clone(),
         sites: HostRouter::build(hosts, default),
         error_pages: model.error_pages.clone(),
@@ -287,9 +295,9 @@ fn compile_pool(pool: &model::Pool, context: &Context<'_>, report: &mut Report) 
     };
     let settings = PoolSettings {
         name: Arc::clone(&pool.name),
-        servers: pool.servers.iter().map(server).collect(),
+        servers: servers(pool, context.discovered),
         balance: balance(&pool.balance),
-        sticky: pool.sticky.iter().map(|one| sticky(one, context.keys)).collect(),
+        sticky: pool.sticky.iter().map(|one| sticky::compile(one, context.keys)).collect(),
         check: match &pool.health {
             None => None,
             Some(health) => Some(Arc::new(check(health, tls.as_ref(), pool, report)?)),
@@ -304,13 +312,7 @@ fn compile_pool(pool: &model::Pool, context: &Context<'_>, report: &mut Report) 
         overload: overload(pool, context.zone),
     };
     let before = context.previous.pools.get(&pool.name);
-    let connect = ConnectSpec {
-        tls,
-        idle_timeout: pool.connections.idle_timeout,
-        max_idle: pool.connections.max_idle,
-        max_uses: pool.connections.max_uses,
-        send_proxy: pool.connections.send_proxy,
-    };
+    let connect = ConnectSpec::of(&pool.connections, tls);
     let connect = match before {
         // The same settings are the same object: connections that are kept go on being used.
         Some(before) if before.connect.same_as(&connect) => Arc::clone(&before.connect),
@@ -325,7 +327,7 @@ fn compile_pool(pool: &model::Pool, context: &Context<'_>, report: &mut Report) 
     })
 }
 
-fn server(server: &model::Server) -> ServerSettings {
+pub(super) fn server(server: &model::Server) -> ServerSettings {
     ServerSettings {
         name: Arc::clone(&server.name),
         host: Arc::clone(&server.host),
@@ -338,6 +340,7 @@ fn server(server: &model::Server) -> ServerSettings {
             max_connections: server.max_connections,
             zone: server.zone.clone(),
         },
+        origin: None,
     }
 }
 
@@ -388,46 +391,6 @@ fn hash_key(key: &model::Key) -> HashKey {
     }
 }
 
-fn on_down(on_down: model::OnDown) -> OnDown {
-    match on_down {
-        model::OnDown::Redispatch => OnDown::Redispatch,
-        model::OnDown::Fail => OnDown::Fail,
-    }
-}
-
-fn sticky(sticky: &model::Sticky, keys: &Arc<KeyRing>) -> StickySettings {
-    match sticky {
-        model::Sticky::Cookie(cookie) => StickySettings::Cookie(CookiePolicy {
-            name: Arc::clone(&cookie.name),
-            path: Arc::clone(&cookie.path),
-            domain: cookie.domain.clone(),
-            secure: match cookie.secure {
-                model::Secure::Auto => Secure::Auto,
-                model::Secure::Always => Secure::Always,
-                model::Secure::Never => Secure::Never,
-            },
-            http_only: cookie.http_only,
-            same_site: match cookie.same_site {
-                model::SameSite::Lax => SameSite::Lax,
-                model::SameSite::Strict => SameSite::Strict,
-                model::SameSite::None => SameSite::None,
-            },
-            partitioned: cookie.partitioned,
-            max_idle: cookie.max_idle,
-            max_life: cookie.max_life,
-            on_down: on_down(cookie.on_down),
-            keys: Arc::clone(keys),
-        }),
-        model::Sticky::SourceIp(source) => StickySettings::Source {
-            ttl: source.ttl,
-            max_entries: source.max_entries,
-            mask_v4: source.mask_v4,
-            mask_v6: source.mask_v6,
-            on_down: on_down(source.on_down),
-        },
-    }
-}
-
 fn check(
     health: &model::Health,
     traffic: Option<&TlsToServer>,
@@ -458,6 +421,7 @@ fn check(
                     Some(body) => Some(body_match(body, pool, report)?),
                 },
                 drain_status: drain_status.as_ref().map(|set| Statuses(set.0.clone())),
+                http2: pool.connections.http == model::ServerHttp::Http2,
             })
         }
     };

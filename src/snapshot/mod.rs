@@ -4,11 +4,14 @@
 //! request (a WebSocket) holds its lease, never the snapshot: old generations are freed.
 
 mod compile;
+mod connect;
 mod current;
+mod discovered;
 mod limits;
 mod mirror;
 mod rewrite;
 mod split;
+mod sticky;
 mod tcp;
 
 use std::collections::BTreeMap;
@@ -23,7 +26,9 @@ use ipnet::IpNet;
 
 pub use crate::tls::CertificateFacts;
 pub use compile::{CLIENT_CERTIFICATE_FIELDS, Context, compile};
+pub use connect::ConnectSpec;
 pub use current::{Current, Reader};
+pub use discovered::Discovered;
 pub use limits::{LimitSnap, Limiters};
 pub use mirror::{Copies, CopyEnd, CopyHold, MirrorSnap};
 pub use rewrite::RewriteSnap;
@@ -32,9 +37,9 @@ pub use tcp::{TcpRouteSnap, TcpSnap};
 
 use crate::config::model::{
     AccessLog, ClientTimeouts, Compress, ErrorPage, HeaderEdit, Limits, ListenAddress, LocationPart,
-    Protocol, ProxyProtocol, RedirectToHttps, Retry, SendProxy, Timeouts,
+    Protocol, ProxyProtocol, RedirectToHttps, Retry, Timeouts,
 };
-use crate::pool::{Pool, TlsToServer};
+use crate::pool::Pool;
 use crate::router::{Conditions, HostRouter, PathOptions, PathRouter, Pattern};
 
 /// One generation.
@@ -104,6 +109,8 @@ pub struct ListenerSnap {
     pub generation: u64,
     /// Every cookie name that is lbd's own: none of them reaches a server.
     pub sticky_cookies: Arc<[Arc<str>]>,
+    /// Cookies of applications whose marks no server may see.
+    pub marked_cookies: Arc<[Arc<crate::pool::MarkedCookie>]>,
     /// What the access log wants.
     pub access_log: Option<Arc<AccessLog>>,
     /// Sites by host.
@@ -119,6 +126,8 @@ pub struct ListenerSnap {
 pub struct ListenerTlsSnap {
     /// Certificates, versions, tickets.
     pub config: Arc<rustls::ServerConfig>,
+    /// Which names may share a connection.
+    pub coverage: Arc<crate::tls::Coverage>,
     /// Whether clients are asked for a certificate, and servers told of it.
     pub asks_clients: bool,
     /// How long a handshake may take.
@@ -344,36 +353,6 @@ impl RetryBudget {
 impl Default for RetryBudget {
     fn default() -> Self {
         Self { hundredths: AtomicI64::new(Self::RESERVE) }
-    }
-}
-
-/// How connections to a pool's servers are made and kept.
-#[derive(Debug)]
-pub struct ConnectSpec {
-    /// TLS, when the pool speaks it.
-    pub tls: Option<TlsToServer>,
-    /// How long an unused connection is kept.
-    pub idle_timeout: Duration,
-    /// Unused connections kept to each server by each worker.
-    pub max_idle: u32,
-    /// Requests a connection may carry.
-    pub max_uses: Option<u32>,
-    /// Which PROXY header opens each connection: it then serves that one client only.
-    pub send_proxy: Option<SendProxy>,
-}
-
-impl ConnectSpec {
-    /// Whether connections made under the one may be used under the other.
-    pub fn same_as(&self, other: &Self) -> bool {
-        let tls = match (&self.tls, &other.tls) {
-            (None, None) => true,
-            (Some(a), Some(b)) => Arc::ptr_eq(&a.config, &b.config) && a.server_name == b.server_name,
-            _ => false,
-        };
-        tls && self.idle_timeout == other.idle_timeout
-            && self.max_idle == other.max_idle
-            && self.max_uses == other.max_uses
-            && self.send_proxy == other.send_proxy
     }
 }
 

@@ -4,8 +4,11 @@ use std::io::BufRead;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use http_body_util::BodyExt;
+
 use super::pools;
-use crate::support::{After, Client, Daemon, Message, Origin, eventually};
+use crate::support::http2_server::text;
+use crate::support::{After, Client, Daemon, Http2Server, Message, Origin, eventually};
 
 /// Longer than any answer takes, shorter than any clock of the mirror.
 const SOON: Duration = Duration::from_secs(4);
@@ -124,4 +127,49 @@ fn a_large_body_and_a_full_mirror_are_passed_by() {
     let copies = seen(&shadow, 1);
     assert_eq!(copies[0].line, "POST /fits HTTP/1.1");
     assert_eq!(shadow.requests().len(), 1);
+}
+
+#[test]
+fn a_mirror_that_speaks_http2_gets_the_same_copies() {
+    let (body_seen, bodies) = std::sync::mpsc::channel();
+    let shadow = Http2Server::run(move |request| {
+        let body_seen = body_seen.clone();
+        async move {
+            let target = request.uri().to_string();
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            body_seen.send((target, body.to_vec())).unwrap();
+            text("answer".repeat(50_000))
+        }
+    });
+    let main = Origin::echo("main");
+    let daemon = front(&main, &format!("server \"{}\"; connections http=2", shadow.address()), "");
+    let mut client = Client::connect(daemon.address());
+    let large = vec![b'x'; 64 * 1024];
+    for (method, target, body) in
+        [("GET", "/get", &b""[..]), ("POST", "/post", b"hello"), ("POST", "/most", &large)]
+    {
+        let answer = client.request(method, target, "X-A: b\r\nExpect: 100-continue\r\n", body);
+        assert!(answer.text().starts_with("main\n"));
+        let seen = bodies.recv_timeout(crate::support::DEADLINE).unwrap();
+        assert_eq!(seen.0, format!("http://app.test{target}"));
+        assert!(seen.1 == body, "{} bytes of {} came", seen.1.len(), body.len());
+    }
+    let copies = shadow.requests();
+    let lengths: Vec<_> = copies.iter().map(|copy| copy.headers.get("content-length").cloned()).collect();
+    assert_eq!(lengths, [None, Some("5".parse().unwrap()), Some("65536".parse().unwrap())]);
+    for copy in &copies {
+        assert_eq!((copy.version, &copy.headers["x-a"]), (hyper::Version::HTTP_2, &"b".parse().unwrap()));
+        assert!(!copy.headers.contains_key("expect") && copy.headers.contains_key("x-forwarded-for"));
+    }
+    assert_eq!(shadow.connections(), 1, "copies share a connection");
+}
+
+#[test]
+fn a_mirror_that_does_not_speak_http2_is_not_noticed() {
+    let (main, shadow) = (Origin::echo("main"), Origin::echo("shadow"));
+    let daemon = front(&main, &format!("{}; connections http=2", at(&shadow)), "");
+    never_suffers(&daemon, 20);
+    // The first bytes of a connection are all that it was told.
+    let told = seen(&shadow, 1);
+    assert!(told.iter().all(|head| head.line == "PRI * HTTP/2.0"), "{told:?}");
 }

@@ -11,10 +11,14 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http2::{self, SendRequest};
+use hyper::ext::Protocol;
+use hyper::upgrade::Upgraded;
 use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::DEADLINE;
 
@@ -93,6 +97,32 @@ pub(crate) async fn get(sender: &mut SendRequest<Body>, path: &str) -> Answer {
     send(sender, request("GET", path, empty())).await
 }
 
+/// A WebSocket over one stream.
+pub(crate) type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
+
+/// Asks for a tunnel of this protocol (RFC 8441); `fields` may replace those of a WebSocket.
+pub(crate) async fn connect_to(
+    sender: &mut SendRequest<Body>,
+    protocol: &'static str,
+    path: &str,
+    fields: &[(&'static str, &str)],
+) -> Response<Incoming> {
+    let mut request = request("CONNECT", path, empty());
+    request.headers_mut().insert("sec-websocket-version", "13".parse().unwrap());
+    for (name, value) in fields {
+        request.headers_mut().insert(*name, value.parse().unwrap());
+    }
+    request.extensions_mut().insert(Protocol::from_static(protocol));
+    sender.ready().await.unwrap();
+    sender.send_request(request).await.unwrap()
+}
+
+/// The WebSocket that an answer opened.
+pub(crate) async fn upgraded(answer: Response<Incoming>) -> WebSocket {
+    let stream = TokioIo::new(hyper::upgrade::on(answer).await.unwrap());
+    WebSocketStream::from_raw_socket(stream, Role::Client, None).await
+}
+
 /// Reads an answer to its end.
 pub(crate) async fn read(answer: Response<Incoming>) -> hyper::Result<Answer> {
     let (parts, body) = answer.into_parts();
@@ -120,6 +150,8 @@ pub(crate) struct RawFrame {
 }
 
 /// Types of frames.
+pub(crate) const DATA: u8 = 0;
+/// HEADERS
 pub(crate) const HEADERS: u8 = 1;
 /// RST_STREAM
 pub(crate) const RESET: u8 = 3;
@@ -150,16 +182,12 @@ impl Frames {
 
     /// Sends a head that ends its stream, its fields as literals.
     pub(crate) fn head(&mut self, stream: u32, fields: &[(&str, &str)]) {
-        let mut block = Vec::new();
-        for (name, value) in fields {
-            block.push(0);
-            for text in [name, value] {
-                assert!(text.len() < 127, "a longer literal needs more than one byte for its length");
-                block.push(u8::try_from(text.len()).unwrap());
-                block.extend_from_slice(text.as_bytes());
-            }
-        }
-        self.send(HEADERS, 0x5, stream, &block);
+        self.send(HEADERS, 0x5, stream, &block(fields));
+    }
+
+    /// Sends a head that a body follows.
+    pub(crate) fn head_with_body(&mut self, stream: u32, fields: &[(&str, &str)]) {
+        self.send(HEADERS, 0x4, stream, &block(fields));
     }
 
     /// The next frame; `None` when the connection ended.
@@ -182,4 +210,18 @@ impl Frames {
             }
         }
     }
+}
+
+/// Fields as literals.
+fn block(fields: &[(&str, &str)]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in fields {
+        block.push(0);
+        for text in [name, value] {
+            assert!(text.len() < 127, "a longer literal needs more than one byte for its length");
+            block.push(u8::try_from(text.len()).unwrap());
+            block.extend_from_slice(text.as_bytes());
+        }
+    }
+    block
 }

@@ -7,6 +7,7 @@
 mod certificate;
 mod config;
 mod event;
+mod look;
 mod operation;
 mod problem;
 mod route;
@@ -18,15 +19,21 @@ pub mod units;
 pub use certificate::Certificate;
 pub use config::{ConfigFile, ConfigState, Finding, Generation, Rejected, ReloadDone, Report, Severity};
 pub use event::{Event, LAGGED};
+pub use look::Look;
 pub use operation::{Left, Operation, Phase};
 pub use problem::{CONTENT_TYPE as PROBLEM_CONTENT_TYPE, Exit, Kind, PROBLEM_BASE, Problem};
-pub use route::{Candidate, Explain, Explanation, Field, Route};
+pub use route::{Candidate, Decision, Explain, Explanation, Field, Route};
 pub use server::{
     Admin, AdminState, Changed, DrainSticky, Effect, Health, HealthState, Probe, Server, Session, SetAdmin,
     SetWeight, Weight,
 };
-pub use status::{Api, ConfigSummary, Listener, Pool, PoolSummary, Role, Shutdown, Status};
-pub use sticky::{StickyCleared, StickyEntries, StickyEntry, StickyLookup, StickyTable};
+pub use status::{
+    Api, ConfigSummary, Listener, LogFilter, Pool, PoolSummary, Role, SetLog, Shutdown, Status, Unresolved,
+};
+pub use sticky::{
+    StickyCleared, StickyEntries, StickyEntry, StickyImported, StickyLine, StickyLookup, StickyMove,
+    StickyMoved, StickyTable,
+};
 
 /// The version of the protocol that this library speaks.
 pub const API: &str = "1.0";

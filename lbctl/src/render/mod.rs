@@ -3,6 +3,7 @@
 mod certificate;
 mod check;
 mod config;
+mod effect;
 mod event;
 mod operation;
 mod paint;
@@ -11,15 +12,18 @@ mod server;
 mod status;
 mod sticky;
 mod table;
+mod time;
 
 pub use certificate::{certificate, certificates};
 pub use check::{Verdict, check, judge};
 pub use config::{config_banner, config_state, generations, reload_done, report};
+pub use effect::effect;
 pub use event::event;
 pub use operation::{outcome, progress};
 pub use paint::{Paint, Tone};
-pub use route::{explanation, routes};
+pub use route::{decision, explanation, routes};
 pub use server::{pool, pools, probe, server, server_state, servers};
-pub use status::{api, status};
+pub use status::{api, micros, status};
 pub use sticky::{entries, lookup, tables};
 pub use table::{Cell, Table};
+pub use time::{show_times_in, time};

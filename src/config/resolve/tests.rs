@@ -39,7 +39,13 @@ fn the_smallest_file_means_a_listener_a_pool_and_a_route_with_every_default() {
     assert_eq!((health.rise, health.fall, health.jitter_percent, health.tls), (2, 3, 10.0, false));
     let Probe::Http { path, method, status, .. } = &health.probe else { panic!("{:?}", health.probe) };
     assert_eq!((path.as_ref(), method.as_ref(), status), ("/healthz", "GET", &StatusSet(vec![(200, 200)])));
-    let reuse = Connections { idle_timeout: 60 * SECOND, max_idle: 1024, max_uses: None, send_proxy: None };
+    let reuse = Connections {
+        http: ServerHttp::Http1,
+        idle_timeout: 60 * SECOND,
+        max_idle: 1024,
+        max_uses: None,
+        send_proxy: None,
+    };
     assert_eq!(pool.connections, reuse);
     assert_eq!(pool.drain, Drain { deadline: 1800 * SECOND, sticky: DrainSticky::Keep });
 
@@ -133,7 +139,7 @@ fn what_is_written_beats_a_template_which_beats_the_defaults() {
         "{:?}",
         a.sticky
     );
-    assert!(matches!(b.sticky.as_slice(), [Sticky::SourceIp(_)]), "{:?}", b.sticky);
+    assert!(matches!(b.sticky.as_slice(), [Sticky::Table(_)]), "{:?}", b.sticky);
     assert_eq!((a.connections.max_idle, b.connections.max_idle), (1, 1));
 }
 

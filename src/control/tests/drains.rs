@@ -120,8 +120,12 @@ fn a_server_that_the_file_forgot_is_emptied_without_a_wish() {
         let client = "203.0.113.9:5000".parse().unwrap();
         let session = server.begin().into_session(SessionKind::Tunnel, client);
         let hour = Duration::from_secs(3600);
-        let operation = daemon.context.drains.let_go(server, hour);
-        assert_eq!(daemon.context.drains.let_go(server, hour).id, operation.id, "each reload says it again");
+        let operation = daemon.context.drains.let_go(server, hour, "removed");
+        assert_eq!(
+            daemon.context.drains.let_go(server, hour, "removed").id,
+            operation.id,
+            "each reload says it again"
+        );
         let path = format!("/v1/operations/op_{}", operation.id);
         let shown: Operation = daemon.get(&path).await;
         assert_eq!((shown.verb.as_str(), shown.left.sessions), ("remove", 1));

@@ -52,6 +52,7 @@ fn spec() -> CheckSpec {
         status: Statuses::one(200),
         body: None,
         drain_status: Some(Statuses::one(404)),
+        http2: false,
     };
     CheckSpec {
         probe: ProbeKind::Http(probe),
@@ -77,6 +78,7 @@ fn pool(ports: &[u16], spec: Option<CheckSpec>, previous: Option<&Pool>) -> Pool
         backup: false,
         health_port: None,
         limits: crate::pool::ServerLimits::default(),
+        origin: None,
     };
     let settings = PoolSettings {
         name: "app".into(),

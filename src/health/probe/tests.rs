@@ -25,6 +25,7 @@ fn server(host: &str, port: u16) -> Arc<Server> {
         backup: false,
         health_port: None,
         limits: crate::pool::ServerLimits::default(),
+        origin: None,
     };
     let settings = PoolSettings {
         name: "app".into(),
@@ -47,6 +48,7 @@ fn get(path: &str) -> HttpProbe {
         status: Statuses::one(200),
         body: None,
         drain_status: None,
+        http2: false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Answers that lbd makes itself: redirects, fixed responses, failures.
 
-use super::{Next, Story, error_page};
+use super::{Next, Story, error_page, grpc};
 use crate::config::model::RedirectToHttps;
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
@@ -17,6 +17,7 @@ pub(crate) async fn refuse(
 ) -> Next {
     let mut story = Story::new(connection, scratch);
     let next = fail(connection, scratch, &mut story, failure).await;
+    super::note(connection, &story);
     super::tell(connection, scratch, &story);
     next
 }
@@ -40,13 +41,23 @@ pub(super) async fn fail(
         return Next::Abort;
     }
     let close = !failure.keeps_connection();
+    if grpc::is_asked(&scratch.request) {
+        let message = grpc::message(failure.body());
+        let headers = [
+            ("content-type", "application/grpc"),
+            ("grpc-status", grpc::code(verdict.status)),
+            ("grpc-message", message.as_str()),
+        ];
+        return send(connection, scratch, story, (200, &headers, b""), close).await.unwrap_or(Next::Abort);
+    }
     let page = error_page::find(connection, &scratch.request, story, verdict.status);
     let (content_type, body) = match &page {
         Some((content_type, body)) => (*content_type, &**body),
         None => ("text/plain; charset=utf-8", failure.body().as_bytes()),
     };
     let seconds = failure.retry_after().map(|seconds| seconds.to_string());
-    let mut headers = vec![("Content-Type", content_type)];
+    let id = story.id;
+    let mut headers = vec![("Content-Type", content_type), ("X-Request-Id", id.as_str())];
     headers.extend(seconds.iter().map(|seconds| ("Retry-After", seconds.as_str())));
     send(connection, scratch, story, (verdict.status, &headers, body), close).await.unwrap_or(Next::Abort)
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::forward::Forward;
+use super::forward::{Body, Forward};
 use crate::proxy::buffer::{Buffer, SMALL};
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::deadline::Deadline;
@@ -17,9 +17,11 @@ use crate::proxy::http1::{
     ConnectionLine, FramingLine, HeadLimits, Names, RequestPlan, ResponsePlan, Status, parse_response,
     write_request, write_response,
 };
-use crate::proxy::pump::{Framed, Pump, PumpError};
+use crate::proxy::pump::{Pump, PumpError, Source};
 use crate::proxy::scratch::Scratch;
+use crate::proxy::server_wire::ServerWire;
 use crate::proxy::upstream::Connection;
+use crate::proxy::wire::Wire;
 use crate::proxy::worker::Worker;
 use crate::snapshot::RouteSnap;
 
@@ -45,25 +47,21 @@ pub(super) struct Answered {
 
 /// Sends the request and reads the answer's head into `scratch.response`.
 pub(super) async fn run(forward: &mut Forward<'_>, server: Connection) -> Result<Answered, Failure> {
-    write_head(forward);
-    let Forward { connection, scratch, route, ends_at, copy, .. } = forward;
-    let out = std::mem::take(&mut scratch.to_server);
-    let framing = scratch.request.framing();
-    let has_body = !matches!(framing, BodyFraming::None | BodyFraming::Length(0));
-    let framed = if framing == BodyFraming::Chunked { Framed::Chunked } else { Framed::Raw };
-    let input = if has_body { connection.input.take() } else { None };
-    let request = Pump::new(connection.wire.request_decoder(framing), framed, out, input)
-        .limited(route.body_limit)
-        .copied(copy.take());
-    let total = *ends_at;
-    let mut answered = Answered { server, input: None, request, broken: false, total };
+    let mut answered = begin(forward, server)?;
+    let Forward { connection, scratch, route, body, .. } = forward;
+    let has_body = has_body(scratch);
     for _ in 0..=MOST_INTERIM {
         let ended = answered.head(connection, scratch, route).await;
         if answered.request.is_finished() && has_body && connection.input.is_none() {
             connection.input = answered.request.take_input();
         }
         if let Err(failure) = ended {
-            scratch.to_server = answered.request.into_out();
+            if failure == Failure::Unprocessed && has_body {
+                let Answered { mut server, request, .. } = answered;
+                *body = server.wire.take_sent().map_or(Body::Spent, |sent| Body::Again(request.again(sent)));
+            } else {
+                scratch.to_server = answered.request.into_out();
+            }
             return Err(failure);
         }
         if !scratch.response.is_informational() || scratch.response.status() == 101 {
@@ -73,6 +71,34 @@ pub(super) async fn run(forward: &mut Forward<'_>, server: Connection) -> Result
         scratch.response.clear();
     }
     Err(Failure::BadResponse(crate::proxy::head::ParseError::BadStatus))
+}
+
+fn has_body(scratch: &Scratch) -> bool {
+    !matches!(scratch.request.framing(), BodyFraming::None | BodyFraming::Length(0))
+}
+
+/// Writes the head; its body is as it came, or as a server left it that did not look at it.
+fn begin(forward: &mut Forward<'_>, mut server: Connection) -> Result<Answered, Failure> {
+    write_head(forward);
+    let Forward { connection, scratch, route, ends_at, body, copy, .. } = forward;
+    let has_body = has_body(scratch);
+    if !server.wire.is_http2() && !matches!(body, Body::Fresh) {
+        return Err(Failure::Unprocessed);
+    }
+    server.wire.begin(&mut scratch.to_server, !has_body)?;
+    let request = match std::mem::replace(body, Body::Fresh) {
+        Body::Again(request) => *request,
+        Body::Fresh | Body::Spent => {
+            let out = std::mem::take(&mut scratch.to_server);
+            let framing = scratch.request.framing();
+            let input = if has_body { connection.input.take() } else { None };
+            let decoder = connection.wire.request_decoder(framing);
+            Pump::new(decoder, server.wire.request_framing(framing), out, input)
+                .limited(route.body_limit)
+                .copied(copy.take())
+        }
+    };
+    Ok(Answered { server, input: None, request, broken: false, total: *ends_at })
 }
 
 /// Serialises the request's head for the server.
@@ -93,6 +119,10 @@ pub(super) fn compose(forward: &mut Forward<'_>, framing: FramingLine, drop: Kno
     let own = request_lines.len();
     client.write_lines(request, connection.peer, connection.local, connection.wire.is_tls(), request_lines);
     connection.shown.write_lines(&connection.listener, request_lines);
+    // A route that sets or removes the field has the last word.
+    if !Names::Shared(&route.request_drop).any(|name| name == "x-request-id") {
+        story.id.write_line(request_lines);
+    }
     let local = match request.authority() {
         Some(_) => String::new(),
         // HTTP/1.0 may leave Host out; HTTP/1.1, which the server gets, may not.
@@ -109,6 +139,7 @@ pub(super) fn compose(forward: &mut Forward<'_>, framing: FramingLine, drop: Kno
             drop: Names::Shared(&route.request_drop),
             keep: Names::Shared(&route.keep),
             strip_cookies: Names::Shared(&connection.listener.sticky_cookies),
+            unmark_cookies: &connection.listener.marked_cookies,
             framing,
             connection: if upgrading { ConnectionLine::Upgrade } else { ConnectionLine::None },
             extra: request_lines,
@@ -120,7 +151,7 @@ pub(super) fn compose(forward: &mut Forward<'_>, framing: FramingLine, drop: Kno
 
 /// Passes a 1xx on, to those who can understand it (RFC 9110, section 15.2).
 async fn pass_on_interim(connection: &mut ClientConnection, scratch: &mut Scratch) -> Result<(), Failure> {
-    let wanted = scratch.request.version() == Version::Http11
+    let wanted = scratch.request.version() != Version::Http10
         && (scratch.response.status() != 100 || scratch.request.expects_continue());
     if !wanted {
         return Ok(());
@@ -128,7 +159,10 @@ async fn pass_on_interim(connection: &mut ClientConnection, scratch: &mut Scratc
     let mut out = std::mem::take(&mut scratch.to_client);
     out.clear();
     write_response(&scratch.response, &ResponsePlan::default(), &mut out);
-    let written = connection.write_all(&out).await;
+    let written = match &mut connection.wire {
+        Wire::Http1(_) => connection.write_all(&out).await,
+        Wire::Http2(stream) => stream.send_interim(&out),
+    };
     scratch.to_client = out;
     written.map_err(|_| Failure::ClientGone)
 }
@@ -158,7 +192,9 @@ impl Answered {
                 progress = self.request.progress();
                 clocks.arm(&connection.deadline, self.request.is_finished());
             }
-            if let Poll::Ready(head) = self.poll_head(cx, &worker, &mut scratch.response) {
+            let Self { server, input, .. } = self;
+            let read = poll_head(cx, &mut server.wire, input, &worker, &mut scratch.response);
+            if let Poll::Ready(head) = read {
                 return Poll::Ready(head);
             }
             if connection.wire.poll_gone(cx).is_ready() {
@@ -202,7 +238,7 @@ impl Answered {
         if self.request.is_finished() || self.broken {
             return Poll::Ready(Ok(()));
         }
-        match self.request.poll(cx, &mut connection.wire, &mut self.server.stream, &worker.buffers) {
+        match self.request.poll(cx, &mut connection.wire, &mut self.server.wire, &worker.buffers) {
             Poll::Ready(Err(PumpError::To)) => {
                 // It stopped reading; its answer may be on the way all the same.
                 self.broken = true;
@@ -217,47 +253,50 @@ impl Answered {
             Poll::Pending => Poll::Pending,
         }
     }
+}
 
-    fn poll_head(
-        &mut self,
-        cx: &mut Context<'_>,
-        worker: &Worker,
-        head: &mut ResponseHead,
-    ) -> Poll<Result<(), Failure>> {
-        loop {
-            if let Some(input) = &mut self.input {
-                match parse_response(input.bytes(), &ANSWER_LIMITS, head) {
-                    Ok(Status::Complete(n)) => {
-                        input.consume(n);
-                        return Poll::Ready(Ok(()));
-                    }
-                    Ok(Status::Partial) if input.is_full() => {
-                        self.input = self.input.take().map(|input| input.grown(ANSWER_LIMITS.bytes + SMALL));
-                    }
-                    Ok(Status::Partial) => {}
-                    Err(error) => return Poll::Ready(Err(Failure::BadResponse(error))),
+/// Reads the next head of an answer, and leaves what follows it in `input`.
+pub(super) fn poll_head(
+    cx: &mut Context<'_>,
+    server: &mut ServerWire,
+    input: &mut Option<Buffer>,
+    worker: &Worker,
+    head: &mut ResponseHead,
+) -> Poll<Result<(), Failure>> {
+    if let ServerWire::Http2(stream) = server {
+        return stream.poll_head(cx, head);
+    }
+    loop {
+        if let Some(begun) = input {
+            match parse_response(begun.bytes(), &ANSWER_LIMITS, head) {
+                Ok(Status::Complete(n)) => {
+                    begun.consume(n);
+                    return Poll::Ready(Ok(()));
                 }
-            }
-            let mut input = self.input.take().unwrap_or_else(|| worker.buffers.small());
-            let had = input.bytes().len();
-            let read = self.server.stream.poll_fill(cx, &mut input);
-            if input.is_empty() {
-                worker.buffers.give(input);
-            } else {
-                self.input = Some(input);
-            }
-            match read {
-                Poll::Ready(Ok(n)) if n > 0 => {}
-                // Half a head is no answer either, but the server did say something: not repeatable as a
-                // stale connection is.
-                Poll::Ready(_) if had > 0 => {
-                    return Poll::Ready(Err(Failure::BadResponse(
-                        crate::proxy::head::ParseError::BadStatusLine,
-                    )));
+                Ok(Status::Partial) if begun.is_full() => {
+                    *input = input.take().map(|begun| begun.grown(ANSWER_LIMITS.bytes + SMALL));
                 }
-                Poll::Ready(_) => return Poll::Ready(Err(Failure::ServerClosed)),
-                Poll::Pending => return Poll::Pending,
+                Ok(Status::Partial) => {}
+                Err(error) => return Poll::Ready(Err(Failure::BadResponse(error))),
             }
+        }
+        let mut buffer = input.take().unwrap_or_else(|| worker.buffers.small());
+        let had = buffer.bytes().len();
+        let read = server.poll_fill(cx, &mut buffer);
+        if buffer.is_empty() {
+            worker.buffers.give(buffer);
+        } else {
+            *input = Some(buffer);
+        }
+        match read {
+            Poll::Ready(Ok(n)) if n > 0 => {}
+            // Half a head is no answer either, but the server did say something: not repeatable as a
+            // stale connection is.
+            Poll::Ready(_) if had > 0 => {
+                return Poll::Ready(Err(Failure::BadResponse(crate::proxy::head::ParseError::BadStatusLine)));
+            }
+            Poll::Ready(_) => return Poll::Ready(Err(Failure::ServerClosed)),
+            Poll::Pending => return Poll::Pending,
         }
     }
 }

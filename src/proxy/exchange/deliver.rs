@@ -6,14 +6,12 @@ use std::task::Poll;
 
 use super::attempt::Answered;
 use super::forward::Forward;
-use super::{Next, Story, compress};
-use crate::pool::{Acquired, SetCookie};
+use super::{Next, compress, stickiness};
+use crate::pool::Acquired;
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
 use crate::proxy::head::{Known, KnownSet, ResponseFraming, Version};
-use crate::proxy::http1::{
-    BodyDecoder, ConnectionLine, Delivery, Names, ResponsePlan, append_list_value, write_response,
-};
+use crate::proxy::http1::{ConnectionLine, Delivery, Names, ResponsePlan, append_list_value, write_response};
 use crate::proxy::pump::{Pump, PumpError};
 use crate::proxy::scratch::Scratch;
 use crate::snapshot::RouteSnap;
@@ -41,7 +39,12 @@ pub(super) async fn run(
         (true, Version::Http10) => ConnectionLine::KeepAlive,
         (true, Version::Http11) | (_, Version::Http2) => ConnectionLine::None,
     };
-    write_head(scratch, story, route, (&delivery, coded.drop), line, set_cookie, worker.date());
+    let own = (&*pool.pool, &**lease.server(), &***route);
+    let Scratch { response, response_lines, .. } = &mut **scratch;
+    let replaced =
+        stickiness::settle(own, set_cookie, response, (story, worker.unix_seconds()), response_lines);
+    let lines = (&delivery, line, answered.server.wire.via());
+    write_head(scratch, route, lines, replaced.with(coded.drop), worker.date());
     let first_byte = story.began.elapsed();
     story.first_byte = Some(first_byte);
     story.status = scratch.response.status();
@@ -51,8 +54,8 @@ pub(super) async fn run(
     let mut out = std::mem::take(&mut scratch.to_client);
     connection.wire.begin(&mut out).map_err(|_| Failure::ClientGone)?;
     let framed = connection.wire.answer_framing(delivery.chunked);
-    let mut answer = Pump::new(BodyDecoder::for_response(framing), framed, out, answered.input.take())
-        .encoded(coded.encoder);
+    let decoder = answered.server.wire.answer_decoder(framing);
+    let mut answer = Pump::new(decoder, framed, out, answered.input.take()).encoded(coded.encoder);
     let ended = pump_both(connection, &mut answered, &mut answer, route).await;
     story.bytes_in = answered.request.moved();
     story.bytes_out = answer.delivered();
@@ -84,31 +87,24 @@ pub(super) async fn run(
 /// Serialises the answer's head for the client.
 fn write_head(
     scratch: &mut Scratch,
-    story: &Story,
     route: &RouteSnap,
-    (delivery, drop): (&Delivery, KnownSet),
-    line: ConnectionLine,
-    set_cookie: Option<SetCookie>,
+    (delivery, line, via): (&Delivery, ConnectionLine, &[u8]),
+    replaced: KnownSet,
     date: [u8; 29],
 ) {
     let Scratch { response, to_client, response_lines, .. } = scratch;
-    if let Some(cookie) = set_cookie {
-        response_lines.extend_from_slice(b"Set-Cookie: ");
-        cookie.write(story.client.https, response_lines);
-        response_lines.extend_from_slice(b"\r\n");
-    }
     if response.get_known(Known::Date).is_none() {
         // RFC 9110, section 6.6.1: who has a clock adds what the server left out.
         response_lines.extend_from_slice(b"Date: ");
         response_lines.extend_from_slice(&date);
         response_lines.extend_from_slice(b"\r\n");
     }
-    append_list_value("Via", response.all_known(Known::Via), b"1.1 lbd", response_lines);
+    append_list_value("Via", response.all_known(Known::Via), via, response_lines);
     to_client.clear();
     write_response(
         response,
         &ResponsePlan {
-            drop_known: KnownSet::of(&[Known::Via]).with(drop),
+            drop_known: KnownSet::of(&[Known::Via]).with(replaced),
             drop: Names::Shared(&route.response_drop),
             framing: delivery.framing,
             connection: line,
@@ -128,7 +124,7 @@ async fn pump_both(
     let worker = Rc::clone(&connection.worker);
     let mut progress = None;
     poll_fn(|cx| {
-        let moved = answer.poll(cx, &mut answered.server.stream, &mut connection.wire, &worker.buffers);
+        let moved = answer.poll(cx, &mut answered.server.wire, &mut connection.wire, &worker.buffers);
         match moved {
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
             Poll::Ready(Err(PumpError::To)) => return Poll::Ready(Err(Failure::ClientGone)),

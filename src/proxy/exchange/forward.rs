@@ -9,13 +9,15 @@ use std::sync::Arc;
 use super::mirror::{self, RequestCopy};
 use super::routing::Path;
 use super::{Next, Story, attempt, deliver, observed, upgrade, waiting};
+use crate::config::model::ServerHttp;
 use crate::pool::{Acquired, Ask, Server, SessionKind, Unavailable};
 use crate::proxy::affinity::RequestFacts;
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
 use crate::proxy::head::{BodyFraming, RequestHead};
+use crate::proxy::pump::Pump;
 use crate::proxy::scratch::Scratch;
-use crate::proxy::upstream::{Behalf, Connection};
+use crate::proxy::upstream::{Behalf, Connection, Wanted};
 use crate::snapshot::{PoolSnap, RouteSnap};
 
 /// Servers that may refuse to connect before the request is given up: nothing was sent to them.
@@ -35,6 +37,18 @@ pub(super) struct Forward<'a> {
     pub(super) ends_at: Option<u64>,
     /// What is copied of it for a mirror, while its body is still to come.
     pub(super) copy: Option<Box<RequestCopy>>,
+    /// Where its body is between two attempts.
+    pub(super) body: Body,
+}
+
+/// Where a request's body is between two attempts.
+pub(super) enum Body {
+    /// With the client, or nowhere: there is none.
+    Fresh,
+    /// Sent to a server that did not look at it, and to be sent again.
+    Again(Box<Pump>),
+    /// Gone.
+    Spent,
 }
 
 /// What a request may still do, and what it did.
@@ -43,6 +57,8 @@ struct Tries {
     repeatable: bool,
     connects: u32,
     resends: u32,
+    /// Servers that did not look at it.
+    unprocessed: u32,
     /// The next connection must be a new one, to the same server: a kept one turned out to be dead.
     fresh: bool,
 }
@@ -64,10 +80,13 @@ impl Forward<'_> {
         self.pool.retries.deposit(self.route.retry.budget_percent);
         self.ends_at = self.route.timeout.request.map(|whole| self.connection.deadline.point(whole));
         self.upgrading = upgrade::asked(&self.scratch.request);
+        if self.upgrading.is_some() && self.pool.connect.http == ServerHttp::Http2 {
+            return Err(Failure::UpgradeOverHttp2);
+        }
         self.copy = mirror::begin(&mut self);
         let repeatable =
             is_repeatable(&self.scratch.request, self.route.retry.all_methods) && self.upgrading.is_none();
-        let mut tries = Tries { repeatable, connects: 0, resends: 0, fresh: false };
+        let mut tries = Tries { repeatable, connects: 0, resends: 0, unprocessed: 0, fresh: false };
         let mut last = None;
         let mut held: Option<Acquired> = None;
         loop {
@@ -111,7 +130,7 @@ impl Forward<'_> {
         to.used();
         let reused = to.reused;
         let ended = attempt::run(self, to).await;
-        if !matches!(ended, Err(Failure::ServerClosed) if reused) {
+        if !matches!(ended, Err(Failure::ServerClosed | Failure::Unprocessed) if reused) {
             observed::tell(self, &server, began, ended.as_ref().err().copied());
         }
         match ended {
@@ -124,6 +143,10 @@ impl Forward<'_> {
             }
             Ok(answered) if self.scratch.response.status() == 101 => {
                 upgrade::accept(self, answered, acquired).await.map(Tried::Over)
+            }
+            // Over HTTP/2 it would be taken for a tunnel.
+            Ok(_) if self.connection.wire.is_connect() && self.scratch.response.status() / 100 == 2 => {
+                Err(Failure::BadUpgrade)
             }
             Ok(answered) => deliver::run(self, answered, acquired).await.map(Tried::Over),
             Err(failure) => {
@@ -186,16 +209,17 @@ impl Forward<'_> {
 
     async fn connect(&self, server: &Arc<Server>, tries: &Tries) -> Result<Connection, Failure> {
         let spec = &self.pool.connect;
-        let behalf = self.behalf();
+        let worker = &self.connection.worker;
+        let wanted =
+            Wanted { behalf: self.behalf(), certain: !tries.repeatable, upgrade: self.upgrading.is_some() };
         if !tries.fresh
-            && let Some(kept) =
-                self.connection.worker.upstreams.take(server, spec, &behalf, !tries.repeatable)
+            && let Some(kept) = worker.upstreams.take(server, spec, &wanted)
         {
             return Ok(kept);
         }
         let patience = self.connection.deadline.point(self.route.timeout.connect);
         self.connection.deadline.arm_at(self.ends_at.map_or(patience, |end| end.min(patience)));
-        match self.connection.deadline.within(Connection::open(server, spec, &behalf)).await {
+        match self.connection.deadline.within(Connection::open(worker, server, spec, &wanted)).await {
             Ok(opened) => opened,
             Err(_) => Err(Failure::ConnectTimeout),
         }
@@ -220,10 +244,21 @@ impl Tries {
     fn again(&mut self, failure: Failure, reused: bool, forward: &Forward<'_>) -> Again {
         let retry = &forward.route.retry;
         let again = match failure {
+            // Whatever the method: nothing happened yet. First on a new connection, as its own may be at its end.
+            Failure::Unprocessed => {
+                self.unprocessed += 1;
+                let spent = matches!(forward.body, Body::Spent) || forward.is_over();
+                return match self.unprocessed {
+                    _ if spent => Again::Never,
+                    1 => Again::SameServer,
+                    2..=CONNECT_TRIES => Again::OtherServer,
+                    _ => Again::Never,
+                };
+            }
             _ if !self.repeatable || forward.is_over() => Again::Never,
             // The server closed a kept connection just as it was used: no sign against the server.
             Failure::ServerClosed if reused && !self.fresh => return Again::SameServer,
-            Failure::ServerClosed
+            Failure::ServerClosed | Failure::StreamReset
                 if retry.on.reset && self.resends < retry.attempts && forward.pool.retries.withdraw() =>
             {
                 Again::OtherServer

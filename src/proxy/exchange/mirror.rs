@@ -14,18 +14,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use tokio::io::AsyncWriteExt;
 use tracing::debug;
 
 use super::forward::Forward;
 use super::{attempt, observed};
 use crate::pool::Lease;
+use crate::proxy::buffer::Buffer;
 use crate::proxy::deadline::Deadline;
 use crate::proxy::failure::Failure;
-use crate::proxy::head::{BodyFraming, Known, KnownSet, ParseError, ResponseFraming, ResponseHead};
-use crate::proxy::http1::{BodyDecoder, FramingLine, HeadLimits, Status, parse_response, write_field};
+use crate::proxy::head::{BodyFraming, Known, KnownSet, ResponseFraming, ResponseHead};
+use crate::proxy::http1::{FramingLine, write_field};
 use crate::proxy::pump::{Framed, Pump, PumpError, Sink};
-use crate::proxy::upstream::{Behalf, Connection};
+use crate::proxy::server_wire::ServerWire;
+use crate::proxy::upstream::{Connection, Wanted};
 use crate::proxy::worker::Worker;
 use crate::snapshot::{CopyEnd, CopyHold, MirrorSnap, RouteSnap};
 
@@ -33,8 +34,6 @@ use crate::snapshot::{CopyEnd, CopyHold, MirrorSnap, RouteSnap};
 const BODY_MOST: usize = 64 * 1024;
 /// The most of an answer that is read, to keep the connection; a longer one ends it.
 const ANSWER_MOST: u64 = 1024 * 1024;
-/// What an answer's head may weigh: it is thrown away.
-const HEAD_LIMITS: HeadLimits = HeadLimits { bytes: 16 * 1024, fields: 256, target: 0 };
 
 /// A copy that is being made.
 #[derive(Debug)]
@@ -43,7 +42,7 @@ pub(crate) struct RequestCopy {
     route: Arc<RouteSnap>,
     hold: CopyHold,
     lease: Lease,
-    behalf: Behalf,
+    wanted: Wanted,
     /// The head, without its framing and its end.
     head: Vec<u8>,
     body: Vec<u8>,
@@ -75,7 +74,7 @@ pub(super) fn begin(forward: &mut Forward<'_>) -> Option<Box<RequestCopy>> {
         worker,
         hold,
         lease,
-        behalf: forward.behalf(),
+        wanted: Wanted { behalf: forward.behalf(), certain: true, upgrade: false },
         head,
         body: Vec::new(),
         has_body: framing != BodyFraming::None,
@@ -106,25 +105,34 @@ impl RequestCopy {
             write_field(b"Content-Length", length.as_bytes(), &mut self.head);
         }
         self.head.extend_from_slice(b"\r\n");
-        self.head.extend_from_slice(&self.body);
-        self.body = Vec::new();
         self.hold.is_sent();
         tokio::task::spawn_local(run(self));
     }
 }
 
 /// Sends a copy and takes the answer, under clocks of its own.
-async fn run(copy: Box<RequestCopy>) {
-    let RequestCopy { worker, route, hold, lease, behalf, head, is_head, .. } = *copy;
+async fn run(mut copy: Box<RequestCopy>) {
+    let (worker, route) = (Rc::clone(&copy.worker), Arc::clone(&copy.route));
     let Some(mirror) = &route.mirror else { return };
-    let (pool, server) = (&mirror.pool.pool, lease.server());
+    let server = Arc::clone(copy.lease.server());
+    let pool = &mirror.pool.pool;
     let began = Instant::now();
     for counters in [&pool.counters, &server.counters] {
         counters.shard(worker.index).request();
     }
-    let ended = talk(&worker, mirror, &lease, &behalf, (&head, is_head)).await;
-    if pool.is_curious() {
-        observed::saw(pool, server, began, ended.as_ref().copied().map_err(|failure| *failure));
+    let clock = worker.deadlines.register();
+    let clocks = &mirror.timeout;
+    let end = clock.point(clocks.request.unwrap_or_else(|| clocks.connect.saturating_add(clocks.response)));
+    let opened = connect(&copy, mirror, &clock, end).await;
+    let reused = opened.as_ref().is_ok_and(|to| to.reused);
+    let ended = match opened {
+        Ok(to) => talk(&mut copy, mirror, to, &clock, end).await,
+        Err(failure) => Err(failure),
+    };
+    // A kept connection at its end is no sign against the server.
+    let learns = !matches!(ended, Err(Failure::ServerClosed | Failure::Unprocessed) if reused);
+    if learns && pool.is_curious() {
+        observed::saw(pool, &server, began, ended);
     }
     for counters in [&pool.counters, &server.counters] {
         let shard = counters.shard(worker.index);
@@ -134,7 +142,7 @@ async fn run(copy: Box<RequestCopy>) {
         }
     }
     match ended {
-        Ok(_) => hold.ended(CopyEnd::Answered),
+        Ok(_) => copy.hold.ended(CopyEnd::Answered),
         Err(failure) => {
             let reason = failure.verdict().reason;
             debug!(pool = &*pool.name, server = &*server.name, reason, "mirrored request failed");
@@ -142,92 +150,97 @@ async fn run(copy: Box<RequestCopy>) {
     }
 }
 
-/// The status of the answer.
-async fn talk(
-    worker: &Worker,
+async fn connect(
+    copy: &RequestCopy,
     mirror: &MirrorSnap,
-    lease: &Lease,
-    behalf: &Behalf,
-    request: (&[u8], bool),
-) -> Result<u16, Failure> {
-    let (server, spec, clocks) = (lease.server(), &mirror.pool.connect, &mirror.timeout);
-    let clock = worker.deadlines.register();
-    let whole = clocks.request.unwrap_or_else(|| clocks.connect.saturating_add(clocks.response));
-    let end = clock.point(whole);
-    let mut to = match worker.upstreams.take(server, spec, behalf, true) {
-        Some(kept) => kept,
-        None => {
-            clock.arm_at(clock.point(clocks.connect).min(end));
-            let opened = clock.within(Connection::open(server, spec, behalf)).await;
-            opened.map_err(|_| Failure::ConnectTimeout)??
-        }
-    };
-    to.used();
-    clock.arm_at(clock.point(clocks.response).min(end));
-    let mut head = ResponseHead::new();
-    let again = answer(worker, &clock, end, &mut to, request, &mut head).await?;
-    if again && !worker.is_draining() {
-        worker.upstreams.give(server, spec, to, worker.deadlines.now());
-    }
-    Ok(head.status())
-}
-
-/// Sends, reads the head, throws the body away. Says whether the connection can be used again.
-async fn answer(
-    worker: &Worker,
     clock: &Deadline,
     end: u64,
-    to: &mut Connection,
-    (request, is_head): (&[u8], bool),
-    head: &mut ResponseHead,
-) -> Result<bool, Failure> {
+) -> Result<Connection, Failure> {
+    let RequestCopy { worker, lease, wanted, .. } = copy;
+    let (server, spec) = (lease.server(), &mirror.pool.connect);
+    if let Some(kept) = worker.upstreams.take(server, spec, wanted) {
+        return Ok(kept);
+    }
+    clock.arm_at(clock.point(mirror.timeout.connect).min(end));
+    let opened = clock.within(Connection::open(worker, server, spec, wanted)).await;
+    opened.map_err(|_| Failure::ConnectTimeout)?
+}
+
+/// The status of the answer.
+async fn talk(
+    copy: &mut RequestCopy,
+    mirror: &MirrorSnap,
+    mut to: Connection,
+    clock: &Deadline,
+    end: u64,
+) -> Result<u16, Failure> {
+    to.used();
+    clock.arm_at(clock.point(mirror.timeout.response).min(end));
+    let mut head = ResponseHead::new();
     let asked = async {
-        to.stream.write_all(request).await.map_err(|_| Failure::ServerClosed)?;
-        to.stream.flush().await.map_err(|_| Failure::ServerClosed)?;
-        let mut input = worker.buffers.small();
-        loop {
-            match parse_response(input.bytes(), &HEAD_LIMITS, head) {
-                Ok(Status::Complete(n)) => {
-                    input.consume(n);
-                    if !head.is_informational() {
-                        return Ok(input);
-                    }
-                    if head.status() == 101 {
-                        return Err(Failure::BadUpgrade);
-                    }
-                    head.clear();
-                    continue;
-                }
-                Ok(Status::Partial) if input.is_full() => {
-                    return Err(Failure::BadResponse(ParseError::TooLarge));
-                }
-                Ok(Status::Partial) => {}
-                Err(error) => return Err(Failure::BadResponse(error)),
-            }
-            match poll_fn(|cx| to.stream.poll_fill(cx, &mut input)).await {
-                Ok(n) if n > 0 => {}
-                _ => return Err(Failure::ServerClosed),
-            }
-        }
+        send(&mut to.wire, &mut copy.head, &copy.body).await?;
+        read_head(&copy.worker, &mut to.wire, &mut head).await
     };
     let input = clock.within(asked).await.map_err(|_| Failure::ResponseTimeout)??;
     clock.arm_at(end);
-    let framing = head.framing_for(is_head, false);
-    let body = BodyDecoder::for_response(framing);
-    let mut pump = Pump::new(body, Framed::Raw, Vec::new(), Some(input)).limited(Some(ANSWER_MOST));
+    let worker = &copy.worker;
+    let framing = head.framing_for(copy.is_head, false);
+    let decoder = to.wire.answer_decoder(framing);
+    let mut pump = Pump::new(decoder, Framed::Raw, Vec::new(), input).limited(Some(ANSWER_MOST));
     let drained =
-        clock.within(poll_fn(|cx| pump.poll(cx, &mut to.stream, &mut Nowhere, &worker.buffers))).await;
+        clock.within(poll_fn(|cx| pump.poll(cx, &mut to.wire, &mut Nowhere, &worker.buffers))).await;
     let leftover = pump.take_input();
     let clean = leftover.is_none();
     if let Some(leftover) = leftover {
         worker.buffers.give(leftover);
     }
     match drained {
-        Ok(Ok(())) => Ok(clean && head.keep_alive() && framing != ResponseFraming::Close),
+        Ok(Ok(())) => {
+            let again = clean && head.keep_alive() && framing != ResponseFraming::Close;
+            if again && !worker.is_draining() {
+                let (server, spec) = (copy.lease.server(), &mirror.pool.connect);
+                worker.upstreams.give(server, spec, to, worker.deadlines.now());
+            }
+            Ok(head.status())
+        }
         // It answered; how long its answer is, is nobody's concern.
-        Ok(Err(PumpError::TooLarge)) => Ok(false),
+        Ok(Err(PumpError::TooLarge)) => Ok(head.status()),
         Ok(Err(_)) => Err(Failure::ServerClosed),
         Err(_) => Err(Failure::ServerStalled),
+    }
+}
+
+/// Writes a request that is all at hand.
+async fn send(to: &mut ServerWire, head: &mut Vec<u8>, body: &[u8]) -> Result<(), Failure> {
+    to.begin(head, body.is_empty())?;
+    let (mut first, mut second) = (&head[..], body);
+    while !(first.is_empty() && second.is_empty()) {
+        let sent = poll_fn(|cx| to.poll_send(cx, first, second)).await;
+        let n = sent.map_err(|_| Failure::ServerClosed)?;
+        let from_first = n.min(first.len());
+        first = &first[from_first..];
+        second = &second[n - from_first..];
+    }
+    to.end(b"");
+    poll_fn(|cx| to.poll_push(cx)).await.map_err(|_| Failure::ServerClosed)
+}
+
+/// Reads the head of the answer; what came behind it is returned.
+async fn read_head(
+    worker: &Worker,
+    from: &mut ServerWire,
+    head: &mut ResponseHead,
+) -> Result<Option<Buffer>, Failure> {
+    let mut input = None;
+    loop {
+        poll_fn(|cx| attempt::poll_head(cx, from, &mut input, worker, head)).await?;
+        if !head.is_informational() {
+            return Ok(input);
+        }
+        if head.status() == 101 {
+            return Err(Failure::BadUpgrade);
+        }
+        head.clear();
     }
 }
 

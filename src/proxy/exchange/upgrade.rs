@@ -9,18 +9,21 @@ use data_encoding::BASE64;
 
 use super::attempt::Answered;
 use super::forward::Forward;
-use super::{Next, Story};
+use super::{Next, Story, stickiness};
 use crate::config::model::AccessLog;
 use crate::pool::{Acquired, SessionKind, SessionLease};
 use crate::proxy::access_log::Entry;
 use crate::proxy::buffer::Buffer;
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
-use crate::proxy::head::{BodyFraming, Known, RequestHead, ResponseHead};
+use crate::proxy::head::{BodyFraming, Known, KnownSet, RequestHead, ResponseHead};
 use crate::proxy::http1::{ConnectionLine, Names, ResponsePlan, write_response};
+use crate::proxy::request_id::RequestId;
 use crate::proxy::scratch::Scratch;
+use crate::proxy::server_wire::ServerWire;
 use crate::proxy::stream::Stream;
 use crate::proxy::tunnel::{Tunnel, TunnelClocks};
+use crate::proxy::wire::Wire;
 use crate::proxy::worker::Worker;
 use crate::snapshot::ListenerSnap;
 
@@ -58,21 +61,26 @@ pub(super) async fn accept(
     answered: Answered,
     acquired: Acquired,
 ) -> Result<Next, Failure> {
+    let holds = forward.asking(|ask| forward.pool.pool.hold(ask));
     let Forward { connection, scratch, story, route, pool, upgrading, .. } = forward;
     let Acquired { lease, set_cookie, .. } = acquired;
     let Some(kind) = upgrading.filter(|kind| answers(*kind, &scratch.request, &scratch.response)) else {
         return Err(Failure::BadUpgrade);
     };
+    let Answered { server, input, .. } = answered;
+    let ServerWire::Http1(server) = server.wire else { return Err(Failure::BadUpgrade) };
     let Scratch { response, to_client, response_lines, .. } = &mut **scratch;
-    if let Some(cookie) = set_cookie {
-        response_lines.extend_from_slice(b"Set-Cookie: ");
-        cookie.write(story.client.https, response_lines);
-        response_lines.extend_from_slice(b"\r\n");
-    }
+    let now = connection.worker.unix_seconds();
+    let own = (&*pool.pool, &**lease.server(), &***route);
+    let replaced = stickiness::settle(own, set_cookie, response, (story, now), response_lines);
     to_client.clear();
+    // HTTP/2 has no word for the change, and no key to prove.
+    let connect = connection.wire.is_connect();
+    let moot = if connect { KnownSet::of(&[Known::SecWebSocketAccept]) } else { KnownSet::EMPTY };
     let plan = ResponsePlan {
         drop: Names::Shared(&route.response_drop),
-        connection: ConnectionLine::Upgrade,
+        drop_known: replaced.with(moot),
+        connection: if connect { ConnectionLine::None } else { ConnectionLine::Upgrade },
         extra: response_lines,
         ..ResponsePlan::default()
     };
@@ -84,14 +92,17 @@ pub(super) async fn accept(
         counters.shard(connection.worker.index).response(101, first_byte.as_micros() as u64);
     }
     let out = std::mem::take(&mut scratch.to_client);
-    let written = connection.write_all(&out).await;
+    let written = match &mut connection.wire {
+        Wire::Http1(_) => connection.write_all(&out).await,
+        Wire::Http2(stream) => stream.send_accepted(&out),
+    };
     scratch.to_client = out;
     written.map_err(|_| Failure::ClientGone)?;
-    let session =
-        lease.into_session(kind, std::net::SocketAddr::new(story.client.ip, connection.peer.port()));
+    let session = lease
+        .into_session(kind, std::net::SocketAddr::new(story.client.ip, connection.peer.port()))
+        .holding(holds);
     let clocks = TunnelClocks { idle: route.timeout.tunnel_idle, max: route.timeout.tunnel_max };
-    let Answered { server, input, .. } = answered;
-    Ok(Next::Upgraded(Box::new(Accepted { server: server.stream, input, session, clocks, record: None })))
+    Ok(Next::Upgraded(Box::new(Accepted { server, input, session, clocks, record: None })))
 }
 
 /// Whether a 101 is the answer to what was asked: the same protocol, and for a WebSocket the key's proof.
@@ -125,7 +136,7 @@ impl Accepted {
     }
 
     /// Joins the client's side.
-    pub(crate) fn joined(self, client: Stream, from_client: Option<Buffer>) -> Box<Upgraded> {
+    pub(crate) fn joined(self, client: Wire, from_client: Option<Buffer>) -> Box<Upgraded> {
         let tunnel = Tunnel::new((client, from_client), (self.server, self.input), self.session, self.clocks);
         Box::new(Upgraded { tunnel, record: self.record })
     }
@@ -153,6 +164,7 @@ impl Upgraded {
 #[derive(Debug)]
 struct Record {
     settings: Arc<AccessLog>,
+    id: RequestId,
     client: IpAddr,
     listener: Arc<str>,
     generation: u64,
@@ -173,6 +185,7 @@ impl Record {
     fn new(settings: &Arc<AccessLog>, listener: &ListenerSnap, head: &RequestHead, story: Story) -> Self {
         Self {
             settings: Arc::clone(settings),
+            id: story.id,
             client: story.client.ip,
             listener: Arc::clone(&listener.name),
             generation: listener.generation,
@@ -194,6 +207,7 @@ impl Record {
         worker.access_log.record(
             &self.settings,
             &Entry {
+                id: self.id.as_str(),
                 client: self.client,
                 listener: &self.listener,
                 method: &self.method,
