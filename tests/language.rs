@@ -72,7 +72,7 @@ fn says(daemon: &Daemon, text: &str) {
 }
 
 /// How many settings may be shown by no test: this number only falls.
-const GAPS: usize = 5;
+const GAPS: usize = 1;
 
 /// This binary, with the test harness's own options.
 fn tests(args: &[&str]) -> Command {
