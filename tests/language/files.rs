@@ -36,7 +36,7 @@ fn lint_finds_in_each_file_what_is_in_it_and_no_more() {
     for (name, expected) in [
         ("simple.kdl", &[][..]),
         ("canary.kdl", &[]),
-        ("edge.kdl", &["LB100", "LB204"]),
+        ("edge.kdl", &["LB204"]),
         ("multisite.kdl", &["LB611"]),
         ("thingworx.kdl", &["LB100", "LB306", "LB702"]),
     ] {
@@ -102,7 +102,7 @@ fn canary() {
     let tester = |fields: &str| ask(daemon.address(), "app.test", "/", fields).text().to_owned();
     eventually("testers get the canary", || (tester("X-Canary: 1\r\n") == "canary").then_some(()));
     assert_eq!(tester("Cookie: beta=yes\r\n"), "canary");
-    eventually("everyone else gets an answer", || (!tester("").is_empty()).then_some(()));
+    eventually("everyone else gets an answer", || (tester("") == "stable").then_some(()));
     for _ in 0..8 {
         let first = ask(daemon.address(), "app.test", "/", "");
         let field = first.field("set-cookie").expect("a side");
