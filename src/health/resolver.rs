@@ -121,6 +121,7 @@ mod tests {
             check: None,
             drain: DrainPolicy::default(),
             overload: crate::pool::Overload::default(),
+            websocket: crate::pool::WebSocketPolicy::default(),
         };
         Pool::new(settings, None, 1)
     }

@@ -34,10 +34,10 @@ pub use health::{Direction, Outcome, State, Transition};
 pub use lease::{IdleHold, Lease, SessionLease};
 pub use overload::{Overload, QueuePolicy, ServerLimits};
 pub use passive::{Ejection, PassiveSpec, Seen};
-pub use pool::{DrainPolicy, Member, Pool, PoolSettings, ServerSettings, StickySettings};
+pub use pool::{DrainPolicy, Member, Pool, PoolSettings, Rate, ServerSettings, StickySettings};
 pub use queue::{Place, Queue, Turn};
 pub use server::{Eligibility, HealthView, LastCheck, Server, ServerId, Why};
-pub use sessions::{Closing, Session, SessionKind, Sessions};
+pub use sessions::{Closing, Session, SessionKind, Sessions, Traffic, WebSocketPolicy};
 pub use sticky::{
     CookiePolicy, KeyRing, OnDown, SameSite, Secure, SetCookie, SourceEntry, SourcePolicy, SourceTable,
     Sticky,

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::config::diagnostic::{Diagnostic, FileId, Place, Severity, Span};
+use crate::config::values::Rate;
 use crate::config::model::{
     Balance, Connections, Control, Drain, DrainSticky, Level, Log, Pool, Reload, Server, TlsVersion,
-    UpstreamTls, Verify,
+    UpstreamTls, Verify, WebSocket,
 };
 use crate::config::node::{Node, Scalar};
 use crate::config::source::{FsLoader, Loader};
@@ -124,7 +125,13 @@ fn model(nodes: &[Node]) -> Model {
         health: None,
         tls,
         connections: Connections { idle_timeout: PATIENCE, max_idle: 1, max_uses: None, send_proxy: None },
-        drain: Drain { deadline: PATIENCE, sticky: DrainSticky::Keep },
+        drain: Drain {
+            deadline: PATIENCE,
+            sticky: DrainSticky::Keep,
+            close_rate: Rate { count: 50, per: PATIENCE },
+            close_code: 1012,
+        },
+        websocket: WebSocket { ping: None, lost_code: 1012 },
         passive: None,
         queue: None,
         slow_start: None,

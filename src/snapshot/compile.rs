@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::limits::{self, Limiters};
+use super::sessions;
 use super::{
     ActionSnap, ConnectSpec, ListenerLive, ListenerSnap, ListenerTlsSnap, PoolSnap, RetryBudget, RewriteSnap,
     RouteSnap, SiteSnap, Snapshot, SplitSnap, TcpSnap,
@@ -13,7 +14,7 @@ use super::{
 use crate::config::diagnostic::{Diagnostic, Report};
 use crate::config::model::{self, Action, HeaderEdit, Listener, Model, Route, Site};
 use crate::pool::{
-    BalanceKind, BodyMatch, CheckSpec, CookiePolicy, DrainPolicy, DrainSticky, GrpcProbe, HashKey, HttpProbe,
+    BalanceKind, BodyMatch, CheckSpec, CookiePolicy, GrpcProbe, HashKey, HttpProbe,
     KeyRing, OnDown, Overload, PassiveSpec, Pool, PoolSettings, ProbeKind, QueuePolicy, SameSite, Secure,
     ServerLimits, ServerSettings, Statuses, StickySettings, TlsToServer, WebSocketProbe,
 };
@@ -292,14 +293,9 @@ fn compile_pool(pool: &model::Pool, context: &Context<'_>, report: &mut Report) 
             None => None,
             Some(health) => Some(Arc::new(check(health, tls.as_ref(), pool, report)?)),
         },
-        drain: DrainPolicy {
-            deadline: pool.drain.deadline,
-            sticky: match pool.drain.sticky {
-                model::DrainSticky::Keep => DrainSticky::Keep,
-                model::DrainSticky::Move => DrainSticky::Move,
-            },
-        },
+        drain: sessions::drain(pool),
         overload: overload(pool, context.zone),
+        websocket: sessions::websocket(pool),
     };
     let before = context.previous.pools.get(&pool.name);
     let connect = ConnectSpec {

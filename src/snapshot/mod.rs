@@ -7,6 +7,7 @@ mod compile;
 mod current;
 mod limits;
 mod rewrite;
+mod sessions;
 mod split;
 mod tcp;
 

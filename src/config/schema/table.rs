@@ -242,8 +242,14 @@ pub static SCHEMA: &[NodeSpec] = &[
     node("slow-start", &["pool"], "Ramp a server's share after it becomes ready.").args(&[arg("time", TIME)]),
     node("drain", &["pool"], "How servers of this pool leave.")
         .props(&[
-            prop("deadline", TIME_0, "30m"), prop("close-rate", Type::Rate, "50/s").later(), prop("close-code", int(1000, 4999), "1012").later(),
+            prop("deadline", TIME_0, "30m"), prop("close-rate", Type::Rate, "50/s").doc("so many WebSockets are closed, the longest silent first; the rest is cut at the deadline"),
+            prop("close-code", int(1000, 4999), "1012").doc("what their clients are told; 1012 is: come back"),
             prop("sticky", one_of(&["keep", "move"]), "keep"),
+        ]),
+    node("websocket", &["pool"], "What lbd itself says in WebSockets to this pool.")
+        .props(&[
+            prop("ping", TIME_OFF, "off").doc("both sides are pinged when neither said anything for this long; who has not answered by the next time is gone"),
+            prop("lost-code", int(1000, 4999), "1012").doc("the close code for a client whose server ended without a Close"),
         ]),
     node("connections", &["pool"], "Reuse of connections to servers.")
         .props(&[

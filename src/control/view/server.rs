@@ -82,7 +82,7 @@ pub(in super::super) fn member(pool: &Pool, member: &Member) -> wire::Server {
 pub(in super::super) fn with_streams(pool: &Pool, one: &Member, role: Role) -> wire::Server {
     let sessions = one.server.sessions.list();
     let streams = sessions.iter().take(STREAMS).map(|session| {
-        let (bytes_up, bytes_down) = session.bytes();
+        let (bytes_up, bytes_down) = session.traffic().bytes;
         wire::Session {
             id: session.id,
             kind: session.kind.as_str().to_owned(),
