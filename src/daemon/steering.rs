@@ -120,16 +120,13 @@ impl Steering {
     /// Servers that the files no longer name leave as if drained: nobody is cut before the pool's deadline.
     fn let_go(&self, previous: &Snapshot, next: &Snapshot) {
         for snap in next.pools.values() {
-            let deadline = snap.pool.drain.deadline;
-            snap.pool.leaving.iter().for_each(|server| drop(self.drains.let_go(server, deadline)));
+            let policy = &snap.pool.drain;
+            snap.pool.leaving.iter().for_each(|server| drop(self.drains.let_go(server, policy)));
         }
         for (name, snap) in &previous.pools {
             if !next.pools.contains_key(name) {
-                let deadline = snap.pool.drain.deadline;
-                snap.pool
-                    .members
-                    .iter()
-                    .for_each(|member| drop(self.drains.let_go(&member.server, deadline)));
+                let policy = &snap.pool.drain;
+                snap.pool.members.iter().for_each(|member| drop(self.drains.let_go(&member.server, policy)));
             }
         }
     }

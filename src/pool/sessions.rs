@@ -156,6 +156,7 @@ pub struct Sessions {
     next: AtomicU64,
     count: AtomicUsize,
     opaque: AtomicU64,
+    leaving: AtomicBool,
 }
 
 impl Default for Sessions {
@@ -167,11 +168,22 @@ impl Default for Sessions {
             next: AtomicU64::new(first),
             count: AtomicUsize::new(0),
             opaque: AtomicU64::new(0),
+            leaving: AtomicBool::new(false),
         }
     }
 }
 
 impl Sessions {
+    /// Sessions are being closed here: who comes back with another one goes elsewhere, also a sticky client.
+    pub fn set_leaving(&self, leaving: bool) {
+        self.leaving.store(leaving, Ordering::Relaxed);
+    }
+
+    /// Whether sessions are being closed here.
+    pub fn are_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
     /// Notes what one of them has carried.
     pub(super) fn note(&self, session: &Session, traffic: &Traffic) {
         session.note(traffic);

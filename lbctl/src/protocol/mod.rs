@@ -6,6 +6,7 @@
 
 mod certificate;
 mod config;
+mod connection;
 mod event;
 mod operation;
 mod problem;
@@ -17,12 +18,13 @@ pub mod units;
 
 pub use certificate::Certificate;
 pub use config::{ConfigFile, ConfigState, Finding, Generation, Rejected, ReloadDone, Report, Severity};
+pub use connection::{Connection, Connections, Rebalance, Rebalanced, Share};
 pub use event::{Event, LAGGED};
 pub use operation::{Left, Operation, Phase};
 pub use problem::{CONTENT_TYPE as PROBLEM_CONTENT_TYPE, Exit, Kind, PROBLEM_BASE, Problem};
 pub use route::{Candidate, Explain, Explanation, Field, Route};
 pub use server::{
-    Admin, AdminState, Changed, DrainSticky, Effect, Health, HealthState, Probe, Server, Session, SetAdmin,
+    Admin, AdminState, Changed, CloseOrder, DrainSticky, Effect, Forecast, Health, HealthState, Probe, Server, SetAdmin,
     SetWeight, Weight,
 };
 pub use status::{Api, ConfigSummary, Listener, Pool, PoolSummary, Role, Shutdown, Status};

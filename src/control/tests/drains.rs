@@ -119,9 +119,9 @@ fn a_server_that_the_file_forgot_is_emptied_without_a_wish() {
         let server = &app.members[0].server;
         let client = "203.0.113.9:5000".parse().unwrap();
         let session = server.begin().into_session(SessionKind::Tunnel, client);
-        let hour = Duration::from_secs(3600);
-        let operation = daemon.context.drains.let_go(server, hour);
-        assert_eq!(daemon.context.drains.let_go(server, hour).id, operation.id, "each reload says it again");
+        let policy = crate::pool::DrainPolicy::default();
+        let operation = daemon.context.drains.let_go(server, &policy);
+        assert_eq!(daemon.context.drains.let_go(server, &policy).id, operation.id, "each reload says it again");
         let path = format!("/v1/operations/op_{}", operation.id);
         let shown: Operation = daemon.get(&path).await;
         assert_eq!((shown.verb.as_str(), shown.left.sessions), ("remove", 1));
