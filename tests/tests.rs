@@ -8,6 +8,7 @@ mod certificates;
 mod checks;
 mod control;
 mod docs;
+mod draining;
 mod edges;
 mod hostile;
 mod http2;

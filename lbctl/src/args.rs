@@ -1,7 +1,7 @@
 //! What the command line may say. In the library, so that manual pages and completions are made from it.
 
 use crate::protocol::DEFAULT_SOCKET;
-use crate::protocol::units::parse_duration;
+use crate::protocol::units::{parse_duration, parse_rate};
 use crate::target::Target;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -79,6 +79,9 @@ pub enum Command {
     /// Stickiness: which client stays with which server
     #[command(subcommand)]
     Sticky(StickyCommand),
+    /// Long-lived streams: WebSockets, tunnels, TCP connections
+    #[command(subcommand)]
+    Conn(ConnCommand),
     /// Routes, and where a request would go
     #[command(subcommand)]
     Route(RouteCommand),
@@ -217,9 +220,40 @@ pub struct DrainArgs {
     /// What clients of this server do; without it what the pool says
     #[arg(long, value_enum, value_name = "WHAT")]
     pub sticky: Option<StickyArg>,
+    /// So many WebSockets are closed, such as 20/s; without it what the pool says
+    #[arg(long, value_name = "RATE", value_parser = rate_text)]
+    pub close_rate: Option<String>,
+    /// What their clients are told; without it what the pool says
+    #[arg(long, value_name = "CODE", value_parser = clap::value_parser!(u16).range(1000..=4999))]
+    pub close_code: Option<u16>,
+    /// Which WebSockets are closed first
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub close: Option<CloseArg>,
+    /// When the server serves again by itself: a span such as 2h, or an instant such as 2026-01-02T14:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Close no more WebSockets in the drain that goes on, until --resume
+    #[arg(long, conflicts_with_all = ["resume", "wait", "deadline", "sticky", "close_rate", "close_code", "close", "until"])]
+    pub pause: bool,
+    /// Go on closing
+    #[arg(long, conflicts_with_all = ["deadline", "sticky", "close_rate", "close_code", "close", "until"])]
+    pub resume: bool,
     /// Why, and against which guards.
     #[command(flatten)]
     pub change: GuardArgs,
+}
+
+/// Which WebSockets a drain closes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CloseArg {
+    /// The longest silent; of equals the oldest
+    Idle,
+    /// The oldest
+    Oldest,
+    /// The youngest
+    Newest,
+    /// Nobody before the deadline
+    Nobody,
 }
 
 /// `lbctl server maint`.
@@ -324,6 +358,63 @@ pub struct StickyFilter {
     pub older: Option<String>,
 }
 
+/// `lbctl conn`.
+#[derive(Debug, Subcommand)]
+pub enum ConnCommand {
+    /// Streams that are open, oldest first
+    List {
+        /// Only WebSockets
+        #[arg(long)]
+        ws: bool,
+        /// Only of this pool
+        #[arg(long)]
+        pool: Option<String>,
+        /// Only of this server
+        #[arg(long)]
+        server: Option<String>,
+        /// Only those open for so long
+        #[arg(long, value_name = "TIME", value_parser = duration_text)]
+        older: Option<String>,
+        /// Only those silent for so long
+        #[arg(long, value_name = "TIME", value_parser = duration_text)]
+        idle: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// One of them
+    Show {
+        /// Its name in the list
+        id: String,
+    },
+    /// Close them: a WebSocket by a Close frame, another stream by cutting it
+    Close {
+        /// Their names in the list
+        #[arg(required = true)]
+        id: Vec<String>,
+        /// What the client of a WebSocket is told; 1012 is: come back
+        #[arg(long, default_value_t = 1001, value_parser = clap::value_parser!(u16).range(1000..=4999))]
+        code: u16,
+        /// Why; the client is told, it goes into log and events
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Close what servers have above their share, so that clients come back to those that have less
+    Rebalance {
+        /// The pool
+        pool: String,
+        /// So many are closed, such as 20/s; without it what the pool says of drains
+        #[arg(long, value_name = "RATE", value_parser = rate_text)]
+        rate: Option<String>,
+        /// Why; goes into log and events
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Say what would happen, do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
 /// `lbctl route`.
 #[derive(Debug, Subcommand)]
 pub enum RouteCommand {
@@ -396,6 +487,11 @@ pub enum DaemonCommand {
 /// A span of time that is sent as it was written, once it is known to be one.
 fn duration_text(text: &str) -> Result<String, String> {
     parse_duration(text).map(|_| text.to_owned())
+}
+
+/// A rate that is sent as it was written, once it is known to be one.
+fn rate_text(text: &str) -> Result<String, String> {
+    parse_rate(text).map(|_| text.to_owned())
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use super::ControlContext;
 use super::call::Call;
-use super::handlers::{certificates, config, connections, daemon, events, operations, pools, routes, servers, sticky};
+use super::handlers::{
+    certificates, config, connections, daemon, events, operations, pools, routes, servers, sticky,
+};
 use super::reply::Outcome;
 use lbctl::protocol::{Kind, Problem};
 use std::rc::Rc;
@@ -81,8 +83,8 @@ fn allowed(path: &[&str]) -> Option<&'static str> {
         ["operations" | "connections" | "sticky", _] => Some("GET, DELETE"),
         []
         | [
-            "status" | "connections" | "pools" | "servers" | "operations" | "routes" | "sticky" | "config" | "certificates"
-            | "events",
+            "status" | "connections" | "pools" | "servers" | "operations" | "routes" | "sticky" | "config"
+            | "certificates" | "events",
         ]
         | ["certificates", _]
         | ["pools", _]

@@ -23,7 +23,8 @@ pub(super) fn of_leaving(pool: &Pool, member: &Member, verb: &str) -> Vec<Box<Pr
 fn half_of_pool(pool: &Pool, member: &Member) -> Option<Box<Problem>> {
     let is_away = |other: &&Member| other.server.admin.get().wish != Wish::Ready;
     let away: Vec<&str> = pool.members.iter().filter(is_away).map(|other| &*other.server.name).collect();
-    if is_away(&member) || (away.len() + 1) * 2 <= pool.members.len() {
+    let takes = member.eligibility() == Eligibility::Ready;
+    if !takes || (away.len() + 1) * 2 <= pool.members.len() {
         return None;
     }
     let path = format!("{}/{}", pool.name, member.server.name);

@@ -83,7 +83,8 @@ impl Leaving {
             self.listed = Some(now);
             self.next = in_order(server.sessions.list(), self.pacing.order).into();
         }
-        let stays = |session: &Arc<Session>| session.closing().is_none() && server.sessions.get(session.id).is_some();
+        let stays =
+            |session: &Arc<Session>| session.closing().is_none() && server.sessions.get(session.id).is_some();
         std::iter::from_fn(|| self.next.pop_front()).find(stays)
     }
 }
@@ -106,7 +107,8 @@ mod tests {
 
     fn sessions(server: &Arc<Server>, active: &[u64]) -> Vec<SessionLease> {
         let open = |now: &u64| {
-            let lease = server.begin().into_session(SessionKind::WebSocket, "127.0.0.1:4711".parse().unwrap());
+            let lease =
+                server.begin().into_session(SessionKind::WebSocket, "127.0.0.1:4711".parse().unwrap());
             lease.note(Traffic { now: *now, ..Traffic::default() });
             lease
         };

@@ -2,7 +2,7 @@
 //!
 //! Moments are a slot apart; each is put off by a random part of a slot, so that clients do not come back in step.
 //! Who asks late may catch up a little, never more: in any window of time no more than
-//! `(window + `[`CATCH_UP`]`) * rate + 1` are allowed.
+//! `(window + `[`CATCH_UP`]`) * rate + 2` are allowed.
 
 use crate::pool::Rate;
 use std::time::{Duration, Instant};
@@ -42,9 +42,9 @@ impl Pacer {
         if now < self.at {
             return false;
         }
-        // Slots that were missed for longer than may be made up for are gone.
-        let floor = now.checked_sub(CATCH_UP).unwrap_or(now);
-        self.base = self.base.max(floor) + self.slot;
+        // Time that was missed beyond what may be made up for is gone.
+        let gone = now.saturating_duration_since(self.at).saturating_sub(CATCH_UP);
+        self.base += self.slot + gone;
         self.at = self.base + self.slot.mul_f64(draw.clamp(0.0, 1.0));
         true
     }
@@ -78,7 +78,7 @@ mod tests {
                 }
             }
             let window = Duration::from_micros(window);
-            let most = (window + CATCH_UP).as_secs_f64() / rate.per.as_secs_f64() * f64::from(count) + 1.0;
+            let most = (window + CATCH_UP).as_secs_f64() / rate.per.as_secs_f64() * f64::from(count) + 2.0;
             for (from, first) in taken.iter().enumerate() {
                 let within = taken[from..].iter().take_while(|at| **at - *first < window).count();
                 prop_assert!(within as f64 <= most + 1e-6, "{within} in {window:?}, at most {most}");

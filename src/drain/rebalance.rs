@@ -28,7 +28,8 @@ impl Part {
 
 /// What each server that takes new clients has, and should have.
 pub fn parts(pool: &Pool) -> Vec<Part> {
-    let ready = || pool.members.iter().filter(|member| member.eligibility() == Eligibility::Ready && !member.backup);
+    let ready =
+        || pool.members.iter().filter(|member| member.eligibility() == Eligibility::Ready && !member.backup);
     let websockets = |server: &Server| {
         server.sessions.list().iter().filter(|session| session.kind == SessionKind::WebSocket).count() as u64
     };
@@ -44,7 +45,10 @@ pub fn parts(pool: &Pool) -> Vec<Part> {
 /// Each one's share of `total` by weight, rounded up, so that what is left over moves nobody.
 fn shares(total: u64, weights: &[u64]) -> Vec<u64> {
     let sum = weights.iter().sum::<u64>().max(1);
-    weights.iter().map(|weight| (u128::from(total) * u128::from(*weight)).div_ceil(u128::from(sum)) as u64).collect()
+    weights
+        .iter()
+        .map(|weight| (u128::from(total) * u128::from(*weight)).div_ceil(u128::from(sum)) as u64)
+        .collect()
 }
 
 /// The surplus of one server on its way.
@@ -116,7 +120,8 @@ mod tests {
         let client = "127.0.0.1:4711".parse().unwrap();
         let a = &pool.members[0].server;
         let all: Vec<_> = (0..8).map(|_| a.begin().into_session(SessionKind::WebSocket, client)).collect();
-        let surplus = || parts(&pool).iter().map(|p| (p.server.name.to_string(), p.surplus())).collect::<Vec<_>>();
+        let surplus =
+            || parts(&pool).iter().map(|p| (p.server.name.to_string(), p.surplus())).collect::<Vec<_>>();
         assert_eq!(surplus(), [("a".into(), 6), ("b".into(), 0), ("c".into(), 0)]);
         pool.members[2].server.admin.set(Wish::Maint, Stamp::now(None, None));
         assert_eq!(surplus(), [("a".into(), 4), ("b".into(), 0)]);

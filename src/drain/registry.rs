@@ -379,7 +379,8 @@ impl Operation {
         cell.ask.until = None;
         let drains = matches!(self.server.admin.get().wish, Wish::Drain { .. });
         if drains {
-            let stamp = Stamp::now(cell.ask.actor.clone(), Some("the time that the drain was for".to_owned()));
+            let stamp =
+                Stamp::now(cell.ask.actor.clone(), Some("the time that the drain was for".to_owned()));
             self.server.admin.set(Wish::Ready, stamp);
         }
         drains

@@ -144,7 +144,8 @@ impl Pool {
     ) -> Acquired {
         self.count(how, ask.worker);
         // A session that goes elsewhere because its server sends sessions away leaves its client at home.
-        let away = |known: &Known| matches!(*known, Known::Server { id, .. } if self.sends_sessions_away(id, ask));
+        let away =
+            |known: &Known| matches!(*known, Known::Server { id, .. } if self.sends_sessions_away(id, ask));
         let set_cookie = if how == How::Redispatched && known.iter().any(away) {
             None
         } else {
@@ -208,9 +209,8 @@ impl Pool {
 
     /// Whether this is a new session for a server that drains and is closing those that it has.
     fn sends_sessions_away(&self, id: ServerId, ask: &Ask<'_>) -> bool {
-        let leaving = |server: &Server| {
-            server.sessions.are_leaving() && server.admin.gate() == Gate::StickyOnly
-        };
+        let leaving =
+            |server: &Server| server.sessions.are_leaving() && server.admin.gate() == Gate::StickyOnly;
         ask.affinity.opens_session() && self.by_id(id).is_some_and(|member| leaving(&member.server))
     }
 

@@ -107,9 +107,8 @@ impl Session {
 
     /// What it has carried so far.
     pub fn traffic(&self) -> Traffic {
-        let pair = |cells: &[AtomicU64; 2]| {
-            (cells[0].load(Ordering::Relaxed), cells[1].load(Ordering::Relaxed))
-        };
+        let pair =
+            |cells: &[AtomicU64; 2]| (cells[0].load(Ordering::Relaxed), cells[1].load(Ordering::Relaxed));
         Traffic {
             bytes: pair(&self.bytes),
             messages: pair(&self.messages),

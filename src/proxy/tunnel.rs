@@ -252,8 +252,11 @@ impl Tunnel {
         if let Some(end) = self.ended_by {
             return Err(end);
         }
-        let (end, reason) =
-            if aged { (TunnelEnd::MaxAge, "open for too long") } else { (TunnelEnd::Idle, "idle for too long") };
+        let (end, reason) = if aged {
+            (TunnelEnd::MaxAge, "open for too long")
+        } else {
+            (TunnelEnd::Idle, "idle for too long")
+        };
         self.close(clock, GOING_AWAY, &reason.into(), end)
     }
 

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::config::diagnostic::{Diagnostic, FileId, Place, Severity, Span};
-use crate::config::values::Rate;
 use crate::config::model::{
     Balance, Connections, Control, Drain, DrainSticky, Level, Log, Pool, Reload, Server, TlsVersion,
     UpstreamTls, Verify, WebSocket,
@@ -16,6 +15,7 @@ use crate::config::model::{
 use crate::config::node::{Node, Scalar};
 use crate::config::source::{FsLoader, Loader};
 use crate::config::syntax;
+use crate::config::values::Rate;
 use crate::observe::Events;
 
 mod boot;

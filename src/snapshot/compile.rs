@@ -14,9 +14,9 @@ use super::{
 use crate::config::diagnostic::{Diagnostic, Report};
 use crate::config::model::{self, Action, HeaderEdit, Listener, Model, Route, Site};
 use crate::pool::{
-    BalanceKind, BodyMatch, CheckSpec, CookiePolicy, GrpcProbe, HashKey, HttpProbe,
-    KeyRing, OnDown, Overload, PassiveSpec, Pool, PoolSettings, ProbeKind, QueuePolicy, SameSite, Secure,
-    ServerLimits, ServerSettings, Statuses, StickySettings, TlsToServer, WebSocketProbe,
+    BalanceKind, BodyMatch, CheckSpec, CookiePolicy, GrpcProbe, HashKey, HttpProbe, KeyRing, OnDown,
+    Overload, PassiveSpec, Pool, PoolSettings, ProbeKind, QueuePolicy, SameSite, Secure, ServerLimits,
+    ServerSettings, Statuses, StickySettings, TlsToServer, WebSocketProbe,
 };
 use crate::router::{HostRouter, PathRouter, RouteEntry};
 use crate::tls::TlsConfigs;

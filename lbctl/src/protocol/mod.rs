@@ -24,8 +24,8 @@ pub use operation::{Left, Operation, Phase};
 pub use problem::{CONTENT_TYPE as PROBLEM_CONTENT_TYPE, Exit, Kind, PROBLEM_BASE, Problem};
 pub use route::{Candidate, Explain, Explanation, Field, Route};
 pub use server::{
-    Admin, AdminState, Changed, CloseOrder, DrainSticky, Effect, Forecast, Health, HealthState, Probe, Server, SetAdmin,
-    SetWeight, Weight,
+    Admin, AdminState, Changed, CloseOrder, DrainSticky, Effect, Forecast, Health, HealthState, Probe,
+    Server, SetAdmin, SetWeight, Weight,
 };
 pub use status::{Api, ConfigSummary, Listener, Pool, PoolSummary, Role, Shutdown, Status};
 pub use sticky::{StickyCleared, StickyEntries, StickyEntry, StickyLookup, StickyTable};

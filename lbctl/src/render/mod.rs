@@ -2,6 +2,7 @@
 
 mod certificate;
 mod config;
+mod connection;
 mod event;
 mod operation;
 mod paint;
@@ -13,8 +14,9 @@ mod table;
 
 pub use certificate::{certificate, certificates};
 pub use config::{config_banner, config_state, generations, reload_done, report};
+pub use connection::{connection, connections, rebalanced};
 pub use event::event;
-pub use operation::{outcome, progress};
+pub use operation::{forecast, outcome, progress};
 pub use paint::{Paint, Tone};
 pub use route::{explanation, routes};
 pub use server::{pool, pools, probe, server, server_state, servers};

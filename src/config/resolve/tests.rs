@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::super::diagnostic::Severity;
 use super::super::model::*;
-use super::super::values::Rate;
 use super::super::testing::{BASE, errors, findings, good, model_text};
+use super::super::values::Rate;
 use crate::router::PatternKind;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -42,12 +42,15 @@ fn the_smallest_file_means_a_listener_a_pool_and_a_route_with_every_default() {
     assert_eq!((path.as_ref(), method.as_ref(), status), ("/healthz", "GET", &StatusSet(vec![(200, 200)])));
     let reuse = Connections { idle_timeout: 60 * SECOND, max_idle: 1024, max_uses: None, send_proxy: None };
     assert_eq!(pool.connections, reuse);
-    assert_eq!(pool.drain, Drain {
+    assert_eq!(
+        pool.drain,
+        Drain {
             deadline: 1800 * SECOND,
             sticky: DrainSticky::Keep,
             close_rate: Rate { count: 50, per: SECOND },
             close_code: 1012
-        });
+        }
+    );
 
     let [site] = model.sites.as_slice() else { panic!("{:?}", model.sites) };
     let [route] = site.routes.as_slice() else { panic!("{:?}", site.routes) };

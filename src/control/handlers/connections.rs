@@ -35,7 +35,10 @@ pub(in crate::control) fn list(context: &ControlContext, call: &Call) -> Outcome
     let more = first + page.len() < all.len();
     let role = call.caller.role;
     json(&Connections {
-        connections: page.iter().map(|(_, server, session)| view::connection(server, session, role)).collect(),
+        connections: page
+            .iter()
+            .map(|(_, server, session)| view::connection(server, session, role))
+            .collect(),
         total,
         next: page.last().filter(|_| more).map(|(at, ..)| at.text()),
     })
@@ -113,7 +116,8 @@ fn find(context: &ControlContext, id: &str) -> Result<(Arc<Server>, Arc<Session>
         })
     });
     found.ok_or_else(|| {
-        let problem = Problem::new(Kind::NotFound, format!("no connection is named `{id}`; it may have ended"));
+        let problem =
+            Problem::new(Kind::NotFound, format!("no connection is named `{id}`; it may have ended"));
         problem.about(id).help("lbctl conn list").into()
     })
 }

@@ -55,9 +55,9 @@ pub(super) fn forecast(server: &Server, drain: &DrainAsk) -> Forecast {
     let websockets = sessions.iter().filter(|session| session.kind == SessionKind::WebSocket).count() as u64;
     // Oldest first.
     let age = |at: usize| sessions.get(at).map_or(0, |session| view::age(session.since));
-    let closing = drain.pacing.map(|Pacing { rate, .. }| {
-        rate.per.mul_f64(websockets as f64 / f64::from(rate.count.max(1)))
-    });
+    let closing = drain
+        .pacing
+        .map(|Pacing { rate, .. }| rate.per.mul_f64(websockets as f64 / f64::from(rate.count.max(1))));
     Forecast {
         websockets,
         others: sessions.len() as u64 - websockets,
@@ -91,7 +91,9 @@ fn instant(text: &str) -> Result<SystemTime, Box<Problem>> {
         Err(_) => text.parse::<Timestamp>().ok().map(SystemTime::from),
     };
     let at = at.ok_or_else(|| {
-        bad(format!("until: `{text}` is neither a span such as 2h nor an instant such as 2026-01-02T14:00:00Z"))
+        bad(format!(
+            "until: `{text}` is neither a span such as 2h nor an instant such as 2026-01-02T14:00:00Z"
+        ))
     })?;
     if at <= SystemTime::now() {
         return Err(bad(format!("until: {text} is in the past")));

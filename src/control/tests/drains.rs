@@ -121,7 +121,11 @@ fn a_server_that_the_file_forgot_is_emptied_without_a_wish() {
         let session = server.begin().into_session(SessionKind::Tunnel, client);
         let policy = crate::pool::DrainPolicy::default();
         let operation = daemon.context.drains.let_go(server, &policy);
-        assert_eq!(daemon.context.drains.let_go(server, &policy).id, operation.id, "each reload says it again");
+        assert_eq!(
+            daemon.context.drains.let_go(server, &policy).id,
+            operation.id,
+            "each reload says it again"
+        );
         let path = format!("/v1/operations/op_{}", operation.id);
         let shown: Operation = daemon.get(&path).await;
         assert_eq!((shown.verb.as_str(), shown.left.sessions), ("remove", 1));

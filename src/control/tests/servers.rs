@@ -36,7 +36,7 @@ fn pools_and_servers_are_shown() {
         let stream = &server.streams[0];
         assert_eq!(
             (stream.kind.as_str(), stream.client.as_str(), stream.bytes_up),
-            ("websocket", "203.0.113.9", 5)
+            ("websocket", "203.0.113.9:5000", 5)
         );
         let server: Server = daemon.reader.get("/v1/pools/app/servers/a").await.unwrap();
         assert_eq!(server.streams[0].client, "203.0.x.x", "who only reads sees half of it");

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use super::super::deadline::Deadline;
+use super::super::websocket::Sender;
 use super::super::websocket::closing::{Act, Closing, Seen};
 use super::super::websocket::compose::{self, GOING_AWAY};
 use super::super::websocket::follow::{Follow, Place};
-use super::super::websocket::Sender;
 use super::TunnelEnd;
 use super::flow::Flow;
 use crate::pool::WebSocketPolicy;
@@ -104,7 +104,12 @@ impl Manners {
     /// Looks at both directions and does what is to be done; what the tunnel's end is, once it is.
     ///
     /// Says with `true` that bytes may move again.
-    pub(super) fn turn(&mut self, up: &mut Flow, down: &mut Flow, clock: &Deadline) -> Result<bool, TunnelEnd> {
+    pub(super) fn turn(
+        &mut self,
+        up: &mut Flow,
+        down: &mut Flow,
+        clock: &Deadline,
+    ) -> Result<bool, TunnelEnd> {
         if self.closing.as_ref().is_none_or(|ending| ending.under_way) {
             return Ok(self.look_for_a_lost_server(up, down, clock));
         }
@@ -158,7 +163,12 @@ impl Manners {
     }
 
     /// The clock struck: pings who is silent. What the tunnel's end is, when one owes the answer to the last ping.
-    pub(super) fn struck(&mut self, up: &mut Flow, down: &mut Flow, clock: &Deadline) -> Result<bool, TunnelEnd> {
+    pub(super) fn struck(
+        &mut self,
+        up: &mut Flow,
+        down: &mut Flow,
+        clock: &Deadline,
+    ) -> Result<bool, TunnelEnd> {
         if let Some(ending) = &self.closing {
             let late = ending.under_way && clock.has_passed(ending.until);
             return if late { Err(ending.end) } else { Ok(false) };
@@ -188,4 +198,3 @@ impl Manners {
         Ok(true)
     }
 }
-

@@ -125,7 +125,8 @@ mod tests {
 
     #[test]
     fn the_servers_answer_carries_our_close() {
-        let steps = [(NOTHING, Act::Wait), (TOLD, Act::Clock(ECHO)), (TOLD, Act::Wait), (CLIENT_CLOSED, Act::Finish)];
+        let steps =
+            [(NOTHING, Act::Wait), (TOLD, Act::Clock(ECHO)), (TOLD, Act::Wait), (CLIENT_CLOSED, Act::Finish)];
         check(Closing::ask().0, &steps);
     }
 
