@@ -15,6 +15,7 @@
 //! | [`observe`] | per-worker counters, the ring of events |
 //! | [`pool`] | live state: servers, health, leases, balancing, stickiness, sessions |
 //! | [`limit`] | live state: token buckets by client |
+//! | [`state`] | what operators want, kept over restarts |
 //! | [`tls`] | certificates by name, trust towards servers, tickets |
 //! | [`snapshot`] | model x live pools -> snapshot; the one atomic pointer |
 //! | [`proxy`] | the data path: workers, HTTP/1 and HTTP/2, exchanges, tunnels, the access log |
@@ -74,4 +75,5 @@ pub mod proxy;
 pub mod reload;
 pub mod router;
 pub mod snapshot;
+pub mod state;
 pub mod tls;

@@ -8,6 +8,7 @@ mod bodies;
 mod connections;
 mod exchanges;
 mod negotiation;
+mod websockets;
 
 /// A daemon that speaks both versions without TLS.
 fn front(origins: &[&Origin], pool: &str, route: &str) -> Daemon {

@@ -16,6 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["router"]),
     ("pool", &["observe"]),
     ("limit", &[]),
+    ("state", &["pool"]),
     ("tls", &["config"]),
     ("snapshot", &["config", "router", "tls", "pool", "limit", "observe"]),
     // The snapshot hands on plain values of the model as they are: edits of heads, addresses, log settings.
@@ -30,7 +31,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "daemon",
         &[
             "router", "observe", "config", "pool", "tls", "snapshot", "proxy", "health", "drain", "cluster",
-            "reload", "control", "admin",
+            "reload", "control", "admin", "state",
         ],
     ),
     ("cli", &["config", "router", "tls", "reload", "daemon"]),
@@ -61,7 +62,9 @@ const SPAWNERS: &[&str] = &[
     "src/daemon",                    // owns every task and thread
     "src/health",                    // the reconciler owns the checkers
     "src/proxy/accept.rs",           // the accept loop owns the connections
-    "src/proxy/http2/connection.rs", // a connection owns the exchanges of its streams
+    "src/proxy/http2/client.rs",     // the worker owns its connections to servers
+    "src/proxy/http2/connection.rs", // a connection owns the tunnels of its streams
+    "src/proxy/http2/seats.rs",      // a worker owns the tasks that run exchanges of streams
     "src/proxy/worker.rs",           // and what is left of them at the end
     "src/admin",                     // its accept loop, on the steering thread
     "src/control",                   // its accept loop, on the steering thread

@@ -85,6 +85,35 @@ fn every_node_and_property_is_in_the_reference() {
 }
 
 #[test]
+fn every_property_says_what_it_means_counts_and_is_without_being_written() {
+    for node in lbd::config::schema::SCHEMA {
+        for prop in node.props {
+            let place = format!("{}=` on `{}`", prop.name, node.name);
+            assert!(!prop.doc.is_empty(), "`{place} has no prose");
+            assert!(
+                prop.default.is_empty() != prop.without.is_empty(),
+                "`{place}: a default, or what else holds"
+            );
+            // A rank counts nothing.
+            let counts = matches!(prop.ty, lbd::config::schema::Type::Int { .. }) && prop.name != "priority";
+            assert_eq!(counts, !prop.unit.is_empty(), "`{place}: what does it count?");
+        }
+    }
+}
+
+#[test]
+fn the_reference_says_units_defaults_and_the_names_that_others_use() {
+    let page = language::definitions();
+    let row = "`max-requests=` a whole number (requests), at least 1, or `off`\n:   In flight; a sticky client whose \
+               server is full waits for it. Default: `off`. Elsewhere: HAProxy `maxconn`; ";
+    assert!(page.contains(row), "{page}");
+    assert!(
+        page.contains("Elsewhere: HAProxy `option httpchk`; nginx `health_check` (Plus); Envoy"),
+        "{page}"
+    );
+}
+
+#[test]
 fn a_page_gives_its_blocks_back_as_they_were() {
     let block = "route \"/a\\b\" 'x' ~^`-\n.dot\n\n  // end\n";
     let page = roff::page(".TH X 1", &format!("# One\n\ntext\n\n```kdl\n{block}```\n\n```sh\nlbd\n```\n"));

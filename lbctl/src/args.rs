@@ -66,6 +66,15 @@ pub enum Command {
         #[arg(short, long)]
         watch: bool,
     },
+    /// One line for monitoring: exits 0 ok, 1 warning, 2 no server for new clients, 3 unknown
+    Check {
+        /// Only these pools; all when none is named
+        #[arg(value_name = "POOL")]
+        pools: Vec<String>,
+        /// So many servers of a pool may be out without a warning
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        max_down: usize,
+    },
     /// Pools
     #[command(subcommand)]
     Pool(PoolCommand),
@@ -96,10 +105,13 @@ pub enum Command {
         /// Only what is younger than this
         #[arg(long, value_name = "TIME", value_parser = parse_duration)]
         since: Option<Duration>,
+        /// Only what came after the event of this number
+        #[arg(long, value_name = "SEQ", conflicts_with = "since")]
+        after: Option<u64>,
         /// Only these kinds; `server` means `server.up`, `server.down`, …
         #[arg(long, value_delimiter = ',', value_name = "KIND")]
         kind: Vec<String>,
-        /// Go on with what happens from now
+        /// Go on with what happens from now, also when the daemon is restarted
         #[arg(short, long)]
         follow: bool,
     },

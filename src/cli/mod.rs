@@ -1,6 +1,7 @@
 //! The `lbd` command: what works on files, and the daemon itself. What talks to a running daemon is `lbctl`.
 
 pub mod demo;
+mod fmt;
 mod lint;
 
 use std::path::PathBuf;
@@ -26,6 +27,8 @@ enum Command {
     Demo(demo::Options),
     /// Say what is wrong with a configuration; needs no daemon
     Lint(lint::Lint),
+    /// Put the blanks of configurations in order: indentation, spacing, empty lines; nothing else is touched
+    Fmt(fmt::Fmt),
 }
 
 /// Options of `lbd run`.
@@ -59,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run.execute(),
         Command::Demo(demo) => demo.execute(),
         Command::Lint(lint) => lint.execute(),
+        Command::Fmt(fmt) => fmt.execute(),
     }
 }
 

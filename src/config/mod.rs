@@ -3,12 +3,13 @@
 //! Pure: files are read through [`source::Loader`] only; no clock, no sockets. The stages, in the order
 //! that a text meets them: [`guard`], [`repair`] (with [`lexer`] and [`hints`]), [`tree`], [`mod@include`],
 //! [`template`] (with [`expand`]), which [`syntax::read`] runs one after another; then
-//! [`schema::check`] and [`resolve::model`]. [`load`] is all of it.
+//! [`schema::check`] and [`resolve::model`]. [`load`] is all of it; [`mod@format`] stands beside it.
 
 mod ast;
 pub mod braces;
 pub mod diagnostic;
 pub mod expand;
+pub mod format;
 #[cfg(test)]
 mod golden;
 pub mod guard;

@@ -22,7 +22,7 @@ pub use check::check;
 pub use table::{RESERVED, SCHEMA};
 
 /// One node of the language.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct NodeSpec {
     /// Its name.
     pub name: &'static str,
@@ -34,6 +34,8 @@ pub struct NodeSpec {
     pub args: &'static [ArgSpec],
     /// Its properties.
     pub props: &'static [PropSpec],
+    /// What does the same elsewhere.
+    pub peers: Peers,
     /// Whether a block may hold several.
     pub many: bool,
     /// Whether this version has it.
@@ -62,10 +64,28 @@ pub struct PropSpec {
     pub ty: Type,
     /// What holds when it is not written, in words or as it would be written; empty when nothing does.
     pub default: &'static str,
-    /// What it means, where the name does not say it.
+    /// What holds when it is not written and there is no default, in words.
+    pub without: &'static str,
+    /// What it means.
     pub doc: &'static str,
+    /// What a whole number counts.
+    pub unit: &'static str,
+    /// What does the same elsewhere.
+    pub peers: Peers,
     /// Whether this version has it.
     pub since: Since,
+}
+
+/// What other balancers call a setting, so that a reader who knows them finds it; empty where they have none that is
+/// near. The nearest one is named: its meaning may differ in detail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peers {
+    /// A keyword, option or fetch method of HAProxy.
+    pub haproxy: &'static str,
+    /// A directive, parameter or variable of nginx; `(Plus)` where only the commercial one has it.
+    pub nginx: &'static str,
+    /// A field, message, filter or option of Envoy.
+    pub envoy: &'static str,
 }
 
 /// Whether this version has it.

@@ -8,6 +8,7 @@ mod call;
 mod dispatch;
 mod guard;
 mod handlers;
+mod idempotency;
 mod patient;
 mod rates;
 mod reply;
@@ -38,6 +39,7 @@ pub struct ControlContext {
     started: SystemTime,
     instance: String,
     rates: RefCell<Rates>,
+    remembered: RefCell<idempotency::Remembered>,
 }
 
 impl ControlContext {
@@ -45,7 +47,15 @@ impl ControlContext {
     pub fn new(world: Rc<dyn World>, events: Arc<Events>, drains: Arc<Drains>) -> Rc<Self> {
         let instance = format!("{:016x}", fastrand::u64(..));
         let started = SystemTime::now();
-        Rc::new(Self { world, events, drains, started, instance, rates: RefCell::default() })
+        Rc::new(Self {
+            world,
+            events,
+            drains,
+            started,
+            instance,
+            rates: RefCell::default(),
+            remembered: RefCell::default(),
+        })
     }
 }
 

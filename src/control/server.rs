@@ -5,7 +5,7 @@ use super::patient::Patient;
 use super::reply::{self, Reply};
 use super::role::{Caller, Grants, Role, user_of};
 use super::socket::{Access, Bound};
-use super::{ControlContext, dispatch, rates};
+use super::{ControlContext, dispatch, idempotency, rates};
 use http::header::IF_MATCH;
 use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -163,9 +163,13 @@ impl Client {
         if head.method != Method::GET {
             self.same_generation(&head.headers)?;
         }
+        let key = idempotency::key(&head.method, &head.headers)?;
         let body = read_body(body).await?;
         let call = Call { method: head.method, path, query, body, caller };
-        dispatch::dispatch(&self.context, &call).await
+        match key {
+            Some(key) => idempotency::once(&self.context, call, key).await,
+            None => dispatch::dispatch(&self.context, &call).await,
+        }
     }
 
     /// `If-Match: "g42"`: the caller's change is meant for generation 42 only.

@@ -3,6 +3,7 @@
 mod daemon;
 mod drains;
 mod limits;
+mod repeats;
 mod roles;
 mod servers;
 mod sticky;

@@ -9,6 +9,7 @@ mod limits;
 mod log;
 mod sockets;
 mod steering;
+mod wishes;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ use crate::snapshot::Current;
 use control_face::ControlFace;
 use sockets::Sockets;
 use steering::Steering;
+use wishes::Keeper;
 
 /// What `lbd run` was told.
 #[derive(Debug, Clone)]
@@ -149,9 +151,12 @@ async fn steer(options: Options) -> Ended {
     let count = workers.orders.len();
     let drains = Drains::new(Arc::clone(&events));
     let sockets = Sockets::new(Arc::clone(&events), current.clone());
+    let state_dir = options.state_dir.as_deref();
+    let keeper = Keeper::open(state_dir, current.clone(), Arc::clone(&events), Arc::clone(&drains));
     let steering = Steering::new(
         current.clone(),
         keys,
+        Rc::clone(&keeper),
         Listeners::new(workers.orders.clone()),
         Rc::clone(&sockets),
         Arc::clone(&drains),
@@ -188,10 +193,12 @@ async fn steer(options: Options) -> Ended {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tokio::task::spawn_local(drains.run());
     tokio::task::spawn_local(reloader.run());
+    tokio::task::spawn_local(Rc::clone(&keeper).run());
     tokio::task::spawn_local(forget_the_idle(current));
     tokio::task::spawn_local(ControlFace::keep_texts(face, handle.clone()));
     let deadline = signals.obey(&handle, &log, stopping).await;
     let ended = stop_in_order(&workers, &sockets, &mut signals, deadline).await;
+    keeper.close();
     log.finish(LOG_PATIENCE);
     ended
 }

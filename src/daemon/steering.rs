@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::sockets::Sockets;
+use super::wishes::Keeper;
 use super::{Shared, limits, log};
 use crate::config::diagnostic::{Diagnostic, Report, Severity};
 use crate::config::model::{AccessTarget, Model};
@@ -21,6 +22,7 @@ use crate::tls::TlsConfigs;
 pub(super) struct Steering {
     current: Current,
     keys: Arc<KeyRing>,
+    keeper: Rc<Keeper>,
     listeners: Shared<Listeners>,
     sockets: Rc<Sockets>,
     checkers: Checkers,
@@ -39,6 +41,7 @@ impl Steering {
     pub(super) fn new(
         current: Current,
         keys: Arc<KeyRing>,
+        keeper: Rc<Keeper>,
         listeners: Listeners,
         sockets: Rc<Sockets>,
         drains: Arc<Drains>,
@@ -50,6 +53,7 @@ impl Steering {
         Self {
             current,
             keys,
+            keeper,
             listeners: Rc::new(listeners.into()),
             sockets,
             checkers: Checkers::new(Arc::clone(&events)),
@@ -107,6 +111,8 @@ impl World for Steering {
             self.access_target = target;
         }
         self.events.set_generation(generation);
+        // Before anybody can be sent anywhere.
+        self.keeper.turn(&previous, &next);
         self.checkers.reconcile(next.pools.values().map(|pool| &*pool.pool));
         self.current.publish(Arc::clone(&next));
         self.listeners.borrow_mut().commit(prepared, &next);

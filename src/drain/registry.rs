@@ -180,6 +180,19 @@ impl Drains {
         self.enter(server, ask, Cause::Asked)
     }
 
+    /// Takes up a drain that was wished before this process began, at the pace of the pool; `None` when none is
+    /// wished.
+    pub fn resume(&self, server: &Arc<Server>, policy: &DrainPolicy) -> Option<Arc<Operation>> {
+        let state = server.admin.get();
+        let Wish::Drain { sticky, deadline } = state.wish else { return None };
+        let deadline = deadline.map(|at| at.duration_since(SystemTime::now()).unwrap_or_default());
+        let stamp = state.stamp;
+        let actor = stamp.as_ref().and_then(|stamp| stamp.by.clone());
+        let reason = stamp.and_then(|stamp| stamp.reason);
+        let ask = DrainAsk { deadline, sticky, actor, reason, ..DrainAsk::from(policy) };
+        Some(self.enter(server, ask, Cause::Asked))
+    }
+
     fn enter(&self, server: &Arc<Server>, ask: DrainAsk, cause: Cause) -> Arc<Operation> {
         let deadline = ask.deadline.and_then(|span| SystemTime::now().checked_add(span));
         let mut state = lock(&self.state);

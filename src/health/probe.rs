@@ -130,7 +130,7 @@ impl Target<'_> {
         let name = tls.name_for(&self.server.host);
         let name = name.ok_or_else(|| Failure("tls: the server's host is no name to verify".into()))?;
         let mut config = Arc::clone(&tls.config);
-        if matches!(self.spec.probe, ProbeKind::Grpc(_)) {
+        if matches!(self.spec.probe, ProbeKind::Grpc(_) | ProbeKind::Http(HttpProbe { http2: true, .. })) {
             Arc::make_mut(&mut config).alpn_protocols = vec![b"h2".to_vec()];
         }
         let connector = TlsConnector::from(config);
@@ -141,14 +141,17 @@ impl Target<'_> {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        let scheme = if self.spec.tls.is_some() { "https" } else { "http" };
         match &self.spec.probe {
             ProbeKind::Tcp => Ok(Verdict::Passed),
             ProbeKind::Grpc(probe) => {
-                let scheme = if self.spec.tls.is_some() { "https" } else { "http" };
                 grpc::ask(stream, probe, scheme, &self.host(probe.host.as_deref()), report).await
             }
             ProbeKind::WebSocket(probe) => {
                 websocket::ask(stream, probe, &self.host(probe.host.as_deref()), report).await
+            }
+            ProbeKind::Http(probe) if probe.http2 => {
+                http2::ask(stream, probe, self.request(probe)?, scheme, report).await
             }
             ProbeKind::Http(probe) => {
                 let request = self.request(probe)?;
@@ -277,6 +280,7 @@ fn impossible(error: &impl fmt::Display) -> Failure {
 }
 
 mod grpc;
+mod http2;
 #[cfg(test)]
 mod tests;
 mod websocket;

@@ -54,8 +54,11 @@ pub enum DrainSticky {
 /// Who wants it, why, since when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
-    /// Who.
+    /// Who: the user's name, or what stands for it.
     pub by: Option<String>,
+    /// The user's number.
+    #[serde(default)]
+    pub uid: Option<u32>,
     /// Why.
     pub reason: Option<String>,
     /// Since when.
@@ -65,7 +68,7 @@ pub struct Stamp {
 impl Stamp {
     /// Now, by this actor, for this reason.
     pub fn now(by: Option<String>, reason: Option<String>) -> Self {
-        Self { by, reason, since: SystemTime::now() }
+        Self { by, uid: None, reason, since: SystemTime::now() }
     }
 }
 
@@ -133,9 +136,13 @@ impl Admin {
         });
     }
 
-    /// What to save.
-    pub fn snapshot(&self) -> AdminState {
-        self.get()
+    /// Says whose the present wish and weight are, where they do not say it yet.
+    pub fn sign(&self, uid: u32) {
+        let mut state = self.lock();
+        let AdminState { stamp, weight_stamp, .. } = &mut *state;
+        for stamp in [stamp, weight_stamp].into_iter().flatten() {
+            stamp.uid.get_or_insert(uid);
+        }
     }
 
     /// Takes what was saved.
@@ -270,7 +277,7 @@ mod tests {
             Stamp::now(Some("ann".into()), Some("disk".into())),
         );
         admin.set_weight(Some(3), Stamp::now(None, None));
-        let text = serde_json::to_string(&admin.snapshot()).expect("plain data");
+        let text = serde_json::to_string(&admin.get()).expect("plain data");
         let overrides = Overrides::default();
         let other = Admin::new(overrides.clone());
         other.restore(serde_json::from_str(&text).expect("what was written"));

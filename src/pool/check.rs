@@ -86,6 +86,8 @@ pub struct HttpProbe {
     pub body: Option<BodyMatch>,
     /// Statuses that mean: no new clients, please. They go before `status`.
     pub drain_status: Option<Statuses>,
+    /// Asked over HTTP/2: the servers may speak nothing else.
+    pub http2: bool,
 }
 
 /// A set of statuses, as inclusive ranges.

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::admin::{Admin, DrainSticky, Overrides};
 use super::balance::{BalanceKind, Balancer, Tier};
@@ -173,20 +173,7 @@ pub struct Pool {
     pub(super) index: Vec<(ServerId, u32)>,
     pub(super) overrides: Overrides,
     turn: Arc<AtomicU64>,
-    /// Wishes for names that are gone: they hold again if the name returns.
-    parked: Vec<Parked>,
 }
-
-/// A wish whose name is gone.
-#[derive(Debug, Clone)]
-struct Parked {
-    name: Arc<str>,
-    admin: Arc<Admin>,
-    gone: SystemTime,
-}
-
-/// How long a wish waits for its name to return.
-const PARKED: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Pool {
     /// Makes a pool that adopts what it can from the previous one of its name: servers by name and address, wishes
@@ -210,11 +197,9 @@ impl Pool {
         index.sort_unstable();
         let at = |id: ServerId| find(&index, id).map(|at| &members[at].server);
         let is_member = |server: &Arc<Server>| at(server.id).is_some_and(|here| Arc::ptr_eq(here, server));
-        let is_named = |name: &str| at(ServerId::of(name)).is_some();
         let tiers = Tier::all(&members, overload.zone.as_deref(), &balance);
         Self {
             leaving: adopt.leaving(is_member),
-            parked: adopt.parked(is_named),
             sticky: adopt.sticky(sticky),
             counters: previous.map_or_else(|| Counters::new(workers), |pool| Arc::clone(&pool.counters)),
             balance: Balancer::new(balance, Arc::clone(&turn)),
@@ -304,7 +289,7 @@ impl Adopt<'_> {
             Some(server) => Arc::clone(server),
             None => self.newcomer(Identity {
                 pool: Arc::clone(self.pool),
-                admin: self.admin(&name, namesake),
+                admin: self.admin(namesake),
                 counters: namesake
                     .map_or_else(|| Counters::new(self.workers), |server| Arc::clone(&server.counters)),
                 queue: Arc::clone(self.queue),
@@ -325,33 +310,14 @@ impl Adopt<'_> {
         Arc::new(server)
     }
 
-    fn admin(&self, name: &Arc<str>, namesake: Option<&Arc<Server>>) -> Arc<Admin> {
-        let mut parked = self.previous.iter().flat_map(|pool| &pool.parked);
-        let mut parked = || parked.find(|parked| parked.name == *name).map(|parked| &parked.admin);
-        match namesake.map(|server| &server.admin).or_else(&mut parked) {
-            Some(admin) => Arc::clone(admin),
-            None => Admin::new(self.overrides.clone()),
-        }
+    fn admin(&self, namesake: Option<&Arc<Server>>) -> Arc<Admin> {
+        namesake.map_or_else(|| Admin::new(self.overrides.clone()), |server| Arc::clone(&server.admin))
     }
 
     fn leaving(&self, is_member: impl Fn(&Arc<Server>) -> bool) -> Vec<Arc<Server>> {
         let Some(previous) = self.previous else { return Vec::new() };
         let before = previous.members.iter().map(|member| &member.server).chain(&previous.leaving);
         before.filter(|server| !is_member(server) && server.is_busy()).cloned().collect()
-    }
-
-    fn parked(&self, is_named: impl Fn(&str) -> bool) -> Vec<Parked> {
-        let Some(previous) = self.previous else { return Vec::new() };
-        let gone = SystemTime::now();
-        let named = previous.members.iter().map(|member| Parked {
-            name: Arc::clone(&member.server.name),
-            admin: Arc::clone(&member.server.admin),
-            gone,
-        });
-        let recent = |parked: &&Parked| gone.duration_since(parked.gone).is_ok_and(|waited| waited < PARKED);
-        let before = previous.parked.iter().filter(recent).cloned();
-        let left = named.chain(before).filter(|parked| !is_named(&parked.name));
-        left.filter(|parked| !parked.admin.get().is_default()).collect()
     }
 
     fn sticky(&self, settings: Vec<StickySettings>) -> Vec<Sticky> {

@@ -117,8 +117,7 @@ pub(crate) async fn serve(
                 return None;
             }
             Next::Upgraded(upgraded) => {
-                let Wire::Http1(stream) = connection.wire else { return None };
-                return Some(upgraded.joined(stream, connection.input));
+                return Some(upgraded.joined(connection.wire, connection.input));
             }
         }
     }
@@ -239,9 +238,10 @@ impl ClientConnection {
 
     /// Writes a whole serialised message under the write clock.
     pub(crate) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if let Wire::Http2(stream) = &mut self.wire {
-            return stream.send_message(bytes);
-        }
+        let bytes = match &mut self.wire {
+            Wire::Http1(_) => bytes,
+            Wire::Http2(stream) => stream.begin_message(bytes)?,
+        };
         self.deadline.arm(self.listener.timeout.write);
         let mut sent = 0;
         poll_fn(|cx| {
@@ -257,6 +257,7 @@ impl ClientConnection {
                     }
                 }
             }
+            self.wire.end(b"");
             if let Poll::Ready(pushed) = self.wire.poll_push(cx) {
                 return Poll::Ready(pushed);
             }

@@ -9,6 +9,7 @@ mod attempt;
 mod deliver;
 mod error_page;
 mod forward;
+mod grpc;
 mod limit;
 mod observed;
 mod rewrite;
@@ -134,8 +135,9 @@ async fn stations(
     }
     match &route.action {
         ActionSnap::Pool(pool) => {
-            let (upgrading, ends_at) = (None, None);
-            forward::Forward { connection, scratch, story, route: &route, pool, path, upgrading, ends_at }
+            let (upgrading, ends_at, body) = (None, None, forward::Body::Fresh);
+            let route = &route;
+            forward::Forward { connection, scratch, story, route, pool, path, upgrading, ends_at, body }
                 .run()
                 .await
         }

@@ -46,6 +46,14 @@ pub(crate) enum Failure {
     ConnectTimeout,
     /// TLS to the server failed.
     TlsToServer,
+    /// The server does not speak HTTP/2, which the pool asks for.
+    NotHttp2,
+    /// The request asks for an upgrade, which HTTP/2 to the server does not have.
+    UpgradeOverHttp2,
+    /// The server said that it did not look at the request.
+    Unprocessed,
+    /// The server gave this one request up.
+    StreamReset,
     /// The server closed or reset before its answer was whole.
     ServerClosed,
     /// The server's answer is not HTTP as we accept it.
@@ -110,6 +118,10 @@ impl Failure {
             Self::ConnectFailed => (502, "connect-failed", Server),
             Self::ConnectTimeout => (504, "connect-timeout", Server),
             Self::TlsToServer => (502, "tls-to-server-failed", Server),
+            Self::NotHttp2 => (502, "server-not-http2", Server),
+            Self::UpgradeOverHttp2 => (502, "upgrade-needs-http1", Lbd),
+            Self::Unprocessed => (503, "server-refused-stream", Server),
+            Self::StreamReset => (502, "server-reset-stream", Server),
             Self::ServerClosed => (502, "server-closed", Server),
             Self::BadResponse(_) => (502, "bad-response", Server),
             Self::BadResponseBody => (502, "bad-response-body", Server),
@@ -138,6 +150,10 @@ impl Failure {
                 | Self::ConnectFailed
                 | Self::ConnectTimeout
                 | Self::TlsToServer
+                | Self::NotHttp2
+                | Self::UpgradeOverHttp2
+                | Self::Unprocessed
+                | Self::StreamReset
                 | Self::ServerClosed
                 | Self::BadResponse(_)
                 | Self::BadUpgrade

@@ -14,9 +14,10 @@ use super::arrival::Arrival;
 use super::failure::Failure;
 use super::stream::Stream;
 use super::tunnel::{Tunnel, TunnelClocks};
-use super::upstream::{Behalf, Connection};
+use super::upstream::{Behalf, dial};
+use super::wire::Wire;
 use super::worker::Worker;
-use crate::config::model::AccessLog;
+use crate::config::model::{AccessLog, ServerHttp};
 use crate::observe::Counters;
 use crate::pool::{Acquired, Affinity, Ask, HashKey, ServerId, SessionKind, balance};
 use crate::snapshot::{ListenerSnap, TcpRouteSnap};
@@ -64,8 +65,8 @@ pub(crate) async fn begin(
             let client = SocketAddr::new(record.client, arrival.peer.port());
             let session = acquired.lease.into_session(SessionKind::Tcp, client);
             let clocks = TunnelClocks { idle: route.timeout.tunnel_idle, max: route.timeout.tunnel_max };
-            let from_client = (Stream::Plain(arrival.tcp), arrival.input);
-            let tunnel = Tunnel::new(from_client, (server.stream, None), session, clocks);
+            let from_client = (Wire::Http1(Stream::Plain(arrival.tcp)), arrival.input);
+            let tunnel = Tunnel::new(from_client, (server, None), session, clocks);
             Some(Box::new(Passage { tunnel, record }))
         }
         Err(failure) => {
@@ -82,7 +83,7 @@ async fn connect(
     arrival: &Arrival,
     route: &TcpRouteSnap,
     record: &mut Record,
-) -> Result<(Acquired, Connection), Failure> {
+) -> Result<(Acquired, Stream), Failure> {
     let pool = &route.pool;
     let counters = pool.pool.counters.shard(worker.index);
     counters.request();
@@ -109,9 +110,9 @@ async fn connect(
         record.server = Some(Arc::clone(&server.name));
         server.counters.shard(worker.index).request();
         deadline.arm(route.timeout.connect);
-        let opened = deadline.within(Connection::open(&server, &pool.connect, &behalf)).await;
+        let opened = deadline.within(dial(&server, &pool.connect, &behalf, ServerHttp::Http1)).await;
         match opened.unwrap_or(Err(Failure::ConnectTimeout)) {
-            Ok(connection) => return Ok((acquired, connection)),
+            Ok(stream) => return Ok((acquired, stream)),
             Err(failure) => {
                 server.counters.shard(worker.index).failure();
                 tried.push(server.id);

@@ -58,6 +58,12 @@ pub(crate) trait Sink {
     /// Hands on what was written.
     fn poll_push(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
+    /// Nothing more will be sent.
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.end(b"");
+        self.poll_push(cx)
+    }
+
     /// The body is whole, where bytes do not say so ([`Framed::Messages`]).
     fn end(&mut self, trailers: &[u8]);
 }
@@ -81,13 +87,15 @@ pub(crate) struct Pump {
     limit: Option<u64>,
     decoded_all: bool,
     finished: bool,
-    /// The last read filled its buffer: the next one borrows a large one.
+    /// More than a small buffer is to come, or the last read filled its buffer: the next one borrows a large one.
+    /// Steps of 256 KiB halve the processor time of a megabyte against steps of 16 KiB.
     wide: bool,
 }
 
 impl Pump {
     /// Sends `out` (a head) and then the body that `decoder` finds in `input` and in what follows it.
     pub(crate) fn new(decoder: BodyDecoder, framed: Framed, out: Vec<u8>, input: Option<Buffer>) -> Self {
+        let wide = decoder.remaining().is_some_and(|length| length > SMALL as u64);
         Self {
             decoder,
             framed,
@@ -100,7 +108,7 @@ impl Pump {
             limit: None,
             decoded_all: false,
             finished: false,
-            wide: false,
+            wide,
         }
     }
 
@@ -108,6 +116,17 @@ impl Pump {
     pub(crate) fn limited(mut self, limit: Option<u64>) -> Self {
         self.limit = limit;
         self
+    }
+
+    /// The same body for another receiver: what the last one was `sent` goes first. Only for
+    /// [`Framed::Messages`], where what is sent are the body's own bytes.
+    pub(crate) fn again(mut self, mut sent: Vec<u8>) -> Box<Self> {
+        debug_assert!(self.framed == Framed::Messages, "what was sent is bare data");
+        sent.extend_from_slice(&self.out[self.sent..]);
+        self.out = sent;
+        self.sent = 0;
+        self.finished = false;
+        Box::new(self)
     }
 
     /// Body bytes that passed so far.
@@ -153,6 +172,7 @@ impl Pump {
             // Before writing: a head shares its segment with the body bytes at hand.
             self.decode(buffers)?;
             ready!(self.poll_write(cx, to))?;
+            self.give_back(buffers);
             if self.decoded_all {
                 if self.framed == Framed::Messages {
                     to.end(self.decoder.trailers());
@@ -161,9 +181,7 @@ impl Pump {
                 self.finished = true;
                 return Poll::Ready(Ok(()));
             }
-            if self.input.as_ref().is_none_or(Buffer::is_empty)
-                && self.poll_read(cx, from, buffers)?.is_pending()
-            {
+            if self.input.is_none() && self.poll_read(cx, from, buffers)?.is_pending() {
                 let _ = to.poll_push(cx).map_err(|_| PumpError::To)?;
                 return Poll::Pending;
             }
@@ -177,11 +195,7 @@ impl Pump {
         buffers: &BufferPool,
     ) -> Poll<Result<(), PumpError>> {
         debug_assert!(self.pending == 0, "reads only when nothing is left to write");
-        let mut buffer = match self.input.take() {
-            Some(buffer) => buffer,
-            None if self.wide => buffers.large(),
-            None => buffers.small(),
-        };
+        let mut buffer = if self.wide { buffers.large() } else { buffers.small() };
         match from.poll_fill(cx, &mut buffer) {
             Poll::Pending => {
                 buffers.give(buffer);
@@ -246,12 +260,16 @@ impl Pump {
             }
             self.decoded_all = true;
         }
-        if self.input.as_ref().is_some_and(Buffer::is_empty)
-            && let Some(buffer) = self.input.take()
-        {
+        self.give_back(buffers);
+        Ok(())
+    }
+
+    /// An empty buffer is nobody's: one that is kept hinders the next read from borrowing a larger one, and at the
+    /// end looks like bytes behind the body.
+    fn give_back(&mut self, buffers: &BufferPool) {
+        if let Some(buffer) = self.input.take_if(|input| input.is_empty()) {
             buffers.give(buffer);
         }
-        Ok(())
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, to: &mut impl Sink) -> Poll<Result<(), PumpError>> {
@@ -271,3 +289,6 @@ impl Pump {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests;

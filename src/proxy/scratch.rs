@@ -24,7 +24,7 @@ pub(crate) struct Scratch {
 }
 
 /// A vector that once grew beyond this is not kept.
-const KEPT: usize = 64 * 1024;
+const KEPT: usize = 8 * 1024;
 
 impl Scratch {
     /// Empties everything, keeps the usual memory.

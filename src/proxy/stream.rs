@@ -35,7 +35,8 @@ impl Stream {
     pub(crate) fn chose_http2(&self) -> bool {
         match self {
             Self::Accepted(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
-            Self::Plain(_) | Self::Connected(_) => false,
+            Self::Connected(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
+            Self::Plain(_) => false,
         }
     }
 
@@ -101,6 +102,10 @@ impl Sink for Stream {
 
     fn poll_push(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_push(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        AsyncWrite::poll_shutdown(Pin::new(self), cx)
     }
 
     fn end(&mut self, _: &[u8]) {}

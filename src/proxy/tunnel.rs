@@ -9,19 +9,18 @@ mod flow;
 mod manners;
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::AsyncWrite as _;
-
 use super::buffer::Buffer;
 use super::deadline::Deadline;
+use super::pump::Sink as _;
 use super::stream::Stream;
 use super::websocket::compose::{self, GOING_AWAY};
 use super::websocket::follow::Place;
+use super::wire::Wire;
 use super::worker::Worker;
 use crate::pool::{Closing, SessionLease, Traffic, WebSocketPolicy};
 use flow::{Broke, Flow};
@@ -76,7 +75,7 @@ impl TunnelEnd {
 /// An upgraded stream, both sides.
 #[derive(Debug)]
 pub(crate) struct Tunnel {
-    client: Stream,
+    client: Wire,
     server: Stream,
     session: SessionLease,
     clocks: TunnelClocks,
@@ -93,7 +92,7 @@ pub(crate) struct Tunnel {
 impl Tunnel {
     /// Joins two streams; `from_client` and `from_server` were read already and go first.
     pub(crate) fn new(
-        client: (Stream, Option<Buffer>),
+        client: (Wire, Option<Buffer>),
         server: (Stream, Option<Buffer>),
         session: SessionLease,
         clocks: TunnelClocks,
@@ -142,7 +141,9 @@ impl Tunnel {
                     Ok(false) => return Poll::Pending,
                     Err(end) => {
                         // An orderly end of the client's stream, as far as it costs no waiting.
-                        let _ = Pin::new(&mut self.client).poll_shutdown(cx);
+                        if !self.down.shut {
+                            let _ = self.client.poll_shutdown(cx);
+                        }
                         return Poll::Ready(end);
                     }
                 }

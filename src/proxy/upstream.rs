@@ -2,21 +2,24 @@
 //!
 //! Kept per worker, so taking and giving back is two map look-ups and no lock. A connection is tied to
 //! the [`ConnectSpec`] that it was made under: when a reload changes TLS or limits, it is not used again.
+//! Those of HTTP/1 are kept while unused; one of HTTP/2 stays here while requests share it. `open` makes both.
+
+mod open;
+
+pub(crate) use open::dial;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
-use tracing::debug;
+use tokio::io::{AsyncRead, ReadBuf};
 
-use super::failure::Failure;
-use super::proxy_protocol;
-use super::stream::Stream;
+use super::http2::{Http2Connection, ServerStream};
+use super::server_wire::ServerWire;
 use crate::pool::{IdleHold, Server};
 use crate::snapshot::ConnectSpec;
 
@@ -34,8 +37,8 @@ pub(crate) struct Behalf {
 /// A connection to a server, in use.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    /// Its bytes.
-    pub(crate) stream: Stream,
+    /// Its bytes, or the stream of it that carries the request.
+    pub(crate) wire: ServerWire,
     /// Whether it carried a request before: a close before any answer is then no failure of the server.
     pub(crate) reused: bool,
     uses: u32,
@@ -56,6 +59,23 @@ struct Shelf {
     /// Keeps the address, by which the shelf is found, from being given to another server.
     server: Arc<Server>,
     idle: Vec<Idle>,
+    /// Connections that requests share.
+    shared: Vec<Rc<Http2Connection>>,
+    /// Held by who opens a connection that others may share: they wait for it instead of opening their own.
+    opening: Rc<tokio::sync::Mutex<()>>,
+    /// It chose HTTP/1.1 when it could choose: there is nothing to share.
+    chose_http1: bool,
+}
+
+/// What a request wants of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    /// For whom.
+    pub(crate) behalf: Behalf,
+    /// The request may not be sent twice: the kernel is asked whether a kept connection is still open.
+    pub(crate) certain: bool,
+    /// It asks for an upgrade, which only HTTP/1 has.
+    pub(crate) upgrade: bool,
 }
 
 /// This worker's unused connections.
@@ -67,21 +87,25 @@ pub(crate) struct Upstreams {
 }
 
 impl Upstreams {
-    /// An unused connection to `server` that is still open as far as can be told; the last one that came
-    /// back first. `certain` also asks the kernel, for requests that may not be sent twice.
+    /// A connection to `server` that is still open as far as can be told: a place on a shared one, or the unused
+    /// one that came back last.
     pub(crate) fn take(
         &self,
         server: &Arc<Server>,
         spec: &Arc<ConnectSpec>,
-        behalf: &Behalf,
-        certain: bool,
+        wanted: &Wanted,
     ) -> Option<Connection> {
         let mut shelves = self.shelves.borrow_mut();
         let shelf = shelves.get_mut(&key(server))?;
-        while let Some(mut idle) = shelf.last_for(spec.send_proxy.map(|_| *behalf)) {
+        if !wanted.upgrade
+            && let Some(stream) = shelf.place(spec, &wanted.behalf)
+        {
+            return Some(Connection::shared(stream));
+        }
+        while let Some(mut idle) = shelf.last_for(spec.send_proxy.map(|_| wanted.behalf)) {
             if Arc::ptr_eq(&idle.spec, spec)
                 && idle.connection.is_quiet()
-                && !(certain && idle.connection.has_news())
+                && !(wanted.certain && idle.connection.has_news())
             {
                 idle.connection.reused = true;
                 return Some(idle.connection);
@@ -98,13 +122,11 @@ impl Upstreams {
         connection: Connection,
         now: u64,
     ) {
-        if spec.max_uses.is_some_and(|most| connection.uses >= most) {
+        if connection.wire.is_http2() || spec.max_uses.is_some_and(|most| connection.uses >= most) {
             return;
         }
         let mut shelves = self.shelves.borrow_mut();
-        let shelf = shelves
-            .entry(key(server))
-            .or_insert_with(|| Shelf { server: Arc::clone(server), idle: Vec::new() });
+        let shelf = shelves.entry(key(server)).or_insert_with(|| Shelf::new(server));
         if shelf.idle.len() >= spec.max_idle as usize || !server.may_keep_idle() {
             return;
         }
@@ -120,7 +142,9 @@ impl Upstreams {
                 now.saturating_sub(idle.since) < idle.spec.idle_timeout.as_millis() as u64
                     && idle.connection.is_quiet()
             });
-            !shelf.idle.is_empty() || Arc::strong_count(&shelf.server) > 1
+            shelf.shared.iter().for_each(|connection| connection.check());
+            shelf.shared.retain(|connection| connection.is_open());
+            !shelf.idle.is_empty() || !shelf.shared.is_empty() || Arc::strong_count(&shelf.server) > 1
         });
     }
 
@@ -133,17 +157,65 @@ impl Upstreams {
         for shelf in self.shelves.borrow_mut().values_mut() {
             shelf.idle.retain(|idle| idle.connection.behalf.is_none_or(|behalf| behalf.peer != peer));
             personal |= shelf.idle.iter().any(|idle| idle.connection.behalf.is_some());
+            shelf.shared.iter().for_each(|connection| connection.forget(peer));
+            personal |=
+                shelf.shared.iter().any(|connection| connection.is_open() && connection.is_personal());
         }
         self.personal.set(personal);
     }
 
     /// Closes every unused connection: the worker is stopping.
     pub(crate) fn clear(&self) {
-        self.shelves.borrow_mut().clear();
+        for shelf in self.shelves.borrow_mut().values_mut() {
+            shelf.idle.clear();
+            shelf.shared.iter().for_each(|connection| connection.retire_if_idle());
+        }
+    }
+
+    /// Whether others may share a connection to `server` that is opened now, and who opens it is to hold this.
+    fn opening(&self, server: &Arc<Server>) -> Option<Rc<tokio::sync::Mutex<()>>> {
+        let mut shelves = self.shelves.borrow_mut();
+        let shelf = shelves.entry(key(server)).or_insert_with(|| Shelf::new(server));
+        (!shelf.chose_http1).then(|| Rc::clone(&shelf.opening))
+    }
+
+    /// What `server` chose to speak: a connection to share, or HTTP/1.1.
+    fn chosen(&self, server: &Arc<Server>, shared: Option<Rc<Http2Connection>>) {
+        let mut shelves = self.shelves.borrow_mut();
+        let shelf = shelves.entry(key(server)).or_insert_with(|| Shelf::new(server));
+        shelf.chose_http1 = shared.is_none();
+        if let Some(connection) = shared {
+            self.personal.set(self.personal.get() || connection.is_personal());
+            shelf.shared.push(connection);
+        }
     }
 }
 
 impl Shelf {
+    fn new(server: &Arc<Server>) -> Self {
+        Self {
+            server: Arc::clone(server),
+            idle: Vec::new(),
+            shared: Vec::new(),
+            opening: Rc::default(),
+            chose_http1: false,
+        }
+    }
+
+    /// A place on a shared connection: the first with room, so that few are used.
+    fn place(&mut self, spec: &Arc<ConnectSpec>, behalf: &Behalf) -> Option<Box<ServerStream>> {
+        let mut found = None;
+        self.shared.retain(|connection| {
+            if !connection.is_under(spec) {
+                connection.retire();
+            } else if found.is_none() && connection.serves(behalf) {
+                found = connection.stream();
+            }
+            connection.is_open()
+        });
+        found
+    }
+
     /// Takes the last one off; for a client with connections of its own, the last of those.
     fn last_for(&mut self, behalf: Option<Behalf>) -> Option<Idle> {
         match behalf {
@@ -161,34 +233,10 @@ fn key(server: &Arc<Server>) -> usize {
 }
 
 impl Connection {
-    /// Connects, with a PROXY header and TLS when the pool says so. The caller holds the clock.
-    pub(crate) async fn open(server: &Server, spec: &ConnectSpec, behalf: &Behalf) -> Result<Self, Failure> {
-        let address = server.endpoint().ok_or(Failure::Unresolved)?;
-        let connected = async {
-            let mut tcp = connect(address).await?;
-            if let Some(version) = spec.send_proxy {
-                let header = proxy_protocol::write(version, behalf.client, behalf.local);
-                tcp.write_all(&header).await?;
-            }
-            Ok::<_, io::Error>(tcp)
-        };
-        let tcp = connected.await.map_err(|error| {
-            debug!(pool = %server.pool, server = %server.name, %address, %error, "connect failed");
-            Failure::ConnectFailed
-        })?;
-        let stream = match &spec.tls {
-            None => Stream::Plain(tcp),
-            Some(tls) => {
-                let name = tls.name_for(&server.host).ok_or(Failure::TlsToServer)?;
-                let connector = tokio_rustls::TlsConnector::from(Arc::clone(&tls.config));
-                let stream = connector.connect(name, tcp).await.map_err(|error| {
-                    tracing::warn!(pool = %server.pool, server = %server.name, %address, %error, "tls to server failed");
-                    Failure::TlsToServer
-                })?;
-                Stream::Connected(Box::new(stream))
-            }
-        };
-        Ok(Self { stream, reused: false, uses: 0, behalf: spec.send_proxy.map(|_| *behalf) })
+    /// A place on a shared connection.
+    fn shared(stream: Box<ServerStream>) -> Self {
+        let reused = stream.is_reused();
+        Self { wire: ServerWire::Http2(stream), reused, uses: 0, behalf: None }
     }
 
     /// Counts a request sent on it.
@@ -199,21 +247,17 @@ impl Connection {
     /// Whether neither bytes nor an end arrived while it was unused, as far as the runtime heard. No
     /// system call unless something did arrive.
     fn is_quiet(&mut self) -> bool {
+        let ServerWire::Http1(stream) = &mut self.wire else { return false };
         let mut byte = [0u8; 1];
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-        std::pin::Pin::new(&mut self.stream).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
+        std::pin::Pin::new(stream).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
     }
 
     /// Whether the kernel holds bytes, an end or an error that the runtime may not have heard of yet.
     fn has_news(&self) -> bool {
-        let socket = socket2::SockRef::from(self.stream.tcp());
+        let ServerWire::Http1(stream) = &self.wire else { return true };
+        let socket = socket2::SockRef::from(stream.tcp());
         let mut byte = [std::mem::MaybeUninit::uninit(); 1];
         !matches!(socket.peek(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
-}
-
-async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let tcp = TcpStream::connect(address).await?;
-    tcp.set_nodelay(true)?;
-    Ok(tcp)
 }

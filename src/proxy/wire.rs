@@ -64,6 +64,11 @@ impl Wire {
         Ok(())
     }
 
+    /// Whether the client would take any 2xx for a tunnel.
+    pub(crate) fn is_connect(&self) -> bool {
+        matches!(self, Self::Http2(stream) if stream.is_connect())
+    }
+
     /// Whether the client gave the stream up, as far as that can be known without reading.
     pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
@@ -100,7 +105,17 @@ impl Sink for Wire {
     fn poll_push(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Http1(stream) => stream.poll_push(cx),
-            Self::Http2(_) => Poll::Ready(Ok(())),
+            Self::Http2(stream) => Poll::Ready(stream.flush()),
+        }
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Http1(stream) => Sink::poll_shutdown(stream, cx),
+            Self::Http2(stream) => {
+                stream.end(b"");
+                Poll::Ready(Ok(()))
+            }
         }
     }
 

@@ -16,6 +16,7 @@ use super::access_log::AccessLog;
 use super::buffer::BufferPool;
 use super::date::DateCache;
 use super::deadline::{Deadlines, TICK};
+use super::http2::Seats;
 use super::scratch::Scratch;
 use super::upstream::Upstreams;
 use crate::config::model::ListenAddress;
@@ -56,6 +57,8 @@ pub(crate) struct Worker {
     pub(crate) upstreams: Upstreams,
     /// Clocks of its connections.
     pub(crate) deadlines: Rc<Deadlines>,
+    /// Tasks that wait for a stream of HTTP/2.
+    pub(crate) seats: Seats,
     /// Access-log lines on their way out.
     pub(crate) access_log: AccessLog,
     #[allow(clippy::vec_box, reason = "lent and returned whole: the move of a pointer, not of a kilobyte")]
@@ -67,8 +70,8 @@ pub(crate) struct Worker {
     open: Cell<usize>,
 }
 
-/// Scratches that a worker keeps when nobody needs them.
-const SCRATCHES_KEPT: usize = 64;
+/// Scratches that a worker keeps when nobody needs them: as many as a few busy connections of HTTP/2 use.
+const SCRATCHES_KEPT: usize = 512;
 
 impl Worker {
     pub(crate) fn new(index: usize, current: &Current, access_log: AccessLog) -> Rc<Self> {
@@ -77,6 +80,7 @@ impl Worker {
             buffers: BufferPool::default(),
             upstreams: Upstreams::default(),
             deadlines: Deadlines::new(),
+            seats: Seats::default(),
             access_log,
             scratches: RefCell::default(),
             reader: RefCell::new(current.reader()),

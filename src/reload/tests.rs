@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::config::diagnostic::{Diagnostic, FileId, Place, Severity, Span};
 use crate::config::model::{
-    Balance, Connections, Control, Drain, DrainSticky, Level, Log, Pool, Reload, Server, TlsVersion,
-    UpstreamTls, Verify, WebSocket,
+    Balance, Connections, Control, Drain, DrainSticky, Level, Log, Pool, Reload, Server, ServerHttp,
+    TlsVersion, UpstreamTls, Verify, WebSocket,
 };
 use crate::config::node::{Node, Scalar};
 use crate::config::source::{FsLoader, Loader};
@@ -124,7 +124,13 @@ fn model(nodes: &[Node]) -> Model {
         sticky: Vec::new(),
         health: None,
         tls,
-        connections: Connections { idle_timeout: PATIENCE, max_idle: 1, max_uses: None, send_proxy: None },
+        connections: Connections {
+            http: ServerHttp::Http1,
+            idle_timeout: PATIENCE,
+            max_idle: 1,
+            max_uses: None,
+            send_proxy: None,
+        },
         drain: Drain {
             deadline: PATIENCE,
             sticky: DrainSticky::Keep,

@@ -298,13 +298,7 @@ fn compile_pool(pool: &model::Pool, context: &Context<'_>, report: &mut Report) 
         websocket: sessions::websocket(pool),
     };
     let before = context.previous.pools.get(&pool.name);
-    let connect = ConnectSpec {
-        tls,
-        idle_timeout: pool.connections.idle_timeout,
-        max_idle: pool.connections.max_idle,
-        max_uses: pool.connections.max_uses,
-        send_proxy: pool.connections.send_proxy,
-    };
+    let connect = ConnectSpec::of(&pool.connections, tls);
     let connect = match before {
         // The same settings are the same object: connections that are kept go on being used.
         Some(before) if before.connect.same_as(&connect) => Arc::clone(&before.connect),
@@ -451,6 +445,7 @@ fn check(
                     Some(body) => Some(body_match(body, pool, report)?),
                 },
                 drain_status: drain_status.as_ref().map(|set| Statuses(set.0.clone())),
+                http2: pool.connections.http == model::ServerHttp::Http2,
             })
         }
     };

@@ -4,6 +4,7 @@
 //! request (a WebSocket) holds its lease, never the snapshot: old generations are freed.
 
 mod compile;
+mod connect;
 mod current;
 mod limits;
 mod rewrite;
@@ -23,6 +24,7 @@ use ipnet::IpNet;
 
 pub use crate::tls::CertificateFacts;
 pub use compile::{CLIENT_CERTIFICATE_FIELDS, Context, compile};
+pub use connect::ConnectSpec;
 pub use current::{Current, Reader};
 pub use limits::{LimitSnap, Limiters};
 pub use rewrite::RewriteSnap;
@@ -31,9 +33,9 @@ pub use tcp::{TcpRouteSnap, TcpSnap};
 
 use crate::config::model::{
     AccessLog, ClientTimeouts, ErrorPage, HeaderEdit, Limits, ListenAddress, LocationPart, Protocol,
-    ProxyProtocol, RedirectToHttps, Retry, SendProxy, Timeouts,
+    ProxyProtocol, RedirectToHttps, Retry, Timeouts,
 };
-use crate::pool::{Pool, TlsToServer};
+use crate::pool::Pool;
 use crate::router::{Conditions, HostRouter, PathOptions, PathRouter, Pattern};
 
 /// One generation.
@@ -337,36 +339,6 @@ impl RetryBudget {
 impl Default for RetryBudget {
     fn default() -> Self {
         Self { hundredths: AtomicI64::new(Self::RESERVE) }
-    }
-}
-
-/// How connections to a pool's servers are made and kept.
-#[derive(Debug)]
-pub struct ConnectSpec {
-    /// TLS, when the pool speaks it.
-    pub tls: Option<TlsToServer>,
-    /// How long an unused connection is kept.
-    pub idle_timeout: Duration,
-    /// Unused connections kept to each server by each worker.
-    pub max_idle: u32,
-    /// Requests a connection may carry.
-    pub max_uses: Option<u32>,
-    /// Which PROXY header opens each connection: it then serves that one client only.
-    pub send_proxy: Option<SendProxy>,
-}
-
-impl ConnectSpec {
-    /// Whether connections made under the one may be used under the other.
-    pub fn same_as(&self, other: &Self) -> bool {
-        let tls = match (&self.tls, &other.tls) {
-            (None, None) => true,
-            (Some(a), Some(b)) => Arc::ptr_eq(&a.config, &b.config) && a.server_name == b.server_name,
-            _ => false,
-        };
-        tls && self.idle_timeout == other.idle_timeout
-            && self.max_idle == other.max_idle
-            && self.max_uses == other.max_uses
-            && self.send_proxy == other.send_proxy
     }
 }
 

@@ -224,7 +224,7 @@ fn a_server_removed_from_the_file_leaves_at_the_pace_of_its_pool() {
     daemon.save(&config(&[&origins[0]], "drain close-rate=\"100/s\" close-code=1012", ""));
     let closed: Vec<u16> = eventually("the server is gone", || {
         (daemon.control("GET", "/v1/operations").1[0]["phase"] == "drained")
-            .then(|| sockets.iter_mut().filter(|socket| !is_open(socket)).map(|_| 1).collect())
+            .then(|| sockets.iter_mut().filter_map(|socket| (!is_open(socket)).then_some(1)).collect())
     });
     assert_eq!(closed.len(), 2, "those of the other server stay");
 }

@@ -36,6 +36,22 @@ fn a_hundred_requests_are_under_way_at_once() {
     });
 }
 
+#[test]
+fn requests_share_a_server_connection() {
+    let origin = Origin::scripted(|message, wire| {
+        let size = message.target()[1..].parse().unwrap_or_default();
+        wire.ok(&"x".repeat(size))
+    });
+    let daemon = front(&[&origin], "", "");
+    run(async {
+        let mut client = connect(daemon.address()).await;
+        for size in [0, 1, 5_000, 200_000, 1] {
+            assert_eq!(get(&mut client, &format!("/{size}")).await.body.len(), size);
+        }
+    });
+    assert_eq!(origin.connections(), 1);
+}
+
 /// The limit of streams that the daemon announces.
 fn announced(frames: &mut Frames) -> Option<u32> {
     let settings = frames.expect(SETTINGS).payload;

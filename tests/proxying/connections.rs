@@ -17,6 +17,17 @@ fn requests_on_one_connection_are_answered_and_share_a_server_connection() {
 }
 
 #[test]
+fn a_large_answer_leaves_its_server_connection_for_the_next() {
+    let origin = Origin::scripted(|_, wire| wire.ok(&"x".repeat(200_000)));
+    let daemon = front(&[&origin]);
+    let mut client = Client::connect(daemon.address());
+    for _ in 0..5 {
+        assert_eq!(client.get("/").body.len(), 200_000);
+    }
+    assert_eq!(origin.connections(), 1);
+}
+
+#[test]
 fn pipelined_requests_are_answered_in_order() {
     let origin = Origin::echo("a");
     let daemon = front(&[&origin]);

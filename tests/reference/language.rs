@@ -1,6 +1,6 @@
 //! From the table of the language to its reference: once as a table for the web, once as a list for a page.
 
-use lbd::config::schema::{ArgSpec, NodeSpec, PropSpec, SCHEMA, Since, Type};
+use lbd::config::schema::{ArgSpec, NodeSpec, Peers, PropSpec, SCHEMA, Since, Type};
 
 /// Under which heading a node is told, and what the heading says.
 const CHAPTERS: [(&str, &[&str]); 6] = [
@@ -22,9 +22,10 @@ pub(crate) fn tables() -> String {
             if node.props.is_empty() {
                 continue;
             }
-            out.push_str("| property | value | default | meaning |\n|---|---|---|---|\n");
+            out.push_str("| property | value | default | meaning | elsewhere |\n|---|---|---|---|---|\n");
             for prop in node.props {
-                let cells = [format!("`{}`", prop.name), values(prop.ty), default(prop), prop_meaning(prop)];
+                let name = format!("`{}`", prop.name);
+                let cells = [name, value(prop), default(prop), prop_meaning(prop), elsewhere(prop.peers)];
                 let cells = cells.map(|cell| cell.replace('|', "\\|"));
                 out.push_str(&format!("| {} |\n", cells.join(" | ").replace("|  |", "| |")));
             }
@@ -42,19 +43,16 @@ pub(crate) fn definitions() -> String {
         for node in nodes {
             out.push_str(&format!("## `{}`\n\n{}\n\n", shape(node), meaning(node)));
             for prop in node.props {
-                let default = match default(prop) {
-                    none if none.is_empty() => String::new(),
-                    given => format!(" Default: {given}."),
-                };
-                let meaning = match prop_meaning(prop) {
-                    none if none.is_empty() => String::new(),
-                    text => format!(" {}.", capital(text.trim_end_matches('.'))),
+                let meaning = capital(prop_meaning(prop).trim_end_matches('.'));
+                let elsewhere = match elsewhere(prop.peers) {
+                    none if none.is_empty() => none,
+                    names => format!(" Elsewhere: {names}."),
                 };
                 out.push_str(&format!(
-                    "`{}=` {}\n:   {}\n\n",
+                    "`{}=` {}\n:   {meaning}. Default: {}.{elsewhere}\n\n",
                     prop.name,
-                    values(prop.ty),
-                    format!("{meaning}{default}").trim()
+                    value(prop),
+                    default(prop),
                 ));
             }
         }
@@ -120,6 +118,10 @@ fn meaning(node: &NodeSpec) -> String {
     for arg in node.args {
         out.push_str(&format!(" *{}*: {}.", placeholder(arg), values(arg.ty)));
     }
+    let elsewhere = elsewhere(node.peers);
+    if !elsewhere.is_empty() {
+        out.push_str(&format!(" Elsewhere: {elsewhere}."));
+    }
     if node.since == Since::NotYet {
         out.push_str(" **Not in this version**: refused by name.");
     }
@@ -127,7 +129,29 @@ fn meaning(node: &NodeSpec) -> String {
 }
 
 fn default(prop: &PropSpec) -> String {
-    if prop.default.is_empty() { String::new() } else { format!("`{}`", prop.default) }
+    if prop.default.is_empty() { prop.without.to_owned() } else { format!("`{}`", prop.default) }
+}
+
+/// The names that other balancers have for it: "HAProxy `maxconn`; Envoy `max_requests`".
+fn elsewhere(peers: Peers) -> String {
+    let names = |list: &str| {
+        let name = |name: &str| match name.strip_suffix(" (Plus)") {
+            Some(name) => format!("`{name}` (Plus)"),
+            None => format!("`{name}`"),
+        };
+        list.split(", ").map(name).collect::<Vec<_>>().join(", ")
+    };
+    let all = [("HAProxy", peers.haproxy), ("nginx", peers.nginx), ("Envoy", peers.envoy)];
+    let known = all.iter().filter(|(_, list)| !list.is_empty());
+    known.map(|(peer, list)| format!("{peer} {}", names(list))).collect::<Vec<_>>().join("; ")
+}
+
+/// What may be written, with what a number counts.
+fn value(prop: &PropSpec) -> String {
+    match prop.unit {
+        "" => values(prop.ty),
+        unit => values(prop.ty).replacen("a whole number", &format!("a whole number ({unit})"), 1),
+    }
 }
 
 fn prop_meaning(prop: &PropSpec) -> String {

@@ -68,6 +68,13 @@ impl Daemon {
         });
     }
 
+    /// Its memory, in bytes.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         rustix::process::kill_process(Pid::from_child(&self.child), signal).unwrap();
@@ -152,7 +159,7 @@ impl Drop for Daemon {
 
 /// `lbd run` on the files in `dir`.
 fn start(dir: &Path, options: &[&str], log: &Arc<Mutex<Vec<u8>>>) -> Child {
-    let mut child = Command::new(binary())
+    let mut child = Command::new(lbd_bin())
         .arg("run")
         .arg(dir.join("lbd.kdl"))
         .args(options)
@@ -169,13 +176,13 @@ fn start(dir: &Path, options: &[&str], log: &Arc<Mutex<Vec<u8>>>) -> Child {
 }
 
 /// The binary under test; `LBD_BIN` names another one, so that an installed lbd can be tried as well.
-fn binary() -> PathBuf {
+pub(crate) fn lbd_bin() -> PathBuf {
     std::env::var_os("LBD_BIN").map_or_else(|| env!("CARGO_BIN_EXE_lbd").into(), PathBuf::from)
 }
 
 fn preamble(dir: &Path, address: SocketAddr, listen: &str) -> String {
     format!(
-        "listen \"{address}\" name=front {{\n{listen}\n}}\ncontrol socket=\"{}/control.sock\"\n",
+        "listen \"{address}\" name=front {{\n{listen}\n}}\ncontrol socket=\"{0}/control.sock\" read-socket=\"{0}/read.sock\"\n",
         dir.display()
     )
 }

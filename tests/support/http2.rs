@@ -11,10 +11,14 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http2::{self, SendRequest};
+use hyper::ext::Protocol;
+use hyper::upgrade::Upgraded;
 use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::DEADLINE;
 
@@ -91,6 +95,32 @@ pub(crate) async fn send(sender: &mut SendRequest<Body>, request: Request<Body>)
 /// `GET path`.
 pub(crate) async fn get(sender: &mut SendRequest<Body>, path: &str) -> Answer {
     send(sender, request("GET", path, empty())).await
+}
+
+/// A WebSocket over one stream.
+pub(crate) type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
+
+/// Asks for a tunnel of this protocol (RFC 8441); `fields` may replace those of a WebSocket.
+pub(crate) async fn connect_to(
+    sender: &mut SendRequest<Body>,
+    protocol: &'static str,
+    path: &str,
+    fields: &[(&'static str, &str)],
+) -> Response<Incoming> {
+    let mut request = request("CONNECT", path, empty());
+    request.headers_mut().insert("sec-websocket-version", "13".parse().unwrap());
+    for (name, value) in fields {
+        request.headers_mut().insert(*name, value.parse().unwrap());
+    }
+    request.extensions_mut().insert(Protocol::from_static(protocol));
+    sender.ready().await.unwrap();
+    sender.send_request(request).await.unwrap()
+}
+
+/// The WebSocket that an answer opened.
+pub(crate) async fn upgraded(answer: Response<Incoming>) -> WebSocket {
+    let stream = TokioIo::new(hyper::upgrade::on(answer).await.unwrap());
+    WebSocketStream::from_raw_socket(stream, Role::Client, None).await
 }
 
 /// Reads an answer to its end.

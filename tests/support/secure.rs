@@ -46,6 +46,14 @@ impl Authority {
         self.write(file, &(chain + &key.serialize_pem()))
     }
 
+    /// A server that shows the certificate in `file` and offers these protocols.
+    pub(crate) fn server(&self, file: &Path, protocols: &[&[u8]]) -> ServerConfig {
+        let (chain, key) = pair(file);
+        let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        config
+    }
+
     fn write(&self, file: &str, text: &str) -> PathBuf {
         let new = self.path(".new");
         std::fs::write(&new, text).unwrap();

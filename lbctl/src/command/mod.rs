@@ -2,6 +2,7 @@
 
 mod api;
 mod certificate;
+mod check;
 mod completion;
 mod config;
 mod conn;
@@ -25,6 +26,7 @@ pub(crate) async fn run(command: Command, client: &Client, screen: &Screen) -> R
     screen.detail(&format!("socket {}", client.socket().display()));
     match command {
         Command::Status { watch } => status::run(watch, client, screen).await,
+        Command::Check { pools, max_down } => Ok(check::run(&pools, max_down, client, screen).await),
         Command::Pool(command) => pool::run(command, client, screen).await,
         Command::Server(ServerCommand::Drain(args)) | Command::Drain(args) => {
             drain::run(args, client, screen).await
@@ -38,7 +40,9 @@ pub(crate) async fn run(command: Command, client: &Client, screen: &Screen) -> R
         Command::Route(command) => route::run(command, client, screen).await,
         Command::Config(command) => config::run(command, client, screen).await,
         Command::Cert(command) => certificate::run(command, client, screen).await,
-        Command::Events { since, kind, follow } => events::run(since, &kind, follow, client, screen).await,
+        Command::Events { since, after, kind, follow } => {
+            events::run(events::Wanted { since, after, kinds: kind, follow }, client, screen).await
+        }
         Command::Daemon(command) => daemon::run(command, client, screen).await,
         Command::Completion { shell } => Ok(completion::run(shell, screen)),
         Command::Api { method, path, data } => api::run(&method, &path, data, client, screen).await,

@@ -107,6 +107,8 @@ pub enum Kind {
     NoCheck,
     /// The operation has ended, or the like.
     Conflict,
+    /// An `Idempotency-Key` came with another request before.
+    KeyReused,
     /// As many clients as are allowed are connected.
     TooManyClients,
     /// A mistake of ours.
@@ -115,7 +117,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::BadRequest,
         Self::NotPermitted,
         Self::NotFound,
@@ -128,6 +130,7 @@ impl Kind {
         Self::ConfigRejected,
         Self::NoCheck,
         Self::Conflict,
+        Self::KeyReused,
         Self::TooManyClients,
         Self::Internal,
     ];
@@ -152,6 +155,7 @@ impl Kind {
             Self::ConfigRejected => ("config-rejected", 422, "the configuration was refused", Exit::Failed),
             Self::NoCheck => ("no-check", 409, "the pool defines no health check", Exit::Failed),
             Self::Conflict => ("conflict", 409, "not in this state", Exit::Failed),
+            Self::KeyReused => ("key-reused", 422, "the key was used for another request", Exit::Usage),
             Self::TooManyClients => ("too-many-clients", 503, "too many control clients", Exit::Failed),
             Self::Internal => ("internal", 500, "internal error", Exit::Failed),
         }
@@ -218,6 +222,7 @@ mod tests {
                 ("config-rejected", 1),
                 ("no-check", 1),
                 ("conflict", 1),
+                ("key-reused", 2),
                 ("too-many-clients", 1),
                 ("internal", 1),
             ]

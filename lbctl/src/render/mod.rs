@@ -1,6 +1,7 @@
 //! Wire types as text for people. Pure: colour is a parameter, nothing is read, nothing is printed.
 
 mod certificate;
+mod check;
 mod config;
 mod connection;
 mod event;
@@ -13,6 +14,7 @@ mod sticky;
 mod table;
 
 pub use certificate::{certificate, certificates};
+pub use check::{Verdict, check, judge};
 pub use config::{config_banner, config_state, generations, reload_done, report};
 pub use connection::{connection, connections, rebalanced};
 pub use event::event;

@@ -1,7 +1,7 @@
 //! `pool`: a name, servers, and how they are used.
 
 use super::super::diagnostic::Diagnostic;
-use super::super::model::{Connections, Name, Pool as Meant};
+use super::super::model::{Connections, Name, Pool as Meant, ServerHttp};
 use super::super::reader::{Block, Reader};
 use super::super::values::typed::Typed;
 use super::timeout::{self, Clocks};
@@ -37,6 +37,11 @@ fn pool(reader: Reader<'_>) -> Option<Pool<'_>> {
         sticky: sticky::read(block, &name),
         health: block.one("health").and_then(|r| health::read(r, tls.is_some())),
         connections: Connections {
+            http: match connections.value("http", Typed::word) {
+                "2" => ServerHttp::Http2,
+                "auto" => ServerHttp::Auto,
+                _ => ServerHttp::Http1,
+            },
             idle_timeout: connections.value("idle-timeout", Typed::time),
             max_idle: connections.value("max-idle", Typed::int),
             max_uses: connections.value("max-uses", Typed::int_off),

@@ -331,9 +331,22 @@ pub enum Verify {
     None,
 }
 
+/// Which version of HTTP a pool's servers are spoken to in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerHttp {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2, and nothing else.
+    Http2,
+    /// Over TLS what the server prefers, else HTTP/1.1.
+    Auto,
+}
+
 /// `connections`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connections {
+    /// What requests go over.
+    pub http: ServerHttp,
     /// How long an unused connection is kept.
     pub idle_timeout: Duration,
     /// Unused connections kept to each server by each worker.

@@ -40,7 +40,13 @@ fn the_smallest_file_means_a_listener_a_pool_and_a_route_with_every_default() {
     assert_eq!((health.rise, health.fall, health.jitter_percent, health.tls), (2, 3, 10.0, false));
     let Probe::Http { path, method, status, .. } = &health.probe else { panic!("{:?}", health.probe) };
     assert_eq!((path.as_ref(), method.as_ref(), status), ("/healthz", "GET", &StatusSet(vec![(200, 200)])));
-    let reuse = Connections { idle_timeout: 60 * SECOND, max_idle: 1024, max_uses: None, send_proxy: None };
+    let reuse = Connections {
+        http: ServerHttp::Http1,
+        idle_timeout: 60 * SECOND,
+        max_idle: 1024,
+        max_uses: None,
+        send_proxy: None,
+    };
     assert_eq!(pool.connections, reuse);
     assert_eq!(
         pool.drain,

@@ -38,7 +38,8 @@ pub(in crate::control) fn follow(context: &ControlContext, call: &Call) -> Outco
         events: Arc::clone(&context.events),
         news,
         seq,
-        read: seq == context.events.last(),
+        // Who names an event has read it; 0 asks for all that is kept.
+        read: since.is_some_and(|seq| seq > 0) || seq == context.events.last(),
         kinds,
         follow,
     })))

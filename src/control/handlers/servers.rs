@@ -68,6 +68,7 @@ pub(in crate::control) fn set_admin(
             Some(context.drains.begin(&member.server, drain))
         }
     };
+    member.server.admin.sign(call.caller.uid);
     let server = view::member(&pool, member);
     match operation {
         None => json(&Changed { server, operation: None, effect }),
@@ -169,6 +170,7 @@ fn change_weight(
 ) -> Outcome {
     let stamp = Stamp::now(Some(call.caller.actor()), reason.map(str::to_owned));
     member.server.admin.set_weight(weight, stamp);
+    member.server.admin.sign(call.caller.uid);
     let path = format!("{}/{}", pool.name, member.server.name);
     let facts = json!({ "weight": member.effective_weight(), "file_weight": member.weight });
     call.audit(context, "server.weight", &path, reason, facts);

@@ -52,6 +52,7 @@ fn spec() -> CheckSpec {
         status: Statuses::one(200),
         body: None,
         drain_status: Some(Statuses::one(404)),
+        http2: false,
     };
     CheckSpec {
         probe: ProbeKind::Http(probe),

@@ -48,6 +48,7 @@ fn get(path: &str) -> HttpProbe {
         status: Statuses::one(200),
         body: None,
         drain_status: None,
+        http2: false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Answers that lbd makes itself: redirects, fixed responses, failures.
 
-use super::{Next, Story, error_page};
+use super::{Next, Story, error_page, grpc};
 use crate::config::model::RedirectToHttps;
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
@@ -40,6 +40,15 @@ pub(super) async fn fail(
         return Next::Abort;
     }
     let close = !failure.keeps_connection();
+    if grpc::is_asked(&scratch.request) {
+        let message = grpc::message(failure.body());
+        let headers = [
+            ("content-type", "application/grpc"),
+            ("grpc-status", grpc::code(verdict.status)),
+            ("grpc-message", message.as_str()),
+        ];
+        return send(connection, scratch, story, (200, &headers, b""), close).await.unwrap_or(Next::Abort);
+    }
     let page = error_page::find(connection, &scratch.request, story, verdict.status);
     let (content_type, body) = match &page {
         Some((content_type, body)) => (*content_type, &**body),

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::forward::Forward;
+use super::forward::{Body, Forward};
 use crate::proxy::buffer::{Buffer, SMALL};
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::deadline::Deadline;
@@ -17,9 +17,11 @@ use crate::proxy::http1::{
     ConnectionLine, FramingLine, HeadLimits, Names, RequestPlan, ResponsePlan, Status, parse_response,
     write_request, write_response,
 };
-use crate::proxy::pump::{Framed, Pump, PumpError};
+use crate::proxy::pump::{Pump, PumpError, Source};
 use crate::proxy::scratch::Scratch;
+use crate::proxy::server_wire::ServerWire;
 use crate::proxy::upstream::Connection;
+use crate::proxy::wire::Wire;
 use crate::proxy::worker::Worker;
 use crate::snapshot::RouteSnap;
 
@@ -45,24 +47,21 @@ pub(super) struct Answered {
 
 /// Sends the request and reads the answer's head into `scratch.response`.
 pub(super) async fn run(forward: &mut Forward<'_>, server: Connection) -> Result<Answered, Failure> {
-    write_head(forward);
-    let Forward { connection, scratch, route, ends_at, .. } = forward;
-    let out = std::mem::take(&mut scratch.to_server);
-    let framing = scratch.request.framing();
-    let has_body = !matches!(framing, BodyFraming::None | BodyFraming::Length(0));
-    let framed = if framing == BodyFraming::Chunked { Framed::Chunked } else { Framed::Raw };
-    let input = if has_body { connection.input.take() } else { None };
-    let request =
-        Pump::new(connection.wire.request_decoder(framing), framed, out, input).limited(route.body_limit);
-    let total = *ends_at;
-    let mut answered = Answered { server, input: None, request, broken: false, total };
+    let mut answered = begin(forward, server)?;
+    let Forward { connection, scratch, route, body, .. } = forward;
+    let has_body = has_body(scratch);
     for _ in 0..=MOST_INTERIM {
         let ended = answered.head(connection, scratch, route).await;
         if answered.request.is_finished() && has_body && connection.input.is_none() {
             connection.input = answered.request.take_input();
         }
         if let Err(failure) = ended {
-            scratch.to_server = answered.request.into_out();
+            if failure == Failure::Unprocessed && has_body {
+                let Answered { mut server, request, .. } = answered;
+                *body = server.wire.take_sent().map_or(Body::Spent, |sent| Body::Again(request.again(sent)));
+            } else {
+                scratch.to_server = answered.request.into_out();
+            }
             return Err(failure);
         }
         if !scratch.response.is_informational() || scratch.response.status() == 101 {
@@ -72,6 +71,32 @@ pub(super) async fn run(forward: &mut Forward<'_>, server: Connection) -> Result
         scratch.response.clear();
     }
     Err(Failure::BadResponse(crate::proxy::head::ParseError::BadStatus))
+}
+
+fn has_body(scratch: &Scratch) -> bool {
+    !matches!(scratch.request.framing(), BodyFraming::None | BodyFraming::Length(0))
+}
+
+/// Writes the head; its body is as it came, or as a server left it that did not look at it.
+fn begin(forward: &mut Forward<'_>, mut server: Connection) -> Result<Answered, Failure> {
+    write_head(forward);
+    let Forward { connection, scratch, route, ends_at, body, .. } = forward;
+    let has_body = has_body(scratch);
+    if !server.wire.is_http2() && !matches!(body, Body::Fresh) {
+        return Err(Failure::Unprocessed);
+    }
+    server.wire.begin(&mut scratch.to_server, !has_body)?;
+    let request = match std::mem::replace(body, Body::Fresh) {
+        Body::Again(request) => *request,
+        Body::Fresh | Body::Spent => {
+            let out = std::mem::take(&mut scratch.to_server);
+            let framing = scratch.request.framing();
+            let input = if has_body { connection.input.take() } else { None };
+            let decoder = connection.wire.request_decoder(framing);
+            Pump::new(decoder, server.wire.request_framing(framing), out, input).limited(route.body_limit)
+        }
+    };
+    Ok(Answered { server, input: None, request, broken: false, total: *ends_at })
 }
 
 /// Serialises the request's head for the server.
@@ -111,7 +136,7 @@ fn write_head(forward: &mut Forward<'_>) {
 
 /// Passes a 1xx on, to those who can understand it (RFC 9110, section 15.2).
 async fn pass_on_interim(connection: &mut ClientConnection, scratch: &mut Scratch) -> Result<(), Failure> {
-    let wanted = scratch.request.version() == Version::Http11
+    let wanted = scratch.request.version() != Version::Http10
         && (scratch.response.status() != 100 || scratch.request.expects_continue());
     if !wanted {
         return Ok(());
@@ -119,7 +144,10 @@ async fn pass_on_interim(connection: &mut ClientConnection, scratch: &mut Scratc
     let mut out = std::mem::take(&mut scratch.to_client);
     out.clear();
     write_response(&scratch.response, &ResponsePlan::default(), &mut out);
-    let written = connection.write_all(&out).await;
+    let written = match &mut connection.wire {
+        Wire::Http1(_) => connection.write_all(&out).await,
+        Wire::Http2(stream) => stream.send_interim(&out),
+    };
     scratch.to_client = out;
     written.map_err(|_| Failure::ClientGone)
 }
@@ -193,7 +221,7 @@ impl Answered {
         if self.request.is_finished() || self.broken {
             return Poll::Ready(Ok(()));
         }
-        match self.request.poll(cx, &mut connection.wire, &mut self.server.stream, &worker.buffers) {
+        match self.request.poll(cx, &mut connection.wire, &mut self.server.wire, &worker.buffers) {
             Poll::Ready(Err(PumpError::To)) => {
                 // It stopped reading; its answer may be on the way all the same.
                 self.broken = true;
@@ -213,6 +241,9 @@ impl Answered {
         worker: &Worker,
         head: &mut ResponseHead,
     ) -> Poll<Result<(), Failure>> {
+        if let ServerWire::Http2(stream) = &mut self.server.wire {
+            return stream.poll_head(cx, head);
+        }
         loop {
             if let Some(input) = &mut self.input {
                 match parse_response(input.bytes(), &ANSWER_LIMITS, head) {
@@ -229,7 +260,7 @@ impl Answered {
             }
             let mut input = self.input.take().unwrap_or_else(|| worker.buffers.small());
             let had = input.bytes().len();
-            let read = self.server.stream.poll_fill(cx, &mut input);
+            let read = self.server.wire.poll_fill(cx, &mut input);
             if input.is_empty() {
                 worker.buffers.give(input);
             } else {

@@ -11,9 +11,7 @@ use crate::pool::{Acquired, SetCookie};
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
 use crate::proxy::head::{Known, KnownSet, ResponseFraming, Version};
-use crate::proxy::http1::{
-    BodyDecoder, ConnectionLine, Delivery, Names, ResponsePlan, append_list_value, write_response,
-};
+use crate::proxy::http1::{ConnectionLine, Delivery, Names, ResponsePlan, append_list_value, write_response};
 use crate::proxy::pump::{Pump, PumpError};
 use crate::proxy::scratch::Scratch;
 use crate::snapshot::RouteSnap;
@@ -40,7 +38,14 @@ pub(super) async fn run(
         (true, Version::Http10) => ConnectionLine::KeepAlive,
         (true, Version::Http11) | (_, Version::Http2) => ConnectionLine::None,
     };
-    write_head(scratch, story, route, &delivery, line, set_cookie, worker.date());
+    write_head(
+        scratch,
+        story,
+        route,
+        (&delivery, line, answered.server.wire.via()),
+        set_cookie,
+        worker.date(),
+    );
     let first_byte = story.began.elapsed();
     story.first_byte = Some(first_byte);
     story.status = scratch.response.status();
@@ -50,7 +55,8 @@ pub(super) async fn run(
     let mut out = std::mem::take(&mut scratch.to_client);
     connection.wire.begin(&mut out).map_err(|_| Failure::ClientGone)?;
     let framed = connection.wire.answer_framing(delivery.chunked);
-    let mut answer = Pump::new(BodyDecoder::for_response(framing), framed, out, answered.input.take());
+    let decoder = answered.server.wire.answer_decoder(framing);
+    let mut answer = Pump::new(decoder, framed, out, answered.input.take());
     let ended = pump_both(connection, &mut answered, &mut answer, route).await;
     story.bytes_in = answered.request.moved();
     story.bytes_out = answer.moved();
@@ -84,8 +90,7 @@ fn write_head(
     scratch: &mut Scratch,
     story: &Story,
     route: &RouteSnap,
-    delivery: &Delivery,
-    line: ConnectionLine,
+    (delivery, line, via): (&Delivery, ConnectionLine, &[u8]),
     set_cookie: Option<SetCookie>,
     date: [u8; 29],
 ) {
@@ -101,7 +106,7 @@ fn write_head(
         response_lines.extend_from_slice(&date);
         response_lines.extend_from_slice(b"\r\n");
     }
-    append_list_value("Via", response.all_known(Known::Via), b"1.1 lbd", response_lines);
+    append_list_value("Via", response.all_known(Known::Via), via, response_lines);
     to_client.clear();
     write_response(
         response,
@@ -126,7 +131,7 @@ async fn pump_both(
     let worker = Rc::clone(&connection.worker);
     let mut progress = None;
     poll_fn(|cx| {
-        let moved = answer.poll(cx, &mut answered.server.stream, &mut connection.wire, &worker.buffers);
+        let moved = answer.poll(cx, &mut answered.server.wire, &mut connection.wire, &worker.buffers);
         match moved {
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
             Poll::Ready(Err(PumpError::To)) => return Poll::Ready(Err(Failure::ClientGone)),

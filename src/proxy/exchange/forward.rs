@@ -13,8 +13,9 @@ use crate::proxy::affinity::RequestFacts;
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
 use crate::proxy::head::{BodyFraming, RequestHead};
+use crate::proxy::pump::Pump;
 use crate::proxy::scratch::Scratch;
-use crate::proxy::upstream::{Behalf, Connection};
+use crate::proxy::upstream::{Behalf, Connection, Wanted};
 use crate::snapshot::{PoolSnap, RouteSnap};
 
 /// Servers that may refuse to connect before the request is given up: nothing was sent to them.
@@ -32,6 +33,18 @@ pub(super) struct Forward<'a> {
     pub(super) upgrading: Option<SessionKind>,
     /// When the whole exchange must be over, all tries included.
     pub(super) ends_at: Option<u64>,
+    /// Where its body is between two attempts.
+    pub(super) body: Body,
+}
+
+/// Where a request's body is between two attempts.
+pub(super) enum Body {
+    /// With the client, or nowhere: there is none.
+    Fresh,
+    /// Sent to a server that did not look at it, and to be sent again.
+    Again(Box<Pump>),
+    /// Gone.
+    Spent,
 }
 
 /// What a request may still do, and what it did.
@@ -40,6 +53,8 @@ struct Tries {
     repeatable: bool,
     connects: u32,
     resends: u32,
+    /// Servers that did not look at it.
+    unprocessed: u32,
     /// The next connection must be a new one, to the same server: a kept one turned out to be dead.
     fresh: bool,
 }
@@ -63,7 +78,7 @@ impl Forward<'_> {
         self.upgrading = upgrade::asked(&self.scratch.request);
         let repeatable =
             is_repeatable(&self.scratch.request, self.route.retry.all_methods) && self.upgrading.is_none();
-        let mut tries = Tries { repeatable, connects: 0, resends: 0, fresh: false };
+        let mut tries = Tries { repeatable, connects: 0, resends: 0, unprocessed: 0, fresh: false };
         let mut last = None;
         let mut held: Option<Acquired> = None;
         loop {
@@ -107,7 +122,7 @@ impl Forward<'_> {
         to.used();
         let reused = to.reused;
         let ended = attempt::run(self, to).await;
-        if !matches!(ended, Err(Failure::ServerClosed) if reused) {
+        if !matches!(ended, Err(Failure::ServerClosed | Failure::Unprocessed) if reused) {
             observed::tell(self, &server, began, ended.as_ref().err().copied());
         }
         match ended {
@@ -120,6 +135,10 @@ impl Forward<'_> {
             }
             Ok(answered) if self.scratch.response.status() == 101 => {
                 upgrade::accept(self, answered, acquired).await.map(Tried::Over)
+            }
+            // Over HTTP/2 it would be taken for a tunnel.
+            Ok(_) if self.connection.wire.is_connect() && self.scratch.response.status() / 100 == 2 => {
+                Err(Failure::BadUpgrade)
             }
             Ok(answered) => deliver::run(self, answered, acquired).await.map(Tried::Over),
             Err(failure) => {
@@ -173,20 +192,21 @@ impl Forward<'_> {
 
     async fn connect(&self, server: &Arc<Server>, tries: &Tries) -> Result<Connection, Failure> {
         let spec = &self.pool.connect;
+        let worker = &self.connection.worker;
         let behalf = Behalf {
             client: SocketAddr::new(self.story.client.ip, self.connection.peer.port()),
             local: self.connection.local,
             peer: self.connection.peer,
         };
+        let wanted = Wanted { behalf, certain: !tries.repeatable, upgrade: self.upgrading.is_some() };
         if !tries.fresh
-            && let Some(kept) =
-                self.connection.worker.upstreams.take(server, spec, &behalf, !tries.repeatable)
+            && let Some(kept) = worker.upstreams.take(server, spec, &wanted)
         {
             return Ok(kept);
         }
         let patience = self.connection.deadline.point(self.route.timeout.connect);
         self.connection.deadline.arm_at(self.ends_at.map_or(patience, |end| end.min(patience)));
-        match self.connection.deadline.within(Connection::open(server, spec, &behalf)).await {
+        match self.connection.deadline.within(Connection::open(worker, server, spec, &wanted)).await {
             Ok(opened) => opened,
             Err(_) => Err(Failure::ConnectTimeout),
         }
@@ -211,10 +231,21 @@ impl Tries {
     fn again(&mut self, failure: Failure, reused: bool, forward: &Forward<'_>) -> Again {
         let retry = &forward.route.retry;
         let again = match failure {
+            // Whatever the method: nothing happened yet. First on a new connection, as its own may be at its end.
+            Failure::Unprocessed => {
+                self.unprocessed += 1;
+                let spent = matches!(forward.body, Body::Spent) || forward.is_over();
+                return match self.unprocessed {
+                    _ if spent => Again::Never,
+                    1 => Again::SameServer,
+                    2..=CONNECT_TRIES => Again::OtherServer,
+                    _ => Again::Never,
+                };
+            }
             _ if !self.repeatable || forward.is_over() => Again::Never,
             // The server closed a kept connection just as it was used: no sign against the server.
             Failure::ServerClosed if reused && !self.fresh => return Again::SameServer,
-            Failure::ServerClosed
+            Failure::ServerClosed | Failure::StreamReset
                 if retry.on.reset && self.resends < retry.attempts && forward.pool.retries.withdraw() =>
             {
                 Again::OtherServer

@@ -16,11 +16,13 @@ use crate::proxy::access_log::Entry;
 use crate::proxy::buffer::Buffer;
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
-use crate::proxy::head::{BodyFraming, Known, RequestHead, ResponseHead};
+use crate::proxy::head::{BodyFraming, Known, KnownSet, RequestHead, ResponseHead};
 use crate::proxy::http1::{ConnectionLine, Names, ResponsePlan, write_response};
 use crate::proxy::scratch::Scratch;
+use crate::proxy::server_wire::ServerWire;
 use crate::proxy::stream::Stream;
 use crate::proxy::tunnel::{Tunnel, TunnelClocks};
+use crate::proxy::wire::Wire;
 use crate::proxy::worker::Worker;
 use crate::snapshot::ListenerSnap;
 
@@ -64,6 +66,8 @@ pub(super) async fn accept(
     let Some(kind) = upgrading.filter(|kind| answers(*kind, &scratch.request, &scratch.response)) else {
         return Err(Failure::BadUpgrade);
     };
+    let Answered { server, input, .. } = answered;
+    let ServerWire::Http1(server) = server.wire else { return Err(Failure::BadUpgrade) };
     let Scratch { response, to_client, response_lines, .. } = &mut **scratch;
     if let Some(cookie) = set_cookie {
         response_lines.extend_from_slice(b"Set-Cookie: ");
@@ -71,9 +75,12 @@ pub(super) async fn accept(
         response_lines.extend_from_slice(b"\r\n");
     }
     to_client.clear();
+    // HTTP/2 has no word for the change, and no key to prove.
+    let connect = connection.wire.is_connect();
     let plan = ResponsePlan {
         drop: Names::Shared(&route.response_drop),
-        connection: ConnectionLine::Upgrade,
+        drop_known: if connect { KnownSet::of(&[Known::SecWebSocketAccept]) } else { KnownSet::default() },
+        connection: if connect { ConnectionLine::None } else { ConnectionLine::Upgrade },
         extra: response_lines,
         ..ResponsePlan::default()
     };
@@ -85,22 +92,17 @@ pub(super) async fn accept(
         counters.shard(connection.worker.index).response(101, first_byte.as_micros() as u64);
     }
     let out = std::mem::take(&mut scratch.to_client);
-    let written = connection.write_all(&out).await;
+    let written = match &mut connection.wire {
+        Wire::Http1(_) => connection.write_all(&out).await,
+        Wire::Http2(stream) => stream.send_accepted(&out),
+    };
     scratch.to_client = out;
     written.map_err(|_| Failure::ClientGone)?;
     let session =
         lease.into_session(kind, std::net::SocketAddr::new(story.client.ip, connection.peer.port()));
     let clocks = TunnelClocks { idle: route.timeout.tunnel_idle, max: route.timeout.tunnel_max };
-    let Answered { server, input, .. } = answered;
     let policy = pool.pool.websocket;
-    Ok(Next::Upgraded(Box::new(Accepted {
-        server: server.stream,
-        input,
-        session,
-        clocks,
-        policy,
-        record: None,
-    })))
+    Ok(Next::Upgraded(Box::new(Accepted { server, input, session, clocks, policy, record: None })))
 }
 
 /// Whether a 101 is the answer to what was asked: the same protocol, and for a WebSocket the key's proof.
@@ -134,7 +136,7 @@ impl Accepted {
     }
 
     /// Joins the client's side.
-    pub(crate) fn joined(self, client: Stream, from_client: Option<Buffer>) -> Box<Upgraded> {
+    pub(crate) fn joined(self, client: Wire, from_client: Option<Buffer>) -> Box<Upgraded> {
         let is_websocket = self.session.session().kind == SessionKind::WebSocket;
         let (client, server) = ((client, from_client), (self.server, self.input));
         let mut tunnel = Tunnel::new(client, server, self.session, self.clocks);

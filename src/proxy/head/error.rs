@@ -84,6 +84,8 @@ parse_errors! {
     BadTransferEncoding 400 "Transfer-Encoding is not exactly chunked",
     /// `Transfer-Encoding` in an HTTP/1.0 message.
     TransferEncodingOnHttp10 400 "Transfer-Encoding is present in an HTTP/1.0 message",
+    /// CONNECT for a WebSocket whose version is not 13, the one that exists.
+    BadWebSocket 400 "a WebSocket over HTTP/2 must have Sec-WebSocket-Version 13",
     /// A `Connection` field with an option that is no token, or with too many.
     BadConnection 400 "Connection is malformed",
     /// A field that has one value only stands there twice.

@@ -158,10 +158,11 @@ impl RequestHead {
         self.expects_continue
     }
 
-    /// The protocol to upgrade to; `None` unless the version is 1.1 and `Connection` says `upgrade`.
+    /// The protocol to upgrade to; `None` unless `Connection` says `upgrade` and the version is not 1.0. A client
+    /// of HTTP/2 cannot send these fields: there they stand for a CONNECT.
     #[must_use]
     pub fn upgrade(&self) -> Option<&[u8]> {
-        if self.version == Version::Http11 && self.options.upgrade {
+        if self.version != Version::Http10 && self.options.upgrade {
             self.fields.get(Known::Upgrade)
         } else {
             None
@@ -242,7 +243,7 @@ impl RequestHead {
             Declared::Chunked => BodyFraming::Chunked,
         };
         self.options = Options::read(&self.fields)?;
-        self.expects_continue = self.version == Version::Http11
+        self.expects_continue = self.version != Version::Http10
             && self.fields.all(Known::Expect).any(|value| value.eq_ignore_ascii_case(b"100-continue"));
         for unique in [Known::Upgrade, Known::SecWebSocketKey, Known::SecWebSocketVersion] {
             if self.fields.all(unique).nth(1).is_some() {

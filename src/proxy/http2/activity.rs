@@ -1,5 +1,4 @@
-//! What goes on on a connection, counted by guards: exchanges under way, and answers whose end still waits
-//! for the client's window.
+//! What goes on on a connection: exchanges under way, counted by guards, and when something last moved.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -11,7 +10,6 @@ use crate::proxy::deadline::Deadlines;
 pub(super) struct Activity {
     clock: Rc<Deadlines>,
     exchanges: Cell<usize>,
-    tails: Cell<usize>,
     last: Cell<u64>,
 }
 
@@ -19,17 +17,12 @@ impl Activity {
     /// Of a connection on which nothing goes on.
     pub(super) fn new(clock: &Rc<Deadlines>) -> Rc<Self> {
         let last = Cell::new(clock.now());
-        Rc::new(Self { clock: Rc::clone(clock), exchanges: Cell::default(), tails: Cell::default(), last })
+        Rc::new(Self { clock: Rc::clone(clock), exchanges: Cell::default(), last })
     }
 
     /// Whether an exchange is under way: it has clocks of its own.
     pub(super) fn has_exchange(&self) -> bool {
         self.exchanges.get() > 0
-    }
-
-    /// Whether an answer is not yet with the client.
-    pub(super) fn has_tail(&self) -> bool {
-        self.tails.get() > 0
     }
 
     /// When something last went on, on the worker's clock.
@@ -58,30 +51,6 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.0.exchanges.set(self.0.exchanges.get() - 1);
-        self.0.touch();
-    }
-}
-
-/// An answer on its way out.
-#[derive(Debug)]
-pub(super) struct Tail(Rc<Activity>);
-
-impl Tail {
-    /// Begins now, ends when dropped.
-    pub(super) fn begin(activity: &Rc<Activity>) -> Self {
-        activity.tails.set(activity.tails.get() + 1);
-        Self(Rc::clone(activity))
-    }
-
-    /// The client took some of it.
-    pub(super) fn moved(&self) {
-        self.0.touch();
-    }
-}
-
-impl Drop for Tail {
-    fn drop(&mut self) {
-        self.0.tails.set(self.0.tails.get() - 1);
         self.0.touch();
     }
 }

@@ -1,4 +1,4 @@
-//! One HTTP/2 connection: hyper reads and writes its frames, each stream runs its exchange in a task.
+//! One HTTP/2 connection: its frames are read and written by `h2`, each stream runs its exchange in a task.
 //!
 //! The task of the connection does three things more: it writes what the streams gathered, once per batch of
 //! ready tasks; it says GOAWAY when the worker drains, the listener is gone or nothing was asked for long;
@@ -13,21 +13,22 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::{self, SendResponse};
 use http::Request;
-use hyper::body::{Body, Incoming};
-use hyper::server::conn::http2;
-use hyper_util::rt::TokioIo;
 use tracing::debug;
 
-use super::activity::{Activity, Exchange, Tail};
+use super::activity::{Activity, Exchange};
 use super::deferred::{Deferred, Pipe};
 use super::head;
-use super::stream::{Answer, Http2Stream};
+use super::seats::Seats;
+use super::stream::Http2Stream;
 use crate::proxy::buffer::Buffer;
 use crate::proxy::client_certificate::Shown;
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::deadline::Deadline;
-use crate::proxy::exchange;
+use crate::proxy::exchange::{self, Next};
 use crate::proxy::failure::Failure;
 use crate::proxy::http1::HeadLimits;
 use crate::proxy::stream::Stream;
@@ -80,28 +81,32 @@ pub(crate) async fn serve(
     });
     let (io, pipe) = Pipe::new(stream, input);
     let limits = &shared.listener.limits;
-    let service = Streams(Rc::clone(&shared));
-    let hyper = http2::Builder::new(Local)
-        .auto_date_header(false)
+    let handshake = server::Builder::new()
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(limits.header_bytes)
-        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_send_buf_size(SEND_BUFFER)
-        .serve_connection(TokioIo::new(io), service);
+        .max_send_buffer_size(SEND_BUFFER)
+        .enable_connect_protocol()
+        .handshake(io);
     let deadline = shared.worker.deadlines.register();
-    Driver { hyper: Box::pin(hyper), pipe, shared, deadline, leaving: false, put_off: false }.run().await;
+    let frames = Frames::Opening(handshake);
+    Driver { frames, pipe, shared, deadline, leaving: false, put_off: false }.run().await;
 }
 
-type Hyper = http2::Connection<TokioIo<Deferred>, Streams, Local>;
+/// How far a connection is.
+enum Frames {
+    Opening(server::Handshake<Deferred, Bytes>),
+    Open(server::Connection<Deferred, Bytes>),
+}
 
 /// The task of a connection.
 struct Driver {
-    hyper: Pin<Box<Hyper>>,
+    frames: Frames,
     pipe: Rc<RefCell<Pipe>>,
     shared: Rc<Shared>,
     deadline: Deadline,
-    /// GOAWAY was said.
+    /// GOAWAY was said, or is to be said when the connection is open.
     leaving: bool,
     /// The write that is due was put off once, for other tasks to add to it.
     put_off: bool,
@@ -125,7 +130,7 @@ impl Driver {
         if !self.leaving && (self.shared.worker.is_draining() || self.shared.orphaned.get()) {
             self.leave();
         }
-        if let Poll::Ready(ended) = self.hyper.as_mut().poll(cx) {
+        if let Poll::Ready(ended) = self.poll_frames(cx) {
             if let Err(error) = ended {
                 debug!(peer = %self.shared.peer, %error, "http/2 connection ended");
             }
@@ -142,15 +147,44 @@ impl Driver {
             debug!(peer = %self.shared.peer, %error, "http/2 connection lost");
             return Poll::Ready(true);
         }
+        if pipe.has_moved() {
+            self.shared.activity.touch();
+        }
+        if !self.shared.activity.has_exchange() {
+            pipe.shrink();
+        }
         drop(pipe);
         self.poll_clock(cx)
+    }
+
+    /// Reads and writes frames; begins an exchange for each request. Ready when there is nothing more of either.
+    fn poll_frames(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+        loop {
+            match &mut self.frames {
+                Frames::Opening(handshake) => {
+                    let mut connection = std::task::ready!(Pin::new(handshake).poll(cx))?;
+                    if self.leaving {
+                        connection.graceful_shutdown();
+                    }
+                    self.frames = Frames::Open(connection);
+                }
+                Frames::Open(connection) => match std::task::ready!(connection.poll_accept(cx)) {
+                    Some(Ok((request, respond))) => {
+                        let job = Job { shared: Rc::clone(&self.shared), request, respond };
+                        Seats::run(&self.shared.worker, job);
+                    }
+                    Some(Err(error)) => return Poll::Ready(Err(error)),
+                    None => return Poll::Ready(Ok(())),
+                },
+            }
+        }
     }
 
     fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         while self.deadline.poll_struck(cx).is_ready() {
             let Shared { listener, activity, .. } = &*self.shared;
             let patience = match self.leaving {
-                _ if activity.has_tail() => listener.timeout.write,
+                _ if self.pipe.borrow().is_dirty() => listener.timeout.write,
                 true => LEAVE,
                 false => listener.timeout.keep_alive,
             };
@@ -172,47 +206,32 @@ impl Driver {
     /// Says that no further stream is taken; those under way go on.
     fn leave(&mut self) {
         self.leaving = true;
-        self.hyper.as_mut().graceful_shutdown();
+        if let Frames::Open(connection) = &mut self.frames {
+            connection.graceful_shutdown();
+        }
         self.shared.activity.touch();
         self.deadline.arm(LEAVE);
     }
 }
 
-/// Tasks on this thread.
-#[derive(Debug, Clone, Copy)]
-struct Local;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(async move {
-            future.await;
-        });
-    }
-}
-
-/// Gives each request its exchange.
+/// A request, and where its answer goes.
 #[derive(Debug)]
-struct Streams(Rc<Shared>);
-
-impl hyper::service::Service<Request<Incoming>> for Streams {
-    type Response = http::Response<super::stream::AnswerBody>;
-    type Error = super::stream::Broken;
-    type Future = Answer;
-
-    fn call(&self, request: Request<Incoming>) -> Answer {
-        let (parts, body) = request.into_parts();
-        let empty = body.is_end_stream();
-        let (stream, answer) = Http2Stream::open(body, self.0.tls, Tail::begin(&self.0.activity));
-        tokio::task::spawn_local(converse(Rc::clone(&self.0), parts, empty, stream));
-        answer
-    }
+pub(super) struct Job {
+    shared: Rc<Shared>,
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
 }
 
 /// One exchange. What becomes of the stream is decided by how the exchange leaves it.
-async fn converse(shared: Rc<Shared>, parts: http::request::Parts, empty: bool, stream: Http2Stream) {
-    let _counted = Exchange::begin(&shared.activity);
+pub(super) async fn converse(job: Job) {
+    let Job { shared, request, respond } = job;
+    let counted = Exchange::begin(&shared.activity);
     let worker = Rc::clone(&shared.worker);
-    let _open = worker.enter();
+    let open = worker.enter();
+    let (parts, body) = request.into_parts();
+    let empty = body.is_end_stream();
+    let connect = parts.method == http::Method::CONNECT;
+    let stream = Http2Stream::new(body, respond, shared.tls, connect);
     let mut connection = ClientConnection {
         worker: Rc::clone(&worker),
         listener: Arc::clone(&shared.listener),
@@ -228,13 +247,24 @@ async fn converse(shared: Rc<Shared>, parts: http::request::Parts, empty: bool, 
     let outdated = connection.shown.is_outdated(&connection.listener);
     shared.orphaned.set(connection.orphaned || outdated);
     if outdated {
+        if let Wire::Http2(stream) = &mut connection.wire {
+            stream.refuse();
+        }
         return;
     }
     let limits = HeadLimits::of(&connection.listener.limits);
     let mut scratch = worker.scratch();
-    match head::read(&parts, empty, &limits, &mut scratch.request) {
+    let next = match head::read(&parts, empty, &limits, &mut scratch.request) {
         Ok(()) => exchange::run(&mut connection, &mut scratch).await,
         Err(error) => exchange::refuse(&mut connection, &mut scratch, Failure::BadRequest(error)).await,
     };
     worker.give_scratch(scratch);
+    if let Next::Upgraded(accepted) = next {
+        let mut upgraded = accepted.joined(connection.wire, connection.input);
+        // A task of its own, so that a tunnel does not carry the memory of the request before it.
+        tokio::task::spawn_local(async move {
+            let _guards = (counted, open);
+            upgraded.run(&worker).await;
+        });
+    }
 }

@@ -1,7 +1,7 @@
 //! A stream whose flush is put off: what many HTTP/2 streams write while a batch of tasks runs goes to the
 //! kernel in one system call.
 //!
-//! Hyper flushes about once per answer. Here a flush only leaves a mark; [`Pipe::poll_drain`], called by the
+//! `h2` flushes about once per answer. Here a flush only leaves a mark; [`Pipe::poll_drain`], called by the
 //! connection's task once the other ready tasks had their turn, does the writing. What waits is bounded:
 //! beyond that a write waits for the socket.
 
@@ -30,12 +30,13 @@ pub(super) struct Pipe {
     out: Vec<u8>,
     sent: usize,
     unpushed: bool,
+    moved: bool,
 }
 
 impl Pipe {
-    /// A pipe with nothing in it, and its two ends: one for hyper, one to drain it.
+    /// A pipe with nothing in it, and its two ends: one for `h2`, one to drain it.
     pub(super) fn new(stream: Stream, input: Option<Buffer>) -> (Deferred, Rc<RefCell<Self>>) {
-        let pipe = Self { stream, input, out: Vec::new(), sent: 0, unpushed: false };
+        let pipe = Self { stream, input, out: Vec::new(), sent: 0, unpushed: false, moved: false };
         let pipe = Rc::new(RefCell::new(pipe));
         (Deferred(Rc::clone(&pipe)), pipe)
     }
@@ -43,6 +44,16 @@ impl Pipe {
     /// Whether something waits.
     pub(super) fn is_dirty(&self) -> bool {
         self.unpushed
+    }
+
+    /// Whether the client took something since this was asked last.
+    pub(super) fn has_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
+    }
+
+    /// Gives most of the memory back: the connection is idle.
+    pub(super) fn shrink(&mut self) {
+        self.out.shrink_to(KEPT);
     }
 
     /// Writes what waits. Ready when the kernel has all of it.
@@ -58,9 +69,9 @@ impl Pipe {
     fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.out.len() {
             self.sent += ready!(self.stream.poll_send(cx, &self.out[self.sent..], &[]))?;
+            self.moved = true;
         }
         self.out.clear();
-        self.out.shrink_to(KEPT);
         self.sent = 0;
         Poll::Ready(Ok(()))
     }
@@ -71,7 +82,7 @@ impl Pipe {
     }
 }
 
-/// Hyper's end.
+/// The end that `h2` has.
 #[derive(Debug)]
 pub(super) struct Deferred(Rc<RefCell<Pipe>>);
 

@@ -1,14 +1,27 @@
-//! Heads between hyper's types and ours: a request becomes a [`RequestHead`], a serialised answer becomes
-//! what hyper sends.
+//! Heads between the types of `h2` and ours: a request becomes a [`RequestHead`], a serialised answer becomes
+//! what is sent.
 //!
 //! An answer is composed as text, once for both versions, and its lines are read back here: no rule about
 //! fields stands here again.
 
-use http::header::{COOKIE, HOST, HeaderMap, HeaderName, HeaderValue};
-use http::{Response, StatusCode, request};
+use bytes::Bytes;
+use data_encoding::BASE64;
+use h2::ext::Protocol;
+use http::header::{
+    CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION,
+};
+use http::{Method, Response, StatusCode, request};
 
 use crate::proxy::head::{Authority, BodyFraming, ParseError, RequestHead, Version, same_authority};
 use crate::proxy::http1::HeadLimits;
+
+/// What an answer must not say over HTTP/2 (RFC 9113, section 8.2.2), whoever made it say so.
+const OF_ONE_CONNECTION: [&str; 5] =
+    ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
+
+/// Fields that an answer has room for at once.
+const USUAL_FIELDS: usize = 16;
 
 /// Fills `head` from a request. `empty` says that no body follows.
 pub(super) fn read(
@@ -19,13 +32,18 @@ pub(super) fn read(
 ) -> Result<(), ParseError> {
     head.clear();
     let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
-    if target.len() > limits.target {
+    let too_long = target.len() > limits.target;
+    let opening = if parts.method == Method::CONNECT { opening(parts).map(Some) } else { Ok(None) };
+    let method = opening.ok().flatten().unwrap_or(parts.method.as_str());
+    // First: an answer to what is refused is one of HTTP/2 as well.
+    head.set_line(method.as_bytes(), if too_long { b"" } else { target.as_bytes() }, Version::Http2);
+    if too_long {
         return Err(ParseError::TargetTooLong);
     }
     if parts.headers.len() > limits.fields {
         return Err(ParseError::TooManyFields);
     }
-    head.set_line(parts.method.as_str().as_bytes(), target.as_bytes(), Version::Http2);
+    let tunnel = opening?.is_some();
     let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
     if let Some(authority) = authority {
         head.push(b"host", authority);
@@ -34,16 +52,44 @@ pub(super) fn read(
     for (name, value) in &parts.headers {
         match authority {
             _ if *name == COOKIE => {}
+            // A tunnel has neither: its bytes are framed by nobody, and HTTP/2 needs no key.
+            _ if tunnel && (*name == CONTENT_LENGTH || *name == SEC_WEBSOCKET_KEY) => {}
             Some(authority) if *name == HOST => agree(authority, value.as_bytes(), default_port)?,
             _ => head.push(name.as_str().as_bytes(), value.as_bytes()),
         }
     }
     push_cookies(&parts.headers, head);
+    if tunnel {
+        push_upgrade(head);
+    }
     head.seal()?;
+    if tunnel {
+        return Ok(());
+    }
     if head.framing() == BodyFraming::None && !empty {
         head.set_framing(BodyFraming::Chunked);
     }
     Ok(())
+}
+
+/// The method that opens over HTTP/1 what this CONNECT opens (RFC 8441, section 5). Only a WebSocket does: its
+/// answer must not be taken for that to another request.
+fn opening(parts: &request::Parts) -> Result<&'static str, ParseError> {
+    let websocket = parts.extensions.get::<Protocol>().is_some_and(|name| name.as_str() == "websocket");
+    let version = parts.headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");
+    match (websocket, version) {
+        (true, true) => Ok("GET"),
+        (true, false) => Err(ParseError::BadWebSocket),
+        (false, _) => Err(ParseError::ConnectRefused),
+    }
+}
+
+/// What HTTP/1 says of a WebSocket and HTTP/2 does not.
+fn push_upgrade(head: &mut RequestHead) {
+    let key: [u8; 16] = std::array::from_fn(|_| fastrand::u8(..));
+    head.push(b"connection", b"Upgrade");
+    head.push(b"upgrade", b"websocket");
+    head.push(b"sec-websocket-key", BASE64.encode(&key).as_bytes());
 }
 
 /// `Host` beside `:authority` may only repeat it (RFC 9113, section 8.3.1).
@@ -73,18 +119,26 @@ pub(super) fn answer(text: &[u8]) -> Option<Response<()>> {
     let status = StatusCode::from_bytes(text.get(9..12)?).ok()?;
     let mut response = Response::new(());
     *response.status_mut() = status;
+    response.headers_mut().reserve(USUAL_FIELDS);
     fields(&text[line_end + 1..], response.headers_mut());
     Some(response)
 }
 
-/// Appends lines of fields. What hyper would not send is left out: it was never a field of HTTP.
+/// Appends lines of fields. What could not be sent is left out: it was never a field of HTTP.
 pub(super) fn fields(lines: &[u8], into: &mut HeaderMap) {
-    for line in lines.split(|byte| *byte == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
+    // One copy that all values are parts of.
+    let shared = Bytes::copy_from_slice(lines);
+    let mut rest = &shared[..];
+    while !rest.is_empty() {
+        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
+        rest = rest.get(end + 1..).unwrap_or_default();
         let Some(colon) = memchr::memchr(b':', line) else { continue };
         let name = HeaderName::from_bytes(&line[..colon]);
-        let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii());
-        if let (Ok(name), Ok(value)) = (name, value) {
+        let value = HeaderValue::from_maybe_shared(shared.slice_ref(line[colon + 1..].trim_ascii()));
+        if let (Ok(name), Ok(value)) = (name, value)
+            && !OF_ONE_CONNECTION.contains(&name.as_str())
+        {
             into.append(name, value);
         }
     }
@@ -160,5 +214,48 @@ mod tests {
         assert_eq!(answer.headers()["x-a"], "b: c");
         assert_eq!(answer.headers().get_all("set-cookie").iter().count(), 2);
         assert_eq!(answer.headers().len(), 3);
+    }
+
+    #[test]
+    fn what_concerns_one_connection_only_is_never_said() {
+        let text =
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nKeep-Alive: timeout=5\r\nA: b\r\nupgrade: h2c\r\n\r\n";
+        assert_eq!(answer(text).unwrap().headers().keys().collect::<Vec<_>>(), ["a"]);
+    }
+
+    #[test]
+    fn a_connect_opens_a_websocket_or_nothing() {
+        let connect = |protocol: Option<&'static str>, version: &str| {
+            let builder = http::Request::builder().method("CONNECT").uri("https://a/chat?x=1");
+            let builder = builder.header("sec-websocket-version", version).header("content-length", "7");
+            let builder = builder.header("sec-websocket-key", "mine");
+            let mut request = builder.body(()).unwrap();
+            request.extensions_mut().extend(
+                protocol
+                    .map(|name| {
+                        let mut one = http::Extensions::new();
+                        one.insert(Protocol::from_static(name));
+                        one
+                    })
+                    .unwrap_or_default(),
+            );
+            let mut head = RequestHead::new();
+            let read = read(&request.into_parts().0, false, &HeadLimits::default(), &mut head);
+            (read, head)
+        };
+        let (read, head) = connect(Some("websocket"), "13");
+        assert_eq!(read, Ok(()));
+        assert!(head.is_websocket(), "{head:?}");
+        assert_eq!(
+            (head.method(), head.target(), head.framing()),
+            ("GET", &b"/chat?x=1"[..], BodyFraming::None)
+        );
+        assert_eq!(connect(Some("websocket"), "8").0, Err(ParseError::BadWebSocket));
+        assert_eq!(connect(Some("connect-udp"), "13").0, Err(ParseError::ConnectRefused));
+        let (read, head) = connect(None, "13");
+        assert_eq!(
+            (read, head.method(), head.version()),
+            (Err(ParseError::ConnectRefused), "CONNECT", Version::Http2)
+        );
     }
 }

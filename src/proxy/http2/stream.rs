@@ -1,69 +1,63 @@
 //! The client's side of one exchange over HTTP/2.
 //!
-//! The exchange writes into an outlet that holds one piece of the body at most; hyper takes it from there
-//! when the client's window allows. So a client that does not read costs one piece and what hyper has
-//! buffered, and the exchange's clocks see that nothing moves. When hyper drops its end (the client reset the
-//! stream, or went), the exchange is told at its next step.
+//! The exchange's own task reads and writes here; no task and no queue stands between it and the frames. A
+//! body is taken only as far as the client's window and the bound of what may wait for it reach, so a client
+//! that does not read costs no more than that, and the exchange's clocks see that nothing moves. The last
+//! piece of a body is held back until it is known to be the last: it then carries the end of the stream.
 
-use std::cell::RefCell;
 use std::io;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Response};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use super::activity::Tail;
 use super::head;
 use crate::proxy::buffer::Buffer;
 
-/// The most bytes of an answer that wait for hyper to take them.
+/// The most bytes that are taken at once.
 const PIECE: usize = 64 * 1024;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Http2Stream {
-    incoming: Incoming,
+    incoming: RecvStream,
     /// Of the frame that was read last, what did not fit.
     left: Bytes,
     ended: bool,
     /// Lines of the request's trailers.
     trailers: Vec<u8>,
-    outlet: Rc<RefCell<Outlet>>,
-    tls: bool,
-}
-
-/// How far an answer is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Stage {
-    #[default]
-    Open,
-    Complete,
-    Broken,
-}
-
-/// Between the exchange and hyper.
-#[derive(Debug, Default)]
-struct Outlet {
+    respond: SendResponse<Bytes>,
+    /// A head that waits for what follows it.
     head: Option<Response<()>>,
-    data: Vec<u8>,
-    trailers: Option<HeaderMap>,
-    stage: Stage,
-    /// Hyper takes no more.
-    gone: bool,
-    writer: Option<Waker>,
-    sender: Option<Waker>,
+    /// Where the body goes, once the head went.
+    body: Option<SendStream<Bytes>>,
+    /// A piece of the body that waits for what follows it.
+    held: Bytes,
+    /// What the stream is reset with if its answer does not become whole; `None` once it is.
+    reason: Option<Reason>,
+    tls: bool,
+    /// Whether the request is a CONNECT: to the client, any 2xx says that the tunnel stands.
+    connect: bool,
 }
 
 impl Http2Stream {
-    /// A stream whose request has this body, and what hyper is to wait for.
-    pub(super) fn open(incoming: Incoming, tls: bool, tail: Tail) -> (Self, Answer) {
-        let outlet = Rc::<RefCell<Outlet>>::default();
-        let answer = Answer { end: Some(SendingEnd { outlet: Rc::clone(&outlet), tail }) };
-        let stream = Self { incoming, left: Bytes::new(), ended: false, trailers: Vec::new(), outlet, tls };
-        (stream, answer)
+    /// A stream whose request is read here and whose answer goes there.
+    pub(super) fn new(incoming: RecvStream, respond: SendResponse<Bytes>, tls: bool, connect: bool) -> Self {
+        Self {
+            incoming,
+            left: Bytes::new(),
+            ended: false,
+            trailers: Vec::new(),
+            respond,
+            head: None,
+            body: None,
+            held: Bytes::new(),
+            reason: Some(Reason::INTERNAL_ERROR),
+            tls,
+            connect,
+        }
     }
 
     /// Whether the connection is encrypted.
@@ -71,210 +65,164 @@ impl Http2Stream {
         self.tls
     }
 
+    /// Whether a 2xx would promise a tunnel.
+    pub(crate) fn is_connect(&self) -> bool {
+        self.connect
+    }
+
     /// The trailers of the request, once its body was read to the end.
     pub(crate) fn trailers(&self) -> &[u8] {
         &self.trailers
     }
 
+    /// Nothing was done with the request: the client may send it again elsewhere (RFC 9113, section 8.7).
+    pub(super) fn refuse(&mut self) {
+        self.reason = Some(Reason::REFUSED_STREAM);
+    }
+
     /// Reads some of the request's body; zero is its end.
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
+        let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
         while self.left.is_empty() {
             if self.ended {
                 return Poll::Ready(Ok(0));
             }
-            match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
-                None => self.ended = true,
-                Some(Err(_)) => return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => self.left = data,
-                    Err(frame) => {
-                        if let Ok(trailers) = frame.into_trailers() {
-                            head::lines(&trailers, &mut self.trailers);
-                        }
+            match ready!(self.incoming.poll_data(cx)) {
+                Some(data) => self.left = data.map_err(|_| reset())?,
+                None => {
+                    if let Some(trailers) = ready!(self.incoming.poll_trailers(cx)).map_err(|_| reset())? {
+                        head::lines(&trailers, &mut self.trailers);
                     }
-                },
+                    self.ended = true;
+                }
             }
         }
         let room = buffer.room();
         let n = room.len().min(self.left.len());
         self.left.copy_to_slice(&mut room[..n]);
         buffer.filled(n);
+        // Only now may the client send as much again.
+        self.incoming.flow_control().release_capacity(n).map_err(|_| reset())?;
         Poll::Ready(Ok(n))
     }
 
-    /// Sends a serialised head that a body follows.
+    /// Takes a serialised head that a body, or the end, follows.
     pub(crate) fn begin(&mut self, text: &[u8]) -> io::Result<()> {
-        let mut outlet = self.outlet.borrow_mut();
-        if outlet.gone {
-            return Err(io::ErrorKind::BrokenPipe.into());
+        let head = head::answer(text).ok_or(io::ErrorKind::InvalidData)?;
+        if self.connect && head.status().is_success() {
+            self.reason = Some(Reason::CONNECT_ERROR);
+            return Err(io::ErrorKind::InvalidData.into());
         }
-        outlet.head = Some(head::answer(text).ok_or(io::ErrorKind::InvalidData)?);
-        outlet.wake_sender();
+        self.head = Some(head);
         Ok(())
     }
 
-    /// Sends a whole serialised answer.
-    pub(crate) fn send_message(&mut self, text: &[u8]) -> io::Result<()> {
+    /// Takes the head of a whole serialised answer; gives back its body, which is to be sent.
+    pub(crate) fn begin_message<'a>(&mut self, text: &'a [u8]) -> io::Result<&'a [u8]> {
         let end = memchr::memmem::find(text, b"\r\n\r\n").map_or(text.len(), |at| at + 4);
         self.begin(&text[..end])?;
-        self.outlet.borrow_mut().data.extend_from_slice(&text[end..]);
-        self.end(b"");
-        Ok(())
+        Ok(&text[end..])
+    }
+
+    /// Sends a serialised interim answer; the exchange goes on.
+    pub(crate) fn send_interim(&mut self, text: &[u8]) -> io::Result<()> {
+        let head = head::answer(text).ok_or(io::ErrorKind::InvalidData)?;
+        self.respond.send_informational(head).map_err(gone)
+    }
+
+    /// Sends the head that says that the stream is a tunnel from now on: the server's 101, which is 200 here
+    /// (RFC 8441, section 5).
+    pub(crate) fn send_accepted(&mut self, text: &[u8]) -> io::Result<()> {
+        let mut head = head::answer(text).ok_or(io::ErrorKind::InvalidData)?;
+        *head.status_mut() = http::StatusCode::OK;
+        self.head = Some(head);
+        // What was a reset of the connection under HTTP/1 is a reset of this kind.
+        self.reason = Some(Reason::CANCEL);
+        self.flush()
     }
 
     /// Takes some of an answer's body; ready with how much.
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let mut outlet = self.outlet.borrow_mut();
-        if outlet.gone {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        self.flush()?;
+        let Some(body) = &mut self.body else { return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())) };
+        let wanted = bytes.len().min(PIECE);
+        let mut room = body.capacity();
+        if room < wanted {
+            body.reserve_capacity(wanted);
+            room = body.capacity();
         }
-        let n = bytes.len().min(PIECE.saturating_sub(outlet.data.len()));
-        if n == 0 {
-            outlet.writer = Some(cx.waker().clone());
-            return Poll::Pending;
+        while room == 0 && wanted > 0 {
+            room = match ready!(body.poll_capacity(cx)) {
+                Some(Ok(room)) => room,
+                _ => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            };
         }
-        outlet.data.extend_from_slice(&bytes[..n]);
-        outlet.wake_sender();
+        let n = wanted.min(room);
+        self.held = Bytes::copy_from_slice(&bytes[..n]);
         Poll::Ready(Ok(n))
     }
 
-    /// The answer is whole; these are the lines of its trailers.
-    pub(crate) fn end(&mut self, trailers: &[u8]) {
-        let mut outlet = self.outlet.borrow_mut();
-        if !trailers.is_empty() {
-            let mut fields = HeaderMap::new();
-            head::fields(trailers, &mut fields);
-            outlet.trailers = Some(fields);
+    /// Sends what was taken: nothing follows soon.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        if let Some(head) = self.head.take() {
+            self.body = Some(self.respond.send_response(head, false).map_err(gone)?);
         }
-        outlet.stage = Stage::Complete;
-        outlet.wake_sender();
+        match &mut self.body {
+            Some(body) if !self.held.is_empty() => {
+                body.send_data(std::mem::take(&mut self.held), false).map_err(gone)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The answer is whole; these are the lines of its trailers. A client that is gone misses nothing.
+    pub(crate) fn end(&mut self, trailers: &[u8]) {
+        if self.reason.is_some() && self.send_end(trailers).is_ok() {
+            self.reason = None;
+        }
+    }
+
+    fn send_end(&mut self, trailers: &[u8]) -> io::Result<()> {
+        if trailers.is_empty() && self.held.is_empty() && self.head.is_some() {
+            let head = self.head.take().unwrap_or_default();
+            return self.respond.send_response(head, true).map(|_| ()).map_err(gone);
+        }
+        let last = std::mem::take(&mut self.held);
+        self.flush()?;
+        let Some(body) = &mut self.body else { return Err(io::ErrorKind::BrokenPipe.into()) };
+        if trailers.is_empty() {
+            return body.send_data(last, true).map_err(gone);
+        }
+        if !last.is_empty() {
+            body.send_data(last, false).map_err(gone)?;
+        }
+        let mut fields = HeaderMap::new();
+        head::fields(trailers, &mut fields);
+        body.send_trailers(fields).map_err(gone)
     }
 
     /// Ready when the client gave the stream up.
     pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut outlet = self.outlet.borrow_mut();
-        if outlet.gone {
-            return Poll::Ready(());
+        match &mut self.body {
+            Some(body) => body.poll_reset(cx).map(|_| ()),
+            None => self.respond.poll_reset(cx).map(|_| ()),
         }
-        outlet.writer = Some(cx.waker().clone());
-        Poll::Pending
     }
 }
 
 impl Drop for Http2Stream {
     /// An answer that is not whole when its exchange is over is broken, and must not look whole.
     fn drop(&mut self) {
-        let mut outlet = self.outlet.borrow_mut();
-        if outlet.stage == Stage::Open {
-            outlet.stage = Stage::Broken;
-            outlet.wake_sender();
-        }
-    }
-}
-
-impl Outlet {
-    fn wake_sender(&mut self) {
-        if let Some(sender) = self.sender.take() {
-            sender.wake();
-        }
-    }
-}
-
-/// Hyper's end of the outlet.
-#[derive(Debug)]
-struct SendingEnd {
-    outlet: Rc<RefCell<Outlet>>,
-    tail: Tail,
-}
-
-impl Drop for SendingEnd {
-    fn drop(&mut self) {
-        let mut outlet = self.outlet.borrow_mut();
-        outlet.gone = true;
-        outlet.data = Vec::new();
-        if let Some(writer) = outlet.writer.take() {
-            writer.wake();
-        }
-    }
-}
-
-/// The answer broke: hyper resets the stream.
-#[derive(Debug)]
-pub(super) struct Broken;
-
-impl std::fmt::Display for Broken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the answer broke off")
-    }
-}
-
-impl std::error::Error for Broken {}
-
-/// Waits for the head of the answer.
-#[derive(Debug)]
-pub(super) struct Answer {
-    end: Option<SendingEnd>,
-}
-
-impl Future for Answer {
-    type Output = Result<Response<AnswerBody>, Broken>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(end) = self.end.take() else { return Poll::Ready(Err(Broken)) };
-        let mut outlet = end.outlet.borrow_mut();
-        if let Some(head) = outlet.head.take() {
-            drop(outlet);
-            return Poll::Ready(Ok(head.map(|()| AnswerBody { end })));
-        }
-        if outlet.stage != Stage::Open {
-            return Poll::Ready(Err(Broken));
-        }
-        outlet.sender = Some(cx.waker().clone());
-        drop(outlet);
-        self.end = Some(end);
-        Poll::Pending
-    }
-}
-
-/// The body of the answer, as hyper asks for it.
-#[derive(Debug)]
-pub(super) struct AnswerBody {
-    end: SendingEnd,
-}
-
-impl Body for AnswerBody {
-    type Data = Bytes;
-    type Error = Broken;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        self.end.tail.moved();
-        let mut outlet = self.end.outlet.borrow_mut();
-        if !outlet.data.is_empty() {
-            let data = std::mem::take(&mut outlet.data);
-            if let Some(writer) = outlet.writer.take() {
-                writer.wake();
-            }
-            return Poll::Ready(Some(Ok(Frame::data(data.into()))));
-        }
-        match outlet.stage {
-            Stage::Complete => {
-                Poll::Ready(outlet.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
-            }
-            Stage::Broken => Poll::Ready(Some(Err(Broken))),
-            Stage::Open => {
-                outlet.sender = Some(cx.waker().clone());
-                Poll::Pending
+        if let Some(reason) = self.reason {
+            match &mut self.body {
+                Some(body) => body.send_reset(reason),
+                None => self.respond.send_reset(reason),
             }
         }
     }
+}
 
-    fn is_end_stream(&self) -> bool {
-        let outlet = self.end.outlet.borrow();
-        outlet.stage == Stage::Complete && outlet.data.is_empty() && outlet.trailers.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        // A length is said by the head, or not at all.
-        SizeHint::default()
-    }
+/// The client reset the stream, or the connection is lost.
+fn gone(_: h2::Error) -> io::Error {
+    io::ErrorKind::BrokenPipe.into()
 }

@@ -1,13 +1,10 @@
 //! One direction of a tunnel: what one side sends goes to the other, with no buffer held while there is nothing.
 
 use std::io;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::AsyncWrite as _;
-
 use super::super::buffer::Buffer;
-use super::super::stream::Stream;
+use super::super::pump::{Sink, Source};
 use super::super::websocket::follow::{Follow, Plan};
 use super::super::worker::Worker;
 
@@ -48,8 +45,8 @@ impl Flow {
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        from: &mut Stream,
-        to: &mut Stream,
+        from: &mut impl Source,
+        to: &mut impl Sink,
         worker: &Worker,
     ) -> Poll<Result<(), Broke>> {
         if self.shut {
@@ -99,7 +96,7 @@ impl Flow {
     }
 
     /// Writes what is at hand, as far as it is to go on now.
-    fn poll_write(&mut self, cx: &mut Context<'_>, to: &mut Stream) -> Poll<io::Result<()>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>, to: &mut impl Sink) -> Poll<io::Result<()>> {
         loop {
             let bytes = self.buffer.as_ref().map_or(&[][..], Buffer::bytes);
             let plan = match &self.follow {
@@ -138,7 +135,7 @@ impl Flow {
         }
     }
 
-    fn poll_end(&mut self, cx: &mut Context<'_>, to: &mut Stream, worker: &Worker) -> Poll<io::Result<()>> {
+    fn poll_end(&mut self, cx: &mut Context<'_>, to: &mut impl Sink, worker: &Worker) -> Poll<io::Result<()>> {
         if let Some(buffer) = self.buffer.take() {
             worker.buffers.give(buffer);
         }
@@ -147,7 +144,7 @@ impl Flow {
             return Poll::Pending;
         }
         if !self.deaf {
-            ready!(Pin::new(to).poll_shutdown(cx))?;
+            ready!(to.poll_shutdown(cx))?;
         }
         self.shut = true;
         Poll::Ready(Ok(()))

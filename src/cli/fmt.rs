@@ -1,0 +1,147 @@
+//! `lbd fmt`: configurations with their blanks in order.
+
+use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::{fs, io};
+
+use crate::config::{format, guard, render};
+
+/// Options of `lbd fmt`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Fmt {
+    /// Files, or directories for the .kdl files in them; - for standard input to standard output
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    /// Change nothing, name the files that are not formatted, exit with 1 if there are any
+    #[arg(long)]
+    check: bool,
+    /// Change nothing, show what would change, exit with 1 if anything would
+    #[arg(long)]
+    diff: bool,
+}
+
+/// What became of one file; the worst decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    /// It was formatted already, or is now.
+    Fine,
+    /// `--check` or `--diff` found something to do.
+    Differs,
+    /// It could not be read, written or understood.
+    Failed,
+}
+
+impl Fmt {
+    /// 0: formatted; 1: `--check` or `--diff` found what is not; 2: a file could not be read, written or understood.
+    pub(super) fn execute(self) -> ExitCode {
+        let mut worst = Outcome::Fine;
+        for path in &self.paths {
+            let files = match files(path) {
+                Ok(files) => files,
+                Err(error) => {
+                    eprintln!("error: cannot read {}: {error}", path.display());
+                    worst = Outcome::Failed;
+                    continue;
+                }
+            };
+            if files.is_empty() {
+                eprintln!("error: no .kdl file is in {}", path.display());
+                worst = Outcome::Failed;
+            }
+            for file in files {
+                let outcome = self.one(&file).unwrap_or_else(|error| {
+                    eprintln!("error: {}: {error}", file.display());
+                    Outcome::Failed
+                });
+                worst = worst.max(outcome);
+            }
+        }
+        ExitCode::from(worst as u8)
+    }
+
+    fn one(&self, path: &Path) -> io::Result<Outcome> {
+        let standard = path == Path::new("-");
+        let text = if standard { bounded(io::stdin())? } else { bounded(fs::File::open(path)?)? };
+        let formatted = match format::format(path, &text) {
+            Ok(formatted) => formatted,
+            Err((report, sources)) => {
+                let color = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+                eprint!("{}", render::human(&report, &sources, color));
+                eprintln!("{}: not formatted", path.display());
+                return Ok(Outcome::Failed);
+            }
+        };
+        let mut out = io::stdout().lock();
+        if self.diff && formatted != text {
+            let name = path.display().to_string();
+            let diff = similar::TextDiff::from_lines(&text, &formatted);
+            write!(out, "{}", diff.unified_diff().header(&name, &format!("{name} (formatted)")))?;
+        } else if self.check && formatted != text {
+            writeln!(out, "{}", path.display())?;
+        }
+        if self.check || self.diff {
+            return Ok(if formatted == text { Outcome::Fine } else { Outcome::Differs });
+        }
+        if standard {
+            out.write_all(formatted.as_bytes())?;
+        } else if formatted != text {
+            replace(path, &formatted)?;
+            eprintln!("{}: formatted", path.display());
+        }
+        Ok(Outcome::Fine)
+    }
+}
+
+/// All of a text, up to the size that a configuration may have.
+fn bounded(from: impl io::Read) -> io::Result<String> {
+    let mut text = String::new();
+    from.take(guard::MAX_BYTES as u64 + 1).read_to_string(&mut text)?;
+    if text.len() > guard::MAX_BYTES {
+        return Err(io::Error::other("larger than 4 MiB"));
+    }
+    Ok(text)
+}
+
+/// The path itself, or the `.kdl` files below a directory, sorted; hidden ones are left out.
+fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
+    if path == Path::new("-") || !fs::metadata(path)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut entries: Vec<fs::DirEntry> = fs::read_dir(path)?.collect::<io::Result<_>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    let mut found = Vec::new();
+    for entry in entries.iter().filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b".")) {
+        // A link to a directory is not followed: it may lead round in a circle.
+        if entry.file_type()?.is_dir() {
+            found.extend(files(&entry.path())?);
+        } else if entry.path().extension().is_some_and(|extension| extension == "kdl")
+            && entry.path().is_file()
+        {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+/// Puts `text` in the place of a file at once: a daemon that watches it never sees half of it. What a link points to
+/// is replaced, not the link; the mode stays.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let target = fs::canonicalize(path)?;
+    let folder = target.parent().ok_or_else(|| io::Error::other("not a file"))?;
+    let mut name = std::ffi::OsString::from(".");
+    name.push(target.file_name().unwrap_or_default());
+    name.push(format!(".{}", std::process::id()));
+    let new = folder.join(name);
+    let written = (|| {
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&new)?;
+        file.set_permissions(fs::metadata(&target)?.permissions())?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, &target)
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    written
+}

@@ -1,0 +1,87 @@
+//! The process itself, and the rules for its configuration.
+
+use super::super::{NodeSpec, Type};
+use super::{FILE, PERCENT, TIME, TIME_0, TIME_OFF, arg, int, node, one_of, prop};
+
+#[rustfmt::skip] // one row, one property to a line
+pub(super) const PROCESS: &[NodeSpec] = &[
+    node("status", &["root"], "lbd's own plain-HTTP endpoint for the LB above it.")
+        .peers("monitor-uri", "stub_status", "admin")
+        .args(&[arg("address", Type::Address)])
+        .props(&[
+            prop("live", Type::Path, "/live").doc("200 while the process runs").peers("monitor-uri", "", ""),
+            prop("ready", Type::Path, "/ready").doc("200 while it takes traffic, else 503").peers("monitor fail", "", "/ready"),
+            prop("metrics", Type::Path, "/metrics").doc("in the text format of Prometheus").peers("prometheus-exporter", "stub_status", "/stats/prometheus"),
+            prop("drain-delay", TIME_0, "5s").doc("answer not-ready this long before closing listeners").peers("grace", "", "--drain-time-s"),
+        ]),
+    node("allow-from", &["status"], "Only these networks.")
+        .peers("src", "allow", "")
+        .args(&[arg("network", Type::Cidr).rep()]),
+    node("control", &["root"], "Unix-socket control protocol.")
+        .peers("stats socket", "", "admin")
+        .props(&[
+            prop("socket", FILE, "/run/lbd/control.sock").doc("where it is made").peers("stats socket", "", "admin"),
+            prop("mode", Type::Mode, "0660").doc("the file mode of the socket").peers("stats socket mode", "", ""),
+            prop("group", Type::Account, "lbd").doc("the group of both sockets; the default only where it exists").peers("stats socket group", "", ""),
+            prop("read-socket", Type::File { off: true }, "off").doc("second, read-only socket").peers("stats socket level", "", ""),
+            prop("read-mode", Type::Mode, "0666").doc("the file mode of the read-only socket").peers("stats socket mode", "", ""),
+        ]),
+    node("grant", &["control"], "Role of a peer user (SO_PEERCRED); everyone else who can open the socket gets its default role.")
+        .peers("stats socket level", "", "")
+        .many()
+        .props(&[
+            prop("user", Type::Account, "").without("must be given").doc("of the system").without("must be given"),
+            prop("role", one_of(&["read", "operate", "admin"]), "").doc("what that user may do: look, act on servers, or everything").without("must be given").peers("stats socket level", "", ""),
+        ]),
+    node("log", &["root"], "Daemon log to stderr/journald.")
+        .peers("log", "error_log", "--log-level")
+        .props(&[
+            prop("level", one_of(&["error", "warn", "info", "debug", "trace"]), "info").doc("the least important that is written").peers("log", "error_log", "--log-level"),
+            prop("format", one_of(&["text", "json"]), "text").doc("of the daemon's own lines").peers("log format", "", "--log-format"),
+        ]),
+    node("access", &["log"], "One line per request.")
+        .peers("option httplog", "access_log", "access_log")
+        .props(&[
+            prop("format", one_of(&["json", "combined"]), "json").doc("of a line").peers("log-format", "log_format", "log_format"),
+            prop("to", Type::Text, "stdout").doc("stdout, stderr, or a file").peers("log", "access_log", "path"),
+            prop("sample", PERCENT, "100%").doc("of the requests, by chance").peers("log sample", "access_log if=", "runtime_filter"),
+            prop("websocket", one_of(&["close", "open-close"]), "open-close").doc("a line when a long-lived stream ends, or also when it begins").peers("option logasap", "", "flush_access_log_on_new_request"),
+        ]),
+    node("capture", &["log"], "Extra fields.")
+        .peers("capture", "log_format", "log_format")
+        .many().args(&[arg("what", Type::Key)])
+        .props(&[
+            prop("hash", Type::Bool, "#true").doc("a digest in place of the value"),
+        ]),
+    node("reload", &["root"], "Live reload.")
+        .peers("", "-s reload", "")
+        .props(&[
+            prop("watch", Type::Bool, "#true").doc("whether an edited file goes live by itself; without it by SIGHUP or `lbctl`"),
+            prop("settle", TIME_0, "100ms").doc("of quiet after an edit before files are read"),
+            prop("poll", TIME, "2s").doc("how often files are looked at even when the system reports no edit"),
+            prop("history", int(0, 1000), "20").unit("generations").doc("kept, to go back to").unit("generations"),
+            prop("max-removal", Type::Percent { off: true }, "off").doc("refuse an unattended reload that removes more of the routes or servers than this"),
+        ]),
+    node("resolver", &["root"], "DNS used for server names and discover.")
+        .peers("resolvers", "resolver", "typed_dns_resolver_config")
+        .later()
+        .props(&[
+            prop("refresh", TIME, "30s").doc("how often names are asked for").peers("hold valid", "resolver valid=", "dns_refresh_rate"),
+            prop("prefer", one_of(&["v4", "v6", "any"]), "any").doc("which addresses of a name that has both").peers("resolve-prefer", "resolver ipv6=", "dns_lookup_family"),
+        ]),
+    // ---- lint
+    node("lint", &["root"], "Rules for this configuration.")
+        .peers("-c", "-t", "--mode validate")
+        .props(&[
+            prop("cert-expiry", TIME, "30d").doc("a certificate that ends sooner is a warning"),
+            prop("websocket-ping", TIME_OFF, "off").doc("known client ping period"),
+            prop("error-tolerance", TIME_OFF, "off").doc("how long users may get errors from a dead server before a check sees it"),
+        ]),
+    node("allow", &["lint"], "Silence a rule everywhere.")
+        .many().args(&[arg("rule", Type::Rule).rep()])
+        .props(&[
+            prop("because", Type::Text, "").without("no reason").doc("why, for who reads the file later").without("no reason"),
+        ]),
+    node("deny", &["lint"], "Make a rule an error.")
+        .many().args(&[arg("rule", Type::Rule).rep()]),
+];

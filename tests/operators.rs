@@ -1,0 +1,161 @@
+//! What operators want outlives the daemon, and who may want it.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::proxying::config;
+use crate::support::{Client, Daemon, Origin, eventually};
+
+fn set_admin(daemon: &Daemon, server: &str, wish: &Value) {
+    let (status, answer) = daemon.control_with("PUT", &format!("/v1/pools/app/servers/{server}/admin"), wish);
+    assert!(status < 300, "{answer}");
+}
+
+fn admin(daemon: &Daemon, server: &str) -> Value {
+    daemon.control("GET", &format!("/v1/pools/app/servers/{server}")).1["admin"].clone()
+}
+
+fn file(daemon: &Daemon) -> PathBuf {
+    daemon.config().with_file_name("state").join("admin.json")
+}
+
+/// Waits until the file says so.
+fn saved(daemon: &Daemon, what: &str) {
+    eventually("the wish is on disk", || {
+        std::fs::read_to_string(file(daemon)).is_ok_and(|text| text.contains(what)).then_some(())
+    });
+}
+
+/// Where ten new clients land.
+fn landed(daemon: &Daemon) -> Vec<String> {
+    (0..10).map(|_| Client::fetch(daemon.address(), "/").text().to_owned()).collect()
+}
+
+fn three() -> ([Origin; 3], String) {
+    let origins = ["s0", "s1", "s2"].map(|name| Origin::scripted(move |_, wire| wire.ok(name)));
+    let kdl = config(&origins.each_ref(), "", "");
+    (origins, kdl)
+}
+
+#[test]
+fn a_crash_forgets_no_wish() {
+    let (_origins, kdl) = three();
+    let mut daemon = Daemon::run(&kdl);
+    set_admin(&daemon, "s0", &json!({"state": "maint", "reason": "new disk"}));
+    set_admin(
+        &daemon,
+        "s1",
+        &json!({"state": "drain", "sticky": "move", "deadline": "2h", "reason": "kernel"}),
+    );
+    let before = (admin(&daemon, "s0"), admin(&daemon, "s1"));
+    saved(&daemon, "kernel");
+    daemon.signal(Signal::KILL);
+    daemon.wait();
+    daemon.start_again();
+    assert_eq!((admin(&daemon, "s0"), admin(&daemon, "s1")), before);
+    assert!(before.0["actor"].is_string() && before.0["reason"] == "new disk", "{}", before.0);
+    assert!(landed(&daemon).iter().all(|server| server == "s2"));
+    assert!(daemon.log().contains("an operator's wish holds again"), "{}", daemon.log());
+    set_admin(&daemon, "s0", &json!({"state": "ready"}));
+    daemon.signal(Signal::TERM);
+    daemon.wait();
+    daemon.start_again();
+    assert_eq!(admin(&daemon, "s0")["state"], "ready", "an orderly end saves what came last");
+    assert_eq!(admin(&daemon, "s1")["state"], "drain");
+}
+
+#[test]
+fn a_weight_and_its_owner_come_back() {
+    let (_origins, kdl) = three();
+    let mut daemon = Daemon::run(&kdl);
+    let path = "/v1/pools/app/servers/s1/weight";
+    assert_eq!(daemon.control_with("PUT", path, &json!({"weight": 0, "reason": "slow"})).0, 200);
+    saved(&daemon, "slow");
+    let text: Value = serde_json::from_str(&std::fs::read_to_string(file(&daemon)).unwrap()).unwrap();
+    let owner = &text["wishes"][0]["wish"]["weight_stamp"];
+    assert_eq!(owner["uid"], rustix::process::geteuid().as_raw(), "{text}");
+    daemon.signal(Signal::KILL);
+    daemon.wait();
+    daemon.start_again();
+    assert!(landed(&daemon).iter().all(|server| server != "s1"));
+}
+
+#[test]
+fn a_name_that_left_the_files_takes_its_wish_along_and_brings_it_back() {
+    let (origins, all) = three();
+    let two = config(&[&origins[0], &origins[1]], "", "");
+    let mut daemon = Daemon::run(&all);
+    set_admin(&daemon, "s2", &json!({"state": "maint"}));
+    saved(&daemon, "s2");
+    daemon.save(&two);
+    saved(&daemon, "gone");
+    daemon.signal(Signal::KILL);
+    daemon.wait();
+    daemon.start_again();
+    assert_eq!(daemon.control("GET", "/v1/pools/app/servers/s2").0, 404);
+    daemon.save(&all);
+    let state = eventually("the server is named again", || {
+        let (status, server) = daemon.control("GET", "/v1/pools/app/servers/s2");
+        (status == 200).then(|| server["admin"]["state"].clone())
+    });
+    assert_eq!(state, "maint");
+}
+
+#[test]
+fn a_torn_file_stops_nothing_and_is_kept() {
+    let (_origins, kdl) = three();
+    let mut daemon = Daemon::run(&kdl);
+    daemon.signal(Signal::TERM);
+    daemon.wait();
+    std::fs::write(file(&daemon), "{\"version\":1,\"wishes\":[{\"pool").unwrap();
+    daemon.start_again();
+    assert_eq!(admin(&daemon, "s0")["state"], "ready");
+    assert!(daemon.log().contains("what operators wanted cannot be read"), "{}", daemon.log());
+    let aside = file(&daemon).with_file_name("admin.json.unreadable");
+    assert_eq!(std::fs::read_to_string(aside).unwrap(), "{\"version\":1,\"wishes\":[{\"pool");
+    set_admin(&daemon, "s0", &json!({"state": "maint"}));
+    saved(&daemon, "s0");
+}
+
+#[test]
+fn every_change_is_in_the_log_with_who_and_why() {
+    let (_origins, kdl) = three();
+    let daemon = Daemon::run(&kdl);
+    set_admin(&daemon, "s0", &json!({"state": "maint", "reason": "new disk"}));
+    let line = eventually("the change is logged", || {
+        daemon.log().lines().find(|line| line.contains("changed by an operator")).map(str::to_owned)
+    });
+    let uid = format!("uid={}", rustix::process::geteuid().as_raw());
+    let pid = format!("pid={}", std::process::id());
+    for part in ["app/s0", "server.maint", "new disk", &uid, &pid] {
+        assert!(line.contains(part), "{part} is not in {line}");
+    }
+}
+
+/// The answer of the socket that only reads.
+fn read_socket(daemon: &Daemon, method: &str, path: &str, body: &str) -> String {
+    let mut stream = UnixStream::connect(daemon.config().with_file_name("read.sock")).unwrap();
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: lbd\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+    );
+    stream.write_all((head + body).as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn the_reading_socket_shows_and_changes_nothing() {
+    let (_origins, kdl) = three();
+    let daemon = Daemon::run(&kdl);
+    assert!(read_socket(&daemon, "GET", "/v1/status", "").starts_with("HTTP/1.1 200 "));
+    assert!(read_socket(&daemon, "GET", "/v1", "").contains("\"role\":\"read\""));
+    let refused = read_socket(&daemon, "PUT", "/v1/pools/app/servers/s0/admin", "{\"state\":\"maint\"}");
+    assert!(refused.starts_with("HTTP/1.1 403 "), "{refused}");
+    assert_eq!(admin(&daemon, "s0")["state"], "ready");
+}
