@@ -135,7 +135,12 @@ impl Flow {
         }
     }
 
-    fn poll_end(&mut self, cx: &mut Context<'_>, to: &mut impl Sink, worker: &Worker) -> Poll<io::Result<()>> {
+    fn poll_end(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut impl Sink,
+        worker: &Worker,
+    ) -> Poll<io::Result<()>> {
         if let Some(buffer) = self.buffer.take() {
             worker.buffers.give(buffer);
         }
