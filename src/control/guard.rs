@@ -12,11 +12,15 @@ pub(super) fn others(pool: &Pool, member: &Member) -> Vec<String> {
 }
 
 /// What speaks against taking `member` away, the gravest first.
-pub(super) fn of_leaving(pool: &Pool, member: &Member, verb: &str) -> Vec<Box<Problem>> {
+pub(super) fn of_leaving(pool: &Pool, member: &Member, verb: &str) -> Vec<Problem> {
     if let Err(problem) = last_server(pool, member, verb) {
-        return vec![problem];
+        return vec![*problem];
     }
-    [half_of_pool(pool, member), capacity(pool, member)].into_iter().flatten().collect()
+    [half_of_pool(pool, member), capacity(pool, member)]
+        .into_iter()
+        .flatten()
+        .map(|problem| *problem)
+        .collect()
 }
 
 /// More than half of a pool must not be away at once unawares.

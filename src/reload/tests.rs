@@ -93,6 +93,11 @@ fn argument(node: &Node) -> String {
     }
 }
 
+fn leaving() -> Drain {
+    let close_rate = Rate { count: 50, per: PATIENCE };
+    Drain { deadline: PATIENCE, sticky: DrainSticky::Keep, close_rate, close_code: 1012 }
+}
+
 fn model(nodes: &[Node]) -> Model {
     let named = |name: &'static str| nodes.iter().filter(move |node| node.name.value == name);
     let place = Place { file: Arc::default(), line: nodes.first().map_or(0, |node| node.span.start) };
@@ -131,12 +136,7 @@ fn model(nodes: &[Node]) -> Model {
             max_uses: None,
             send_proxy: None,
         },
-        drain: Drain {
-            deadline: PATIENCE,
-            sticky: DrainSticky::Keep,
-            close_rate: Rate { count: 50, per: PATIENCE },
-            close_code: 1012,
-        },
+        drain: leaving(),
         websocket: WebSocket { ping: None, lost_code: 1012 },
         passive: None,
         queue: None,

@@ -145,7 +145,7 @@ fn guards(
     if ask.force || ask.dry_run {
         return Ok(problems.into_iter().map(|problem| problem.detail).collect());
     }
-    problems.into_iter().next().map_or_else(|| Ok(Vec::new()), Err)
+    problems.into_iter().next().map_or_else(|| Ok(Vec::new()), |problem| Err(problem.into()))
 }
 
 fn effect(pool: &Pool, member: &Member, guards: Vec<String>) -> Effect {

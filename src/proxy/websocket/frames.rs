@@ -151,9 +151,9 @@ impl Frames {
         let head = if masked { 6 } else { 2 };
         expected[0] = 0x80 | PONG;
         expected[1] = if masked { 0x80 | 8 } else { 8 };
-        for at in 2..head {
+        for (expected, byte) in expected[..head].iter_mut().zip(bytes).skip(2) {
             // Whatever the mask is.
-            expected[at] = bytes.get(at).copied().unwrap_or_default();
+            *expected = *byte;
         }
         for (at, byte) in payload.into_iter().enumerate() {
             expected[head + at] = if masked { byte ^ expected[2 + at % 4] } else { byte };
