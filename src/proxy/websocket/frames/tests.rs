@@ -1,3 +1,5 @@
+//! Boundaries as a writer made them, however the bytes are split, and bytes that no writer made.
+
 use proptest::prelude::*;
 
 use super::*;
