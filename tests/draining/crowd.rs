@@ -93,7 +93,11 @@ async fn serve(mut stream: TcpStream, streaming: usize, sent: Arc<Mutex<HashMap<
     let count = || *sent.lock().unwrap().entry(id).or_default() += 1;
     socket.send(Message::text("welcome")).await.ok()?;
     count();
-    while id < streaming {
+    let streams = id < streaming;
+    loop {
+        if !streams {
+            break;
+        }
         for part in 0..4 {
             let kind = if part == 0 { Data::Binary } else { Data::Continue };
             let frame = Frame::message(vec![7; 8000], OpCode::Data(kind), part == 3);
