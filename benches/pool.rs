@@ -29,6 +29,7 @@ fn pool(balance: BalanceKind, gone: usize) -> Pool {
         backup: false,
         health_port: None,
         limits: lbd::pool::ServerLimits::default(),
+        origin: None,
     };
     let settings = PoolSettings {
         name: "app".into(),

@@ -20,6 +20,7 @@
 //! | [`snapshot`] | model x live pools -> snapshot; the one atomic pointer |
 //! | [`proxy`] | the data path: workers, HTTP/1 and HTTP/2, exchanges, tunnels, the access log |
 //! | [`health`], [`drain`] | checks; servers on their way out |
+//! | [`discover`] | names: their addresses, and the servers that DNS gives to pools |
 //! | [`reload`] | files -> published, or refused with nothing changed |
 //! | [`control`], [`admin`] | the control socket; the status endpoint |
 //! | [`daemon`] | owns every task and thread; joins the rooms |
@@ -40,8 +41,10 @@
 //!    What a `tcp` of the listener takes leaves after accept: `proxy/arrival.rs` -> `proxy/passage.rs` -> a tunnel.
 //! 3. **Health**: a checker probes ([`health::probe`]) -> [`pool::Server::observe`] -> the pure state machine
 //!    ([`pool::health`]) -> a transition -> one log line, one event.
-//! 4. **Control**: `lbctl` -> the socket ([`control`]) -> a handler -> pools, reloader, drains -> `control/view`.
-//! 5. **Drain**: a control call -> [`pool::Admin`] says draining -> new clients go elsewhere, sticky ones stay (or
+//! 4. **Discovery**: a name is asked for ([`discover::Discovery`]) -> its answer differs -> the model that runs is
+//!    compiled and published again, with the servers that DNS gives now, by the owner of [`snapshot::Current`].
+//! 5. **Control**: `lbctl` -> the socket ([`control`]) -> a handler -> pools, reloader, drains -> `control/view`.
+//! 6. **Drain**: a control call -> [`pool::Admin`] says draining -> new clients go elsewhere, sticky ones stay (or
 //!    move) -> [`drain::Drains`] watches requests and sessions end, cuts what is left at the deadline -> event.
 //!
 //! # Invariants
@@ -66,6 +69,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod discover;
 pub mod drain;
 pub mod health;
 pub mod limit;

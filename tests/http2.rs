@@ -7,6 +7,8 @@ use crate::support::{Daemon, Origin};
 mod bodies;
 mod connections;
 mod exchanges;
+mod malformed;
+mod misdirected;
 mod negotiation;
 mod websockets;
 

@@ -23,6 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("proxy", &["router", "pool", "limit", "snapshot", "observe", "config::model"]),
     ("health", &["pool", "snapshot", "observe"]),
     ("drain", &["pool", "snapshot", "observe"]),
+    ("discover", &["pool", "snapshot", "observe", "config::model"]),
     ("cluster", &["pool", "snapshot", "observe"]),
     ("reload", &["config", "tls", "snapshot", "proxy", "health", "observe"]),
     ("control", &["router", "pool", "snapshot", "reload", "drain", "observe"]),
@@ -30,8 +31,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "daemon",
         &[
-            "router", "observe", "config", "pool", "tls", "snapshot", "proxy", "health", "drain", "cluster",
-            "reload", "control", "admin", "state",
+            "router", "observe", "config", "pool", "tls", "snapshot", "proxy", "health", "drain", "discover",
+            "cluster", "reload", "control", "admin", "state",
         ],
     ),
     ("cli", &["config", "router", "tls", "reload", "daemon"]),
@@ -54,6 +55,7 @@ const NEVER: &[(&str, &str, &[&str])] = &[
     ("proxy", "lbctl", &[]),
     ("health", "lbctl", &[]),
     ("drain", "lbctl", &[]),
+    ("discover", "lbctl", &[]),
     ("reload", "lbctl", &[]),
 ];
 
@@ -61,6 +63,7 @@ const NEVER: &[(&str, &str, &[&str])] = &[
 const SPAWNERS: &[&str] = &[
     "src/daemon",                    // owns every task and thread
     "src/health",                    // the reconciler owns the checkers
+    "src/discover",                  // the registry owns the questions
     "src/proxy/accept.rs",           // the accept loop owns the connections
     "src/proxy/http2/client.rs",     // the worker owns its connections to servers
     "src/proxy/http2/connection.rs", // a connection owns the tunnels of its streams

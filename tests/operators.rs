@@ -159,3 +159,49 @@ fn the_reading_socket_shows_and_changes_nothing() {
     assert!(refused.starts_with("HTTP/1.1 403 "), "{refused}");
     assert_eq!(admin(&daemon, "s0")["state"], "ready");
 }
+
+/// The field of the last request that an origin saw.
+fn named(origin: &Origin) -> String {
+    let requests = origin.requests();
+    requests.last().and_then(|request| request.field("x-request-id")).expect("a request id").to_owned()
+}
+
+#[test]
+fn a_request_is_found_by_its_name() {
+    let origin = Origin::scripted(|_, wire| wire.ok("s0"));
+    let daemon = Daemon::run_with(2, &config(&[&origin], "", ""));
+    let answer = Client::connect(daemon.address()).request("GET", "/x", "X-Request-Id: forged\r\n", b"");
+    assert_eq!(answer.status(), 200);
+    let id = named(&origin);
+    assert_ne!(id, "forged", "a stranger does not name requests");
+    let (status, told) = daemon.control("GET", &format!("/v1/requests/{id}"));
+    assert_eq!(status, 200, "{told}");
+    assert_eq!((&told["server"], &told["pool"], &told["status"]), (&"s0".into(), &"app".into(), &200.into()));
+    assert_eq!((&told["how"], &told["retries"]), (&"balanced".into(), &0.into()));
+    assert_eq!(daemon.control("GET", "/v1/requests/forged").0, 404);
+}
+
+#[test]
+fn an_error_page_bears_the_name_of_its_request() {
+    let daemon = Daemon::run("route \"/\" pool=app\npool app { server \"127.0.0.1:1\"; }\n");
+    let answer = Client::fetch(daemon.address(), "/");
+    assert_eq!(answer.status(), 502);
+    let id = answer.field("x-request-id").expect("a name").to_owned();
+    let told = daemon.control("GET", &format!("/v1/requests/{id}")).1;
+    assert_eq!(told["status"], 502, "{told}");
+    assert!(told["reason"].is_string(), "{told}");
+}
+
+#[test]
+fn a_trusted_sender_names_its_requests() {
+    let origin = Origin::scripted(|_, wire| wire.ok("s0"));
+    let daemon = Daemon::listening("trust-forwarded \"127.0.0.1\"", &config(&[&origin], "", ""));
+    let ask = |name: &str| {
+        let field = format!("X-Request-Id: {name}\r\n");
+        Client::connect(daemon.address()).request("GET", "/", &field, b"");
+        named(&origin)
+    };
+    assert_eq!(ask("4bf92f35-77b3"), "4bf92f35-77b3");
+    assert_eq!(daemon.control("GET", "/v1/requests/4bf92f35-77b3").1["status"], 200);
+    assert_eq!(ask(&"x".repeat(65)).len(), 32, "too long to be taken over");
+}

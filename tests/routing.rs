@@ -2,6 +2,7 @@
 
 use crate::support::{Client, Daemon, Message, Origin};
 
+mod compress;
 mod error_pages;
 mod rate_limits;
 mod rewrites;

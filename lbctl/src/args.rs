@@ -79,6 +79,15 @@ pub enum Command {
         #[arg(long, value_name = "N", default_value_t = 0)]
         max_down: usize,
     },
+    /// A screen of everything, with keys to drain, stop and bring back
+    Top {
+        /// Print one frame and end
+        #[arg(long)]
+        once: bool,
+        /// The columns and rows of that frame: 80x24 unless said
+        #[arg(long, value_name = "WxH", value_parser = size)]
+        size: Option<(u16, u16)>,
+    },
     /// Pools
     #[command(subcommand)]
     Pool(PoolCommand),
@@ -122,10 +131,18 @@ pub enum Command {
     /// The daemon itself
     #[command(subcommand)]
     Daemon(DaemonCommand),
+    /// The daemon's log
+    #[command(subcommand)]
+    Log(LogCommand),
     /// Print a completion script for a shell
     Completion {
         /// Which shell
         shell: clap_complete::Shell,
+    },
+    /// Write the manual page of every command into a directory
+    Man {
+        /// The directory
+        directory: PathBuf,
     },
     /// Raw access to the control protocol
     Api {
@@ -332,13 +349,52 @@ pub enum StickyCommand {
         /// At most so many
         #[arg(long, default_value_t = 50)]
         limit: usize,
+        /// Used last first, or oldest first
+        #[arg(long, value_enum, default_value = "idle")]
+        sort: StickySort,
     },
-    /// Which server holds an address or a cookie value
+    /// Which server holds an address, a cookie or another value
     Get {
         /// The pool
         pool: String,
-        /// A client address or the value of the cookie
+        /// A client address, or the value of the cookie, header or session
         key: String,
+    },
+    /// Put entries on another server; their clients follow with their next request
+    Move {
+        /// The pool
+        pool: String,
+        /// The server that has them
+        #[arg(long, value_name = "SERVER")]
+        from: String,
+        /// The server that gets them
+        #[arg(long, value_name = "SERVER")]
+        to: String,
+        /// At most so many, idle longest first
+        #[arg(long, value_name = "N")]
+        count: Option<u64>,
+        /// Why; goes into log and events
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Say how many, do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Write all entries to stdout, one a line
+    Export {
+        /// The pool
+        pool: String,
+        /// How a line is written
+        #[arg(long, value_enum, default_value = "ndjson")]
+        format: ExportFormat,
+    },
+    /// Read entries from stdin, as `export` writes them
+    Import {
+        /// The pool
+        pool: String,
+        /// Why; goes into log and events
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
     },
     /// Forget entries; their clients are balanced anew
     #[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args(["key", "server", "older", "all"])))]
@@ -360,10 +416,28 @@ pub enum StickyCommand {
     },
 }
 
+/// What comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StickySort {
+    /// Used last first
+    Idle,
+    /// Oldest first
+    Age,
+}
+
+/// How exported entries are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// JSON, one object a line
+    Ndjson,
+    /// Comma-separated values, with a line of names
+    Csv,
+}
+
 /// Which entries.
 #[derive(Debug, Args)]
 pub struct StickyFilter {
-    /// Only this client address
+    /// Only this client: an address, or the value of the header or session
     #[arg(long)]
     pub key: Option<String>,
     /// Only those of this server
@@ -398,6 +472,12 @@ pub enum RouteCommand {
         #[arg(long, value_name = "LISTENER")]
         on: Option<String>,
     },
+    /// Why a request went where it went, by its X-Request-Id
+    Of {
+        /// As its server, the access log or an error answer says it
+        #[arg(value_name = "REQUEST-ID")]
+        id: String,
+    },
 }
 
 /// `lbctl cert`.
@@ -427,6 +507,25 @@ pub enum ConfigCommand {
     ShowReport,
 }
 
+/// `lbctl log`.
+#[derive(Debug, Subcommand)]
+pub enum LogCommand {
+    /// Which lines are written; with a filter, other ones for a while
+    Level {
+        /// Such as debug, or info,lbd::reload=trace
+        filter: Option<String>,
+        /// For how long; then the file counts again
+        #[arg(long = "for", value_name = "TIME", value_parser = duration_text, default_value = "10m")]
+        time: String,
+        /// As the file says, from now on
+        #[arg(long, conflicts_with = "filter")]
+        reset: bool,
+        /// Why; goes into log and events
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+}
+
 /// `lbctl daemon`.
 #[derive(Debug, Subcommand)]
 pub enum DaemonCommand {
@@ -441,6 +540,13 @@ pub enum DaemonCommand {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
+}
+
+/// `80x24`.
+fn size(text: &str) -> Result<(u16, u16), String> {
+    let side = |text: &str| text.parse().ok().filter(|side| (1..=1000).contains(side));
+    let parts = text.split_once('x').and_then(|(width, height)| Some((side(width)?, side(height)?)));
+    parts.ok_or_else(|| format!("`{text}` is not a size; write it like 80x24"))
 }
 
 /// A span of time that is sent as it was written, once it is known to be one.

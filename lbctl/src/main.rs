@@ -6,6 +6,8 @@
 mod command;
 mod failure;
 mod screen;
+#[cfg(feature = "top")]
+mod top;
 
 use clap::Parser;
 use lbctl::args::Cli;
@@ -15,6 +17,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    lbctl::render::show_times_in(jiff::tz::TimeZone::system());
     let screen = Screen::new(&cli.global);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

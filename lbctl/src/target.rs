@@ -142,6 +142,7 @@ mod tests {
             name: name.into(),
             address: address.into(),
             endpoint: None,
+            origin: None,
             admin: Admin::default(),
             health: Health::default(),
             eligible: "ready".into(),

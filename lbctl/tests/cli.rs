@@ -44,7 +44,7 @@ impl Script {
 
 fn lbctl() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lbctl"));
-    command.env_remove("LBD_SOCKET").env_remove("NO_COLOR");
+    command.env_remove("LBD_SOCKET").env_remove("NO_COLOR").env("TZ", "UTC");
     command
 }
 
@@ -414,4 +414,56 @@ fn a_check_is_a_monitoring_plugin() {
     let script = Script::new(vec![("GET /v1/pools/app", 200, pool("app", 0, &[all_down]))]);
     let output = script.run(&["check", "app", "--max-down", "9"]);
     assert_eq!(output.status.code(), Some(2), "no server is critical, whatever may be down");
+}
+
+#[test]
+fn the_log_level_is_shown_changed_and_given_back() {
+    let now = r#"{"filter":"debug","until":"2026-01-02T03:04:05Z"}"#;
+    let script = Script::new(vec![
+        ("GET /v1/log", 200, r#"{"filter":"info"}"#.into()),
+        ("PUT /v1/log", 200, now.into()),
+    ]);
+    assert_output(&script.run(&["log", "level"]), 0, "info\n", "");
+    let changed = script.run(&["log", "level", "debug", "--for", "5m"]);
+    assert_output(&changed, 0, "debug  until 2026-01-02T03:04:05Z\n", "undo: lbctl log level --reset\n");
+    script.run(&["log", "level", "--reset"]);
+    let asked = script.asked();
+    assert_eq!(asked[1..], [r#"PUT /v1/log {"filter":"debug","for":"5m"}"#, "PUT /v1/log {}"]);
+}
+
+#[test]
+fn instants_are_shown_in_the_zone_of_whoever_looks() {
+    let script =
+        Script::new(vec![("GET /v1/log", 200, r#"{"filter":"x","until":"2026-07-02T03:04:05Z"}"#.into())]);
+    let args = ["--socket", script.socket.to_str().unwrap(), "log", "level"];
+    let output = lbctl().env("TZ", "<+05>-5").args(args).output().unwrap();
+    assert_output(&output, 0, "x  until 2026-07-02T08:04:05+05:00\n", "");
+}
+
+#[test]
+fn manual_pages_are_written() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(lbctl().arg("man").arg(dir.path()).output().unwrap().status.success());
+    for name in ["lbctl.1", "lbctl-drain.1", "lbctl-server-wait.1"] {
+        assert!(std::fs::read_to_string(dir.path().join(name)).unwrap().contains(".TH"), "{name}");
+    }
+    assert_eq!(lbctl().args(["man", "/nonexistent/x"]).output().unwrap().status.code(), Some(1));
+}
+
+#[test]
+fn top_prints_a_frame_and_needs_a_terminal_for_more() {
+    let script = Script::new(vec![(
+        "GET /v1/stream?every=1s",
+        200,
+        format!(
+            r#"{{"at":"2026-01-02T03:04:05Z","instance":"a","servers":[],"status":{}}}"#,
+            serde_json::from_str::<serde_json::Value>(&golden("status.json")).unwrap()
+        ),
+    )]);
+    let output = script.run(&["top", "--once", "--size", "100x30"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.starts_with("lbd ") && text.lines().count() == 30, "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    assert_output(&script.run(&["top"]), 2, "", "error: top needs a terminal; --once prints one frame\n");
+    assert_eq!(script.run(&["top", "--size", "80"]).status.code(), Some(2));
 }

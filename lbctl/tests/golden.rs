@@ -104,6 +104,14 @@ fn explanation() {
 }
 
 #[test]
+fn what_became_of_a_request() {
+    check("decision", |value: &wire::Decision| {
+        let here = wire::Decision { server: None, pool: None, route: None, retries: 0, ..value.clone() };
+        render::decision(value, Paint::Plain) + "\n" + &render::decision(&here, Paint::Plain)
+    });
+}
+
+#[test]
 fn entries() {
     check("entries", |value: &wire::StickyEntries| render::entries(value, Paint::Plain));
 }

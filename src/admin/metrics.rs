@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use crate::observe::Totals;
-use crate::pool::{Eligibility, Pool, State};
+use crate::pool::{ClientTable, Eligibility, Pool, State, Sticky};
 use crate::reload::ReloadState;
 use crate::snapshot::Snapshot;
 
@@ -18,6 +18,7 @@ pub(super) fn render(snapshot: &Snapshot, reload: &ReloadState) -> String {
     let pools: Vec<(&Pool, Totals)> =
         snapshot.pools.values().map(|snap| (&*snap.pool, snap.pool.counters.total())).collect();
     traffic(&mut page, &pools);
+    tables(&mut page, &pools);
     servers(&mut page, &pools);
     page.0
 }
@@ -125,6 +126,33 @@ fn traffic(page: &mut Page, pools: &[(&Pool, Totals)]) {
         "From a request's head to its answer's first byte.",
     );
     pools.iter().for_each(|(pool, totals)| histogram(page, &pool.name, totals));
+}
+
+/// What one table says: its name, help, kind, and how it is read.
+type TableFact = (&'static str, &'static str, &'static str, fn(&ClientTable) -> u64);
+
+fn tables(page: &mut Page, pools: &[(&Pool, Totals)]) {
+    const FACTS: [TableFact; 2] = [
+        ("lbd_sticky_entries", "gauge", "Entries of sticky tables.", |table| table.len() as u64),
+        (
+            "lbd_sticky_evictions_total",
+            "counter",
+            "Entries that went before their time, to make room.",
+            |table| table.evicted(),
+        ),
+    ];
+    for (name, kind, help, read) in FACTS {
+        page.family(name, kind, help);
+        for (pool, _) in pools {
+            for policy in pool.sticky.iter().filter_map(Sticky::table_policy) {
+                let by = policy.by.name().map_or_else(
+                    || policy.by.as_str().to_owned(),
+                    |name| format!("{} {name}", policy.by.as_str()),
+                );
+                page.sample(name, &[("pool", &pool.name), ("by", &by)], read(&policy.table));
+            }
+        }
+    }
 }
 
 fn histogram(page: &mut Page, pool: &str, totals: &Totals) {

@@ -4,7 +4,9 @@
 //! (routes, sites, pools) stays as written, with places, until [`super::resolve`] ties it together.
 
 pub(crate) mod balance;
+mod compress;
 pub(crate) mod control;
+mod discover;
 pub(crate) mod error_page;
 pub(crate) mod headers;
 pub(crate) mod health;
@@ -18,6 +20,7 @@ pub(crate) mod pool;
 mod protocols;
 mod rate_limit;
 pub(crate) mod reload;
+pub(crate) mod resolver;
 mod rewrite;
 pub(crate) mod route;
 pub(crate) mod server;

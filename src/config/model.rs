@@ -5,6 +5,7 @@
 mod pool;
 mod process;
 mod route_parts;
+mod sticky;
 mod tcp;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::router::{Conditions, PathOptions, Pattern};
 pub use pool::*;
 pub use process::*;
 pub use route_parts::*;
+pub use sticky::*;
 pub use tcp::*;
 
 /// A name as written: pool, server, listener, route.
@@ -45,6 +47,8 @@ pub struct Model {
     pub log: Log,
     /// How files are watched.
     pub reload: Reload,
+    /// How names are asked for.
+    pub resolver: Resolver,
     /// What the rules that look at certificates and other files need to know.
     pub lint: LintSettings,
 }
@@ -286,6 +290,8 @@ pub struct Route {
     pub rewrite: Option<Rewrite>,
     /// All must have a token; the site's and the route's, sorted by name.
     pub rate_limits: Vec<RateLimit>,
+    /// How answers are compressed: as the route says, else as its site does.
+    pub compress: Option<Compress>,
     /// Pages for errors, the first that fits: the route's, the site's, those of the top level.
     pub error_pages: Vec<ErrorPage>,
     /// Where it was written.

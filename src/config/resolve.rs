@@ -1,6 +1,7 @@
 //! From what was written to what is meant: names become references, defaults are filled in, and
 //! everything that contradicts something else is found, all of it and not only the first.
 
+mod application_cookies;
 mod limits;
 mod listeners;
 mod pools;
@@ -11,7 +12,7 @@ mod ties;
 
 use super::ast::{self, lint::Lint, listen::Listen, pool::Pool, site::Site};
 use super::diagnostic::{Diagnostic, Place, Report, Severity, Span};
-use super::model::{Action, Control, ErrorPage, Log, Model, Reload, Status};
+use super::model::{Action, Control, ErrorPage, Log, Model, Reload, Resolver, Status};
 use super::node::Node;
 use super::reader::{Block, Cx};
 use super::source::Sources;
@@ -56,6 +57,8 @@ pub(crate) struct Written<'n> {
     pub(crate) log: Log,
     /// `reload`
     pub(crate) reload: Reload,
+    /// `resolver`
+    pub(crate) resolver: Resolver,
     /// `lint`
     pub(crate) lint: Lint,
 }
@@ -89,16 +92,18 @@ pub fn check_and_resolve(nodes: &[Node], places: &dyn Places, report: &mut Repor
 impl<'n> Written<'n> {
     /// Reads every section.
     pub(crate) fn read(root: Block<'n>) -> Self {
+        let resolver = ast::resolver::read(root);
         Self {
             listens: ast::listen::read(root),
             sites: ast::site::read(root),
-            pools: ast::pool::read(root),
+            pools: ast::pool::read(root, &resolver),
             error_pages: ast::error_page::read(root),
             status: ast::status::read(root),
             status_span: root.one("status").map(|r| r.span()),
             control: ast::control::read(root),
             log: ast::log::read(root),
             reload: ast::reload::read(root),
+            resolver,
             lint: ast::lint::read(root),
         }
     }
@@ -119,6 +124,7 @@ fn assemble(cx: &Cx<'_>, root: Block<'_>, written: &Written<'_>) -> Model {
         control: written.control.clone(),
         log: written.log.clone(),
         reload: written.reload,
+        resolver: written.resolver.clone(),
         lint: written.lint.settings.clone(),
     }
 }

@@ -3,7 +3,7 @@
 use super::ControlContext;
 use super::call::Call;
 use super::handlers::{
-    certificates, config, connections, daemon, events, operations, pools, routes, servers, sticky,
+    certificates, config, connections, daemon, events, operations, pools, routes, servers, sticky, stream,
 };
 use super::reply::Outcome;
 use lbctl::protocol::{Kind, Problem};
@@ -18,6 +18,8 @@ pub(super) async fn dispatch(context: &Rc<ControlContext>, call: &Call) -> Outco
     match (call.method.as_str(), path) {
         ("GET", []) => daemon::api(context, call),
         ("GET", ["status"]) => daemon::status(context),
+        ("GET", ["log"]) => daemon::log(context),
+        ("PUT", ["log"]) => daemon::set_log(context, call),
         ("POST", ["shutdown"]) => daemon::shutdown(context, call),
         ("GET", ["pools"]) => pools::list(context),
         ("GET", ["pools", pool]) => pools::show(context, pool),
@@ -47,9 +49,13 @@ pub(super) async fn dispatch(context: &Rc<ControlContext>, call: &Call) -> Outco
         ("POST", ["pools", pool, "rebalance"]) => connections::rebalance(context, call, pool),
         ("GET", ["routes"]) => routes::list(context),
         ("POST", ["routes", "explain"]) => routes::explain(context, call),
+        ("GET", ["requests", id]) => routes::decision(context, call, id).await,
         ("GET", ["sticky"]) => sticky::list(context),
         ("GET", ["sticky", pool]) => sticky::show(context, call, pool),
         ("DELETE", ["sticky", pool]) => sticky::clear(context, call, pool),
+        ("GET", ["sticky", pool, "export"]) => sticky::export(context, call, pool),
+        ("POST", ["sticky", pool, "import"]) => sticky::import(context, call, pool),
+        ("POST", ["sticky", pool, "move"]) => sticky::shift(context, call, pool),
         ("GET", ["config"]) => config::show(context, call),
         ("GET", ["config", "report"]) => config::report(context),
         ("GET", ["config", "generations"]) => config::generations(context),
@@ -58,6 +64,7 @@ pub(super) async fn dispatch(context: &Rc<ControlContext>, call: &Call) -> Outco
         ("GET", ["certificates"]) => certificates::list(context),
         ("GET", ["certificates", name]) => certificates::show(context, name),
         ("POST", ["certificates", "reload"]) => certificates::reload(context, call).await,
+        ("GET", ["stream"]) => stream::watch(context, call),
         ("GET", ["events"]) => events::follow(context, call),
         (_, path) => match allowed(path) {
             Some(methods) => {
@@ -73,23 +80,26 @@ pub(super) async fn dispatch(context: &Rc<ControlContext>, call: &Call) -> Outco
 fn allowed(path: &[&str]) -> Option<&'static str> {
     match path {
         ["pools", _, "servers", _, "admin"] => Some("PUT"),
+        ["log"] => Some("GET, PUT"),
         ["pools", _, "servers", _, "weight"] => Some("PUT, DELETE"),
         ["pools", _, "servers", _, "check"]
         | ["operations", _, "pause" | "resume"]
         | ["pools", _, "rebalance"]
         | ["shutdown"]
         | ["routes", "explain"]
+        | ["sticky", _, "import" | "move"]
         | ["config" | "certificates", "reload"] => Some("POST"),
         ["operations" | "connections" | "sticky", _] => Some("GET, DELETE"),
         []
         | [
             "status" | "connections" | "pools" | "servers" | "operations" | "routes" | "sticky" | "config"
-            | "certificates" | "events",
+            | "certificates" | "events" | "stream",
         ]
-        | ["certificates", _]
+        | ["certificates" | "requests", _]
         | ["pools", _]
         | ["pools", _, "servers", _]
         | ["operations", _, "events"]
+        | ["sticky", _, "export"]
         | ["config", "report" | "generations"]
         | ["config", "generations", _] => Some("GET"),
         _ => None,

@@ -112,6 +112,14 @@ impl World for Fake {
         [certificate("api", "api.test"), certificate("www", "www.test")].into()
     }
 
+    fn unresolved(&self) -> Vec<UnresolvedFacts> {
+        if !self.broken.get() {
+            return Vec::new();
+        }
+        let (name, reason) = ("app.test".into(), "no such name".into());
+        vec![UnresolvedFacts { name, kind: "a", reason, since: SystemTime::now(), known: 2 }]
+    }
+
     fn routes(&self) -> Vec<RouteFacts> {
         let route = |name: &str, place: &str| RouteFacts {
             name: name.into(),
@@ -182,6 +190,35 @@ impl World for Fake {
             ..ProbeFacts::default()
         });
         Box::pin(async move { probe })
+    }
+
+    fn decision(&self, id: &str) -> LocalFuture<Option<DecisionFacts>> {
+        let found = (id == "4bf92f").then(|| DecisionFacts {
+            id: id.to_owned(),
+            at: SystemTime::now(),
+            client: "203.0.113.9".parse().unwrap(),
+            listener: "https".into(),
+            generation: 42,
+            route: Some("/x".into()),
+            pool: Some("app".into()),
+            server: Some("a".into()),
+            how: "balanced".into(),
+            retries: 1,
+            status: 200,
+            reason: None,
+            first_byte: Some(Duration::from_millis(2)),
+            took: Duration::from_millis(3),
+        });
+        Box::pin(async move { found })
+    }
+
+    fn log(&self) -> (String, Option<SystemTime>) {
+        ("info".into(), None)
+    }
+
+    fn set_log(&self, filter: Option<&str>, span: Duration) -> Result<(), String> {
+        self.asked.borrow_mut().push(format!("log {filter:?} {span:?}"));
+        if filter == Some("=") { Err("`=` is not a filter".into()) } else { Ok(()) }
     }
 
     fn shutdown(&self, drain: Duration) {

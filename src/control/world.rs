@@ -26,6 +26,8 @@ pub trait World: 'static {
     fn listeners(&self) -> Vec<ListenerFacts>;
     /// The certificates that the present snapshot shows, by name.
     fn certificates(&self) -> Arc<[CertificateFacts]>;
+    /// Names of servers that have no answer now.
+    fn unresolved(&self) -> Vec<UnresolvedFacts>;
     /// Every route of every site, in the order of the file.
     fn routes(&self) -> Vec<RouteFacts>;
     /// Where a request would go, and why. `Err` holds a sentence that says what is wrong with the question.
@@ -38,6 +40,12 @@ pub trait World: 'static {
     fn reload(&self, actor: String) -> LocalFuture<Result<Reloaded, ReportFacts>>;
     /// Probes one server once, now. `None`: the pool defines no check.
     fn check(&self, pool: &Pool, server: &str) -> LocalFuture<Option<ProbeFacts>>;
+    /// What was decided of a request lately, by its id. `None`: nobody remembers it.
+    fn decision(&self, id: &str) -> LocalFuture<Option<DecisionFacts>>;
+    /// The log's filter, and until when an operator's holds.
+    fn log(&self) -> (String, Option<SystemTime>);
+    /// Logs by this filter for a while, or again as the files say. `Err` holds a sentence about the filter.
+    fn set_log(&self, filter: Option<&str>, span: Duration) -> Result<(), String>;
     /// Begins an orderly end of the daemon; streams have `drain` to finish.
     fn shutdown(&self, drain: Duration);
     /// How many worker threads serve.
@@ -59,6 +67,21 @@ pub struct ListenerFacts {
     pub connections: u64,
     /// Client connections since the listener opened.
     pub accepted: u64,
+}
+
+/// A name that has no answer.
+#[derive(Clone, Debug)]
+pub struct UnresolvedFacts {
+    /// The name.
+    pub name: String,
+    /// `a` or `srv`.
+    pub kind: &'static str,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: SystemTime,
+    /// Addresses of the last answer; 0 when there never was one.
+    pub known: usize,
 }
 
 /// One route as the file means it.
@@ -110,6 +133,8 @@ pub struct Explained {
     pub pattern: Option<String>,
     /// Path parameters, by name.
     pub params: Vec<(String, String)>,
+    /// How a server would be found, in sentences; empty when the route asks no server.
+    pub server: Vec<String>,
     /// Every route that was looked at, best first, the winner included.
     pub candidates: Vec<CandidateFacts>,
 }
@@ -127,6 +152,39 @@ pub struct CandidateFacts {
     pub why: String,
     /// `file:line`.
     pub place: String,
+}
+
+/// What became of one request.
+#[derive(Clone, Debug)]
+pub struct DecisionFacts {
+    /// Its `X-Request-Id`.
+    pub id: String,
+    /// When it ended, or became a long-lived stream.
+    pub at: SystemTime,
+    /// The client.
+    pub client: IpAddr,
+    /// The listener.
+    pub listener: String,
+    /// The generation that it saw.
+    pub generation: u64,
+    /// The route; `None`: none matched.
+    pub route: Option<String>,
+    /// The pool.
+    pub pool: Option<String>,
+    /// The last server that it was sent to.
+    pub server: Option<String>,
+    /// How the server was chosen, or `lbd` when none was.
+    pub how: String,
+    /// How often it was sent again.
+    pub retries: u32,
+    /// The answer's status; 0 when there was none.
+    pub status: u16,
+    /// Why it failed.
+    pub reason: Option<String>,
+    /// Until the first byte of the answer.
+    pub first_byte: Option<Duration>,
+    /// Until its end.
+    pub took: Duration,
 }
 
 /// Which configuration runs.

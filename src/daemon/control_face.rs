@@ -1,30 +1,36 @@
 //! What the control socket sees of the running daemon: [`control::World`](crate::control::World) over the
 //! snapshot, the reloader and the checks.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Shared, explain};
+use super::{Shared, explain, log};
 use crate::config::diagnostic::{Report, Severity};
 use crate::config::render;
 use crate::config::source::Sources;
 use crate::control::World;
 use crate::control::world::{
-    ConfigFacts, ConfigFile, ExplainAsk, Explained, FindingFacts, GenerationFacts, ListenerFacts,
-    LocalFuture, ProbeFacts, Reloaded, ReportFacts, RouteFacts,
+    ConfigFacts, ConfigFile, DecisionFacts, ExplainAsk, Explained, FindingFacts, GenerationFacts,
+    ListenerFacts, LocalFuture, ProbeFacts, Reloaded, ReportFacts, RouteFacts, UnresolvedFacts,
 };
+use crate::discover::Discovery;
 use crate::health::{ProbeReport, check_once};
 use crate::pool::{CheckSpec, Outcome, Pool, ProbeKind};
+use crate::proxy::Decision;
 use crate::proxy::listeners::Listeners;
+use crate::proxy::worker::Order;
 use crate::reload::{Cause, Findings, GenerationInfo, ReloadHandle};
 use crate::snapshot::{CertificateFacts, Current};
+
+/// How long a worker may take to look into its memory.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The seam's implementation.
 pub(super) struct ControlFace {
@@ -32,10 +38,13 @@ pub(super) struct ControlFace {
     reload: ReloadHandle,
     main: PathBuf,
     bound: Shared<Listeners>,
-    workers: usize,
+    discovery: Rc<Discovery>,
+    workers: Vec<mpsc::UnboundedSender<Order>>,
     stop: Rc<watch::Sender<Option<Duration>>>,
     /// The texts of the running generation.
     running: RefCell<Arc<Sources>>,
+    /// Until when an operator's filter of the log holds.
+    log_until: Rc<Cell<Option<SystemTime>>>,
 }
 
 impl ControlFace {
@@ -44,10 +53,21 @@ impl ControlFace {
         reload: ReloadHandle,
         main: PathBuf,
         bound: Shared<Listeners>,
-        workers: usize,
+        discovery: Rc<Discovery>,
+        workers: Vec<mpsc::UnboundedSender<Order>>,
         stop: Rc<watch::Sender<Option<Duration>>>,
     ) -> Rc<Self> {
-        Rc::new(Self { current, reload, main, bound, workers, stop, running: RefCell::default() })
+        Rc::new(Self {
+            current,
+            reload,
+            main,
+            bound,
+            discovery,
+            workers,
+            stop,
+            running: RefCell::default(),
+            log_until: Rc::default(),
+        })
     }
 
     /// Keeps the texts of whatever generation runs. Ends with the reloader.
@@ -95,6 +115,17 @@ impl World for ControlFace {
 
     fn certificates(&self) -> Arc<[CertificateFacts]> {
         Arc::clone(&self.current.load().certificates)
+    }
+
+    fn unresolved(&self) -> Vec<UnresolvedFacts> {
+        let facts = |name: crate::discover::Unresolved| UnresolvedFacts {
+            name: name.name.to_string(),
+            kind: name.kind,
+            reason: name.reason,
+            since: name.since,
+            known: name.known,
+        };
+        self.discovery.unresolved().into_iter().map(facts).collect()
     }
 
     fn routes(&self) -> Vec<RouteFacts> {
@@ -172,8 +203,68 @@ impl World for ControlFace {
         self.stop.send_replace(Some(drain));
     }
 
+    fn decision(&self, id: &str) -> LocalFuture<Option<DecisionFacts>> {
+        let id: Arc<str> = id.into();
+        let ask = |worker: &mpsc::UnboundedSender<Order>| {
+            let (to, told) = oneshot::channel();
+            // A worker that has ended tells nothing.
+            let _ = worker.send(Order::Tell(Arc::clone(&id), to));
+            told
+        };
+        let asked: Vec<_> = self.workers.iter().map(ask).collect();
+        Box::pin(async move {
+            let mut latest: Option<Decision> = None;
+            for told in asked {
+                let told = tokio::time::timeout(PATIENCE, told).await.ok().and_then(Result::ok).flatten();
+                latest = latest.into_iter().chain(told).max_by_key(|decision| decision.at);
+            }
+            latest.map(decision)
+        })
+    }
+
+    fn log(&self) -> (String, Option<SystemTime>) {
+        (log::current(), self.log_until.get())
+    }
+
+    fn set_log(&self, filter: Option<&str>, span: Duration) -> Result<(), String> {
+        log::force(filter)?;
+        let until = filter.and_then(|_| SystemTime::now().checked_add(span));
+        self.log_until.set(until);
+        if until.is_some() {
+            let held = Rc::clone(&self.log_until);
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(span).await;
+                // Unless it was changed again meanwhile.
+                if held.get() == until && log::force(None).is_ok() {
+                    held.set(None);
+                }
+            });
+        }
+        Ok(())
+    }
+
     fn workers(&self) -> usize {
-        self.workers
+        self.workers.len()
+    }
+}
+
+fn decision(told: Decision) -> DecisionFacts {
+    let Decision { id, at, client, listener, generation, route, pool, server, retries, status, .. } = told;
+    DecisionFacts {
+        id,
+        at,
+        client,
+        listener,
+        generation,
+        route,
+        pool,
+        server,
+        how: told.how.to_owned(),
+        retries,
+        status,
+        reason: told.reason.map(str::to_owned),
+        first_byte: told.first_byte,
+        took: told.took,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::control::world::{CandidateFacts, ExplainAsk, Explained, RouteFacts};
+use crate::pool::{Eligibility, Member, Pool};
 use crate::router::{Conditions, Facts, NormalPath};
 use crate::snapshot::{ActionSnap, BranchSnap, ListenerSnap, RouteSnap, SiteSnap, Snapshot, SplitSnap};
 
@@ -74,6 +75,9 @@ pub(super) fn explain(snapshot: &Snapshot, ask: &ExplainAsk) -> Result<Explained
         let wins = candidate.verdict == crate::router::Verdict::Chosen;
         if wins {
             told.route = Some(facts(site, candidate.value));
+            if let ActionSnap::Pool(pool) = &candidate.value.action {
+                told.server = choice(&pool.pool);
+            }
             told.pattern = Some(candidate.pattern.to_string());
         }
         told.candidates.push(CandidateFacts {
@@ -92,6 +96,34 @@ pub(super) fn explain(snapshot: &Snapshot, ask: &ExplainAsk) -> Result<Explained
             .collect();
     }
     Ok(told)
+}
+
+/// Whom the balance chooses among, and who is out of it.
+fn choice(pool: &Pool) -> Vec<String> {
+    let ready = |one: &&Member| one.eligibility() == Eligibility::Ready;
+    let named = |members: &[&Member]| {
+        members.iter().map(|one| one.server.name.to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let primaries: Vec<&Member> = pool.members.iter().filter(|one| !one.backup).filter(ready).collect();
+    let among = if primaries.is_empty() { pool.members.iter().filter(ready).collect() } else { primaries };
+    let balance = pool.balance.as_str();
+    let mut told = vec![match among.as_slice() {
+        [] => "no server takes new clients: it would wait, or be answered with 503".to_owned(),
+        [one] => format!("a new client would go to {}: no other takes new clients", one.server.name),
+        many => format!("a new client would go to one of {} by {balance}", named(many)),
+    }];
+    if !pool.sticky.is_empty() {
+        told.push("a client that is known stays with its server (lbctl sticky get)".to_owned());
+    }
+    for one in pool.members.iter().filter(|one| !ready(one)) {
+        let why = match one.eligibility() {
+            Eligibility::Ready => continue,
+            Eligibility::StickyOnly => "takes known clients only",
+            Eligibility::No(why) => why.as_str(),
+        };
+        told.push(format!("{} is out of it: {why}", one.server.name));
+    }
+    told
 }
 
 fn pick_listener<'s>(

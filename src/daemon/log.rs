@@ -1,6 +1,6 @@
 //! The daemon's own log on stderr: text or JSON, at a level that the configuration may change while it runs.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Layered, SubscriberExt as _};
@@ -17,6 +17,30 @@ type Output = Box<dyn Layer<Filtered> + Send + Sync>;
 struct Handles {
     filter: reload::Handle<EnvFilter, Registry>,
     output: reload::Handle<Output, Filtered>,
+    wanted: Mutex<Wanted>,
+}
+
+/// Which lines are written.
+struct Wanted {
+    /// As the configuration says.
+    level: Level,
+    /// As an operator says, for a while.
+    forced: Option<String>,
+}
+
+impl Handles {
+    fn wanted(&self) -> MutexGuard<'_, Wanted> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn apply(&self, wanted: &Wanted) {
+        let filter = match &wanted.forced {
+            Some(forced) => EnvFilter::new(forced),
+            None => filter(wanted.level),
+        };
+        // Fails only if the subscriber is gone, and then there is nobody to tell.
+        let _ = self.filter.reload(filter);
+    }
 }
 
 /// The process has one log, as it has one stderr.
@@ -27,17 +51,40 @@ pub(super) fn start() {
     let (filter_layer, filter) = reload::Layer::new(filter(Level::Info));
     let (output_layer, output) = reload::Layer::new(output(false));
     if tracing_subscriber::registry().with(filter_layer).with(output_layer).try_init().is_ok() {
-        let _ = HANDLES.set(Handles { filter, output });
+        let wanted = Mutex::new(Wanted { level: Level::Info, forced: None });
+        let _ = HANDLES.set(Handles { filter, output, wanted });
     }
 }
 
-/// Logs as the configuration says. `LBD_LOG` wins over its level.
+/// Logs as the configuration says. `LBD_LOG` wins over its level, and an operator over both.
 pub(super) fn apply(settings: &Log) {
     if let Some(handles) = HANDLES.get() {
-        // Fails only if the subscriber is gone, and then there is nobody to tell.
-        let _ = handles.filter.reload(filter(settings.level));
+        let mut wanted = handles.wanted();
+        wanted.level = settings.level;
+        handles.apply(&wanted);
         let _ = handles.output.reload(output(settings.json));
     }
+}
+
+/// Logs as an operator says, or again as the configuration does. The error is a sentence.
+pub(super) fn force(text: Option<&str>) -> Result<(), String> {
+    if let Some(text) = text {
+        EnvFilter::try_new(text).map_err(|error| {
+            format!("`{text}` is not a filter: {error}; write it like debug, or info,lbd::reload=trace")
+        })?;
+    }
+    if let Some(handles) = HANDLES.get() {
+        let mut wanted = handles.wanted();
+        wanted.forced = text.map(str::to_owned);
+        handles.apply(&wanted);
+    }
+    Ok(())
+}
+
+/// The filter that holds now.
+pub(super) fn current() -> String {
+    let now = HANDLES.get().and_then(|handles| handles.filter.with_current(ToString::to_string).ok());
+    now.unwrap_or_default()
 }
 
 fn filter(level: Level) -> EnvFilter {

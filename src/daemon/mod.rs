@@ -7,6 +7,7 @@ mod control_face;
 mod explain;
 mod limits;
 mod log;
+mod memory;
 mod sockets;
 mod steering;
 mod wishes;
@@ -15,7 +16,7 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -23,6 +24,7 @@ use tracing::{error, info, warn};
 
 use crate::config::render;
 use crate::config::source::FsLoader;
+use crate::discover::Discovery;
 use crate::drain::Drains;
 use crate::observe::Events;
 use crate::pool::KeyRing;
@@ -34,7 +36,7 @@ use crate::snapshot::Current;
 
 use control_face::ControlFace;
 use sockets::Sockets;
-use steering::Steering;
+use steering::{Helm, Steering};
 use wishes::Keeper;
 
 /// What `lbd run` was told.
@@ -151,6 +153,7 @@ async fn steer(options: Options) -> Ended {
     let count = workers.orders.len();
     let drains = Drains::new(Arc::clone(&events));
     let sockets = Sockets::new(Arc::clone(&events), current.clone());
+    let discovery = Discovery::new(Arc::clone(&events));
     let state_dir = options.state_dir.as_deref();
     let keeper = Keeper::open(state_dir, current.clone(), Arc::clone(&events), Arc::clone(&drains));
     let steering = Steering::new(
@@ -160,13 +163,16 @@ async fn steer(options: Options) -> Ended {
         Listeners::new(workers.orders.clone()),
         Rc::clone(&sockets),
         Arc::clone(&drains),
+        Rc::clone(&discovery),
         Arc::clone(&events),
         log.clone(),
         count,
         open_files,
     )
-    .in_zone(options.zone.as_deref().map(Arc::from));
+    .in_zone(options.zone.as_deref().map(Arc::from))
+    .remembering(memory::load(options.state_dir.as_deref()));
     let bound = steering.bound();
+    let helm = Helm(Rc::new(steering.into()));
     let reload_options = crate::reload::Options {
         main: options.config.clone(),
         state_dir: options.state_dir.clone(),
@@ -174,10 +180,12 @@ async fn steer(options: Options) -> Ended {
         timing: Timing::default(),
     };
     let load: crate::reload::Load = Arc::new(crate::config::load);
-    let (mut reloader, handle) = Reloader::new(reload_options, load, Arc::new(FsLoader), steering, events);
+    let (mut reloader, handle) =
+        Reloader::new(reload_options, load, Arc::new(FsLoader), helm.clone(), events);
     let (stop, stopping) = watch::channel(None);
-    let (face_current, main) = (current.clone(), options.config.clone());
-    let face = ControlFace::new(face_current, handle.clone(), main, bound, count, Rc::new(stop));
+    let (face_current, main, names) = (current.clone(), options.config.clone(), Rc::clone(&discovery));
+    let orders = workers.orders.clone();
+    let face = ControlFace::new(face_current, handle.clone(), main, bound, names, orders, Rc::new(stop));
     sockets.attach(Rc::clone(&face), Arc::clone(&drains), handle.clone());
     match reloader.boot().await {
         Ok(applied) => {
@@ -193,33 +201,21 @@ async fn steer(options: Options) -> Ended {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tokio::task::spawn_local(drains.run());
     tokio::task::spawn_local(reloader.run());
+    tokio::task::spawn_local(helm.follow(discovery));
     tokio::task::spawn_local(Rc::clone(&keeper).run());
-    tokio::task::spawn_local(forget_the_idle(current));
+    tokio::task::spawn_local(memory::run(current.clone(), options.state_dir.clone()));
     tokio::task::spawn_local(ControlFace::keep_texts(face, handle.clone()));
     let deadline = signals.obey(&handle, &log, stopping).await;
     let ended = stop_in_order(&workers, &sockets, &mut signals, deadline).await;
     keeper.close();
+    memory::finish(&current, options.state_dir.as_deref());
     log.finish(LOG_PATIENCE);
     ended
 }
 
-/// Entries of sticky tables that nobody used for too long make room, also in tables that nobody asks.
-async fn forget_the_idle(current: Current) {
-    let mut every = tokio::time::interval(Duration::from_secs(30));
-    loop {
-        every.tick().await;
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        for snap in current.load().pools.values() {
-            for table in snap.pool.sticky.iter().filter_map(crate::pool::Sticky::table) {
-                table.sweep(now);
-            }
-        }
-    }
-}
-
 fn keys(state_dir: Option<&std::path::Path>) -> Result<Arc<KeyRing>, Ended> {
     let made = match state_dir {
-        Some(dir) => std::fs::create_dir_all(dir).and_then(|()| KeyRing::load_or_create(dir)),
+        Some(dir) => std::fs::create_dir_all(dir).and_then(|()| KeyRing::load_or_create(dir, memory::now())),
         None => {
             warn!(
                 "no state directory: sticky cookies are signed with a key that ends with this process (--state-dir DIR keeps it)"

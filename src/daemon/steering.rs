@@ -2,23 +2,36 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::error;
 
 use super::sockets::Sockets;
 use super::wishes::Keeper;
-use super::{Shared, limits, log};
+use super::{Shared, limits, log, memory};
 use crate::config::diagnostic::{Diagnostic, Report, Severity};
 use crate::config::model::{AccessTarget, Model};
+use crate::discover::Discovery;
 use crate::drain::Drains;
 use crate::health::Checkers;
 use crate::observe::Events;
-use crate::pool::KeyRing;
+use crate::pool::{KeyRing, Remembered};
 use crate::proxy::AccessLogWriter;
 use crate::proxy::listeners::Listeners;
 use crate::reload::World;
-use crate::snapshot::{Context, Current, Snapshot, compile};
+use crate::snapshot::{Context, Current, Discovered, Snapshot, compile};
 use crate::tls::TlsConfigs;
 
-/// The world that the reloader publishes to.
+/// What was published last, to be published again with other servers.
+struct Running {
+    model: Model,
+    tls: TlsConfigs,
+    generation: u64,
+    discovered: Discovered,
+}
+
+/// The world that the reloader publishes to. All that publishes is here, and nothing here waits: a reload and an
+/// answer of DNS cannot meet half-way.
 pub(super) struct Steering {
     current: Current,
     keys: Arc<KeyRing>,
@@ -27,6 +40,8 @@ pub(super) struct Steering {
     sockets: Rc<Sockets>,
     checkers: Checkers,
     drains: Arc<Drains>,
+    discovery: Rc<Discovery>,
+    running: Option<Running>,
     events: Arc<Events>,
     access_log: AccessLogWriter,
     access_target: Option<AccessTarget>,
@@ -34,6 +49,8 @@ pub(super) struct Steering {
     open_files: Option<u64>,
     /// Where this process stands.
     zone: Option<Arc<str>>,
+    /// Sticky entries of the last process, until the first world has them.
+    remembered: Option<Remembered>,
 }
 
 impl Steering {
@@ -45,6 +62,7 @@ impl Steering {
         listeners: Listeners,
         sockets: Rc<Sockets>,
         drains: Arc<Drains>,
+        discovery: Rc<Discovery>,
         events: Arc<Events>,
         access_log: AccessLogWriter,
         workers: usize,
@@ -58,13 +76,21 @@ impl Steering {
             sockets,
             checkers: Checkers::new(Arc::clone(&events)),
             drains,
+            discovery,
+            running: None,
             events,
             access_log,
             access_target: None,
             workers,
             open_files,
             zone: None,
+            remembered: None,
         }
+    }
+
+    /// The first world starts with these sticky entries.
+    pub(super) fn remembering(self, remembered: Remembered) -> Self {
+        Self { remembered: Some(remembered), ..self }
     }
 
     /// Servers of this zone are preferred.
@@ -78,24 +104,42 @@ impl Steering {
     }
 }
 
-impl World for Steering {
+/// The one [`Steering`], for those who may publish: the reloader, and whoever hears of new answers.
+#[derive(Clone)]
+pub(super) struct Helm(pub(super) Shared<Steering>);
+
+impl World for Helm {
+    fn apply(&mut self, model: Model, tls: TlsConfigs, generation: u64) -> Result<(), Report> {
+        self.0.borrow_mut().apply(model, tls, generation)
+    }
+}
+
+impl Helm {
+    /// Publishes what DNS says of the running generation's pools, as often as it says something new. Ends never.
+    pub(super) async fn follow(self, discovery: Rc<Discovery>) {
+        loop {
+            discovery.changed().await;
+            // What comes together is published together.
+            tokio::time::sleep(TOGETHER).await;
+            self.0.borrow_mut().publish_again();
+        }
+    }
+}
+
+/// Answers that arrive within this are one change.
+const TOGETHER: Duration = Duration::from_millis(20);
+
+impl Steering {
     fn apply(&mut self, model: Model, tls: TlsConfigs, generation: u64) -> Result<(), Report> {
         let previous = self.current.load();
-        let context = Context {
-            tls: &tls,
-            previous: &previous,
-            generation,
-            keys: &self.keys,
-            workers: self.workers,
-            zone: self.zone.as_ref(),
-        };
-        let next = Arc::new(compile(&model, &context)?);
+        let next = Running { discovered: self.discovery.servers(&model, &previous), model, tls, generation };
+        let snapshot = Arc::new(self.compile(&next, &previous)?);
         // Who can connect can also ask: the daemon's own sockets come first.
         let sockets = self
             .sockets
-            .prepare(&model)
+            .prepare(&next.model)
             .map_err(|message| refused(message, "free the address, or name another"))?;
-        let prepared = self.listeners.borrow().prepare(&next).map_err(|failed| {
+        let prepared = self.listeners.borrow().prepare(&snapshot).map_err(|failed| {
             let message = format!("cannot listen on {}: {}", failed.listener, failed.error);
             refused(
                 message,
@@ -103,36 +147,85 @@ impl World for Steering {
             )
         })?;
         // From here on nothing fails.
-        limits::check_open_files(self.open_files, &previous, &next);
-        log::apply(&model.log);
-        let target = model.log.access.as_ref().map(|access| access.to.clone());
+        limits::check_open_files(self.open_files, &previous, &snapshot);
+        log::apply(&next.model.log);
+        let target = next.model.log.access.as_ref().map(|access| access.to.clone());
         if target != self.access_target {
             self.access_log.set_target(target.clone());
             self.access_target = target;
         }
         self.events.set_generation(generation);
-        // Before anybody can be sent anywhere.
-        self.keeper.turn(&previous, &next);
-        self.checkers.reconcile(next.pools.values().map(|pool| &*pool.pool));
-        self.current.publish(Arc::clone(&next));
-        self.listeners.borrow_mut().commit(prepared, &next);
+        self.publish(next, &previous, &snapshot);
+        self.listeners.borrow_mut().commit(prepared, &snapshot);
         self.sockets.commit(sockets);
-        self.let_go(&previous, &next);
+        self.let_go(&previous, &snapshot, "the server was removed from the configuration");
+        self.discovery.tell(&previous, &snapshot);
         Ok(())
     }
-}
 
-impl Steering {
-    /// Servers that the files no longer name leave as if drained: nobody is cut before the pool's deadline.
-    fn let_go(&self, previous: &Snapshot, next: &Snapshot) {
+    /// The same generation with the servers that DNS gives its pools now.
+    fn publish_again(&mut self) {
+        let Some(running) = self.running.take() else { return };
+        let previous = self.current.load();
+        let discovered = self.discovery.servers(&running.model, &previous);
+        if discovered == running.discovered {
+            self.running = Some(running);
+            return;
+        }
+        let next = Running { discovered, ..running };
+        match self.compile(&next, &previous) {
+            Ok(snapshot) => {
+                let snapshot = Arc::new(Snapshot { since: previous.since, ..snapshot });
+                self.publish(next, &previous, &snapshot);
+                self.let_go(&previous, &snapshot, "its name no longer leads to it");
+                self.discovery.tell(&previous, &snapshot);
+            }
+            Err(report) => {
+                let findings = report.findings.len();
+                error!(findings, "what was published once cannot be published again; please report it");
+                self.running = Some(next);
+            }
+        }
+    }
+
+    fn compile(&self, next: &Running, previous: &Snapshot) -> Result<Snapshot, Report> {
+        let context = Context {
+            tls: &next.tls,
+            previous,
+            generation: next.generation,
+            keys: &self.keys,
+            workers: self.workers,
+            zone: self.zone.as_ref(),
+            discovered: &next.discovered,
+        };
+        compile(&next.model, &context)
+    }
+
+    fn publish(&mut self, next: Running, previous: &Snapshot, snapshot: &Arc<Snapshot>) {
+        // Before anybody can be sent anywhere.
+        self.keeper.turn(previous, snapshot);
+        self.checkers.reconcile(snapshot.pools.values().map(|pool| &*pool.pool));
+        self.discovery.reconcile(&next.model, snapshot);
+        if let Some(remembered) = self.remembered.take() {
+            memory::recall(&remembered, snapshot.pools.values().map(|pool| &*pool.pool));
+        }
+        self.current.publish(Arc::clone(snapshot));
+        self.running = Some(next);
+    }
+
+    /// Servers that are no longer named leave as if drained: nobody is cut before the pool's deadline.
+    fn let_go(&self, previous: &Snapshot, next: &Snapshot, reason: &str) {
         for snap in next.pools.values() {
             let policy = &snap.pool.drain;
-            snap.pool.leaving.iter().for_each(|server| drop(self.drains.let_go(server, policy)));
+            snap.pool.leaving.iter().for_each(|server| drop(self.drains.let_go(server, policy, reason)));
         }
         for (name, snap) in &previous.pools {
             if !next.pools.contains_key(name) {
                 let policy = &snap.pool.drain;
-                snap.pool.members.iter().for_each(|member| drop(self.drains.let_go(&member.server, policy)));
+                snap.pool
+                    .members
+                    .iter()
+                    .for_each(|member| drop(self.drains.let_go(&member.server, policy, reason)));
             }
         }
     }

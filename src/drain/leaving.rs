@@ -37,6 +37,8 @@ pub struct Leaving {
     pacer: Pacer,
     next: VecDeque<Arc<Session>>,
     listed: Option<Instant>,
+    /// There was nobody left to close.
+    idle: bool,
     asked: u64,
 }
 
@@ -44,7 +46,7 @@ impl Leaving {
     /// From now on.
     pub fn new(pacing: Pacing, now: Instant) -> Self {
         let pacer = Pacer::new(pacing.rate, now, fastrand::f64());
-        Self { pacing, pacer, next: VecDeque::new(), listed: None, asked: 0 }
+        Self { pacing, pacer, next: VecDeque::new(), listed: None, idle: false, asked: 0 }
     }
 
     /// Another order or rate from now on.
@@ -56,11 +58,18 @@ impl Leaving {
 
     /// Asks as many to close as may be closed now, but no more than `most` of them.
     pub fn close_some(&mut self, server: &Server, closing: &Closing, now: Instant, most: u64) {
+        if self.idle || self.listed.is_none() {
+            self.pacer.skip(now);
+        }
+        self.idle = false;
         for _ in 0..most {
             if now < self.pacer.next() {
                 return;
             }
-            let Some(session) = self.candidate(server, now) else { return };
+            let Some(session) = self.candidate(server, now) else {
+                self.idle = true;
+                return;
+            };
             if self.pacer.take(now, fastrand::f64()) && session.close(closing.clone()) {
                 self.asked += 1;
             }
@@ -72,9 +81,9 @@ impl Leaving {
         self.asked
     }
 
-    /// When the next may be.
-    pub fn next(&self) -> Instant {
-        self.pacer.next()
+    /// When the next may be; perhaps a moment that has passed. `None`: nobody was left to close.
+    pub fn next(&self) -> Option<Instant> {
+        (!self.idle).then(|| self.pacer.next())
     }
 
     fn candidate(&mut self, server: &Server, now: Instant) -> Option<Arc<Session>> {

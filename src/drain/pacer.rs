@@ -8,7 +8,7 @@ use crate::pool::Rate;
 use std::time::{Duration, Instant};
 
 /// How much of lost time may be made up for.
-pub const CATCH_UP: Duration = Duration::from_millis(50);
+pub const CATCH_UP: Duration = Duration::from_millis(250);
 
 /// Keeps a rate.
 #[derive(Clone, Debug)]
@@ -47,6 +47,13 @@ impl Pacer {
         self.base += self.slot + gone;
         self.at = self.base + self.slot.mul_f64(draw.clamp(0.0, 1.0));
         true
+    }
+
+    /// What was missed until now is not made up for: nobody was to be closed.
+    pub fn skip(&mut self, now: Instant) {
+        if self.at < now {
+            (self.base, self.at) = (now, now);
+        }
     }
 
     /// The moment that it waits for.
@@ -98,6 +105,22 @@ mod tests {
             }
             prop_assert!(taken.abs_diff(count * 10) <= 2, "{taken} of {}", count * 10);
         }
+    }
+
+    #[test]
+    fn a_short_stall_costs_nothing_and_idle_time_earns_nothing() {
+        let start = Instant::now();
+        let mut pacer = Pacer::new(Rate { count: 500, per: Duration::from_secs(1) }, start, 0.0);
+        let mut taken = |at: Duration, idle: bool| {
+            if idle {
+                pacer.skip(start + at);
+            }
+            std::iter::from_fn(|| pacer.take(start + at, 0.0).then_some(())).count()
+        };
+        assert_eq!(taken(Duration::ZERO, false), 1);
+        assert_eq!(taken(Duration::from_millis(200), false), 100);
+        assert_eq!(taken(Duration::from_secs(10), false), 126);
+        assert_eq!(taken(Duration::from_secs(20), true), 1);
     }
 
     #[test]

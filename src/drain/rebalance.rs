@@ -88,7 +88,7 @@ impl Move {
         self.left > 0 && now < self.until
     }
 
-    pub(super) fn next(&self) -> Instant {
+    pub(super) fn next(&self) -> Option<Instant> {
         self.leaving.next()
     }
 }

@@ -126,6 +126,8 @@ struct Cell {
     ask: DrainAsk,
     deadline: Option<SystemTime>,
     leaving: Option<Leaving>,
+    /// When the next session may be closed, while some are.
+    next_close: Option<Instant>,
     paused: bool,
 }
 
@@ -133,7 +135,7 @@ impl Cell {
     fn new(server: &Server, ask: DrainAsk, deadline: Option<SystemTime>) -> Self {
         let sessions = server.sessions.count() as u64;
         let machine = Machine::new(Instant::now(), ask.deadline, sessions);
-        let mut cell = Self { machine, ask, deadline, leaving: None, paused: false };
+        let mut cell = Self { machine, ask, deadline, leaving: None, next_close: None, paused: false };
         cell.set_pace(Instant::now());
         cell
     }
@@ -163,11 +165,8 @@ impl Drains {
 
     /// Begins to empty a server that the running configuration no longer names, unless that has begun. Its admin
     /// cell is left alone: it belongs to the name, which may live on at another address.
-    pub fn let_go(&self, server: &Arc<Server>, policy: &DrainPolicy) -> Arc<Operation> {
-        let ask = DrainAsk {
-            reason: Some("the server was removed from the configuration".to_owned()),
-            ..DrainAsk::from(policy)
-        };
+    pub fn let_go(&self, server: &Arc<Server>, policy: &DrainPolicy, reason: &str) -> Arc<Operation> {
+        let ask = DrainAsk { reason: Some(reason.to_owned()), ..DrainAsk::from(policy) };
         self.enter(server, ask, Cause::Removed)
     }
 
@@ -294,11 +293,11 @@ impl Drains {
             let mut next = now + STEP;
             for operation in active {
                 self.step(&operation, now);
-                next = operation.next_close().map_or(next, |close| next.min(close));
+                next = operation.next_close().into_iter().fold(next, Instant::min);
             }
             lock(&self.state).moves.retain_mut(|part| {
                 let goes_on = part.step(now);
-                next = if goes_on && part.next() > now { next.min(part.next()) } else { next };
+                next = part.next().filter(|_| goes_on).into_iter().fold(next, Instant::min);
                 goes_on
             });
             // A drain that begins meanwhile may have its first moment sooner.
@@ -401,10 +400,7 @@ impl Operation {
 
     /// When the next session may be closed, while some are.
     fn next_close(&self) -> Option<Instant> {
-        let cell = lock(&self.cell);
-        let leaving = cell.leaving.as_ref().filter(|_| cell.machine.phase() == Phase::Closing)?;
-        // A moment that passed without anyone to close is not waited for.
-        Some(leaving.next()).filter(|next| *next > Instant::now())
+        lock(&self.cell).next_close
     }
 
     fn change(&self, ask: DrainAsk, deadline: Option<SystemTime>) {
@@ -437,12 +433,14 @@ impl Operation {
             sessions: self.server.sessions.count() as u64,
             wanted: self.cause == Cause::Asked && self.server.admin.get().wish == Wish::Ready,
         };
+        cell.next_close = None;
         match cell.machine.on(seen, now) {
             Act::Wait => {}
             Act::Pace => {
                 let closing = cell.closing();
                 if let Some(leaving) = &mut cell.leaving {
                     leaving.close_some(&self.server, &closing, now, u64::MAX);
+                    cell.next_close = leaving.next();
                 }
             }
             Act::CloseSessions => {

@@ -14,7 +14,6 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::probe;
-use super::resolver::Resolver;
 use crate::observe::Events;
 use crate::pool::{CheckSpec, Direction, Pool, Server, State, Transition};
 
@@ -29,31 +28,27 @@ pub struct Checkers {
     events: Arc<Events>,
     /// By [`Task::key`].
     tasks: HashMap<usize, Checker>,
-    resolver: Resolver,
 }
 
 impl Checkers {
     /// None yet.
     pub fn new(events: Arc<Events>) -> Self {
-        Self { resolver: Resolver::new(Arc::clone(&events)), events, tasks: HashMap::new() }
+        Self { events, tasks: HashMap::new() }
     }
 
     /// Makes these pools the ones that are checked, and commits them ([`Pool::commit`]). Called with a generation
     /// that is sure to be published, within the steering thread's `LocalSet`.
     pub fn reconcile<'a>(&mut self, pools: impl IntoIterator<Item = &'a Pool>) {
         let mut wanted = Vec::new();
-        let mut servers = Vec::new();
         for pool in pools {
             pool.commit();
             for member in &pool.members {
-                servers.push(Arc::clone(&member.server));
                 if let Some(spec) = &pool.check {
                     let (server, spec) = (Arc::clone(&member.server), Arc::clone(spec));
                     wanted.push(Task { server, spec, health_port: member.health_port });
                 }
             }
         }
-        self.resolver.reconcile(&servers);
         let (mut tasks, mut new) = (HashMap::new(), Vec::new());
         for task in wanted {
             match self.tasks.remove(&task.key()) {

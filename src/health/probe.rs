@@ -127,7 +127,7 @@ impl Target<'_> {
     }
 
     async fn handshake(&self, tls: &TlsToServer, stream: TcpStream) -> Result<TlsStream<TcpStream>, Failure> {
-        let name = tls.name_for(&self.server.host);
+        let name = tls.name_for(&self.server.known_as());
         let name = name.ok_or_else(|| Failure("tls: the server's host is no name to verify".into()))?;
         let mut config = Arc::clone(&tls.config);
         if matches!(self.spec.probe, ProbeKind::Grpc(_) | ProbeKind::Http(HttpProbe { http2: true, .. })) {
@@ -192,7 +192,7 @@ impl Target<'_> {
         if let Some(host) = configured {
             return host.to_string();
         }
-        let host = &self.server.host;
+        let host = self.server.known_as();
         let default = if self.spec.tls.is_some() { 443 } else { 80 };
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_string() };
         if self.port == default { host } else { format!("{host}:{}", self.port) }

@@ -6,12 +6,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::admin::Gate;
-use super::balance::{Candidates, HashKey};
+use super::balance::{Candidates, HashKey, home, pick_by_hash};
 use super::lease::Lease;
 use super::overload::is_usable_in_panic;
 use super::pool::Pool;
 use super::server::{Eligibility, Server, ServerId, Why};
-use super::sticky::{Known, OnDown, SetCookie, Sticky};
+use super::sticky::{Found, Headers, Known, OnDown, OnReturn, SetCookie, Sticky, rendezvous};
 
 /// How often a server that filled up between choice and hold is chosen again.
 const RACES: u32 = 64;
@@ -36,6 +36,16 @@ pub struct Ask<'a> {
 pub trait Affinity {
     /// Offers each value of the cookie of this name until `test` takes one; says whether it did.
     fn any_cookie(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool;
+
+    /// Offers each value of the header of this name (lower-case) until `test` takes one; says whether it did.
+    fn any_header(&self, _name: &str, _test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        false
+    }
+
+    /// The same with each value of a path parameter (`;name=value`) or query parameter of this name.
+    fn any_param(&self, _name: &str, _test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        false
+    }
 
     /// A hash of what the key names in this request: equal for equal values, on every worker and after a restart
     /// ([`super::balance::hash`]).
@@ -66,6 +76,10 @@ pub enum How {
     StickyCookie,
     /// By the client's address.
     StickySource,
+    /// By a header of the request.
+    StickyHeader,
+    /// By a session that the application gave.
+    StickyLearned,
     /// By the balancer; stickiness knew nothing.
     Balanced,
     /// By the balancer, because the server that stickiness named takes no requests.
@@ -78,6 +92,8 @@ impl How {
         match self {
             Self::StickyCookie => "sticky-cookie",
             Self::StickySource => "sticky-source",
+            Self::StickyHeader => "sticky-header",
+            Self::StickyLearned => "sticky-learned",
             Self::Balanced => "balanced",
             Self::Redispatched => "redispatched",
         }
@@ -119,7 +135,7 @@ impl Pool {
         if self.members.is_empty() {
             return Err(Unavailable::NoServers);
         }
-        let mut known = [Known::Nothing; MOST_STICKY];
+        let mut known = [Found::NOTHING; MOST_STICKY];
         let panic = self.is_panicking();
         let (lease, how) = match self.by_stickiness(ask, &mut known, panic) {
             Stuck::To(index, how) => {
@@ -128,8 +144,8 @@ impl Pool {
                 (server.try_begin().ok_or(Unavailable::Busy(Some(server.id)))?, how)
             }
             Stuck::Down => return Err(Unavailable::StickyDown),
-            Stuck::Nowhere => (self.by_balance(ask, panic)?, How::Balanced),
-            Stuck::Displaced => (self.by_balance(ask, panic)?, How::Redispatched),
+            Stuck::Nowhere => (self.by_balance(ask, &known, panic)?, How::Balanced),
+            Stuck::Displaced => (self.by_balance(ask, &known, panic)?, How::Redispatched),
         };
         Ok(self.held(ask, &known, lease, how))
     }
@@ -138,14 +154,13 @@ impl Pool {
     pub(super) fn held(
         &self,
         ask: &Ask<'_>,
-        known: &[Known; MOST_STICKY],
+        known: &[Found; MOST_STICKY],
         lease: Lease,
         how: How,
     ) -> Acquired {
         self.count(how, ask.worker);
         // A session that goes elsewhere because its server sends sessions away leaves its client at home.
-        let away =
-            |known: &Known| matches!(*known, Known::Server { id, .. } if self.sends_sessions_away(id, ask));
+        let away = |found: &Found| matches!(found.known, Known::Server { id, .. } if self.sends_sessions_away(id, ask));
         let set_cookie = if how == How::Redispatched && known.iter().any(away) {
             None
         } else {
@@ -158,7 +173,7 @@ impl Pool {
     pub(super) fn place_of(
         &self,
         ask: &Ask<'_>,
-        known: &mut [Known; MOST_STICKY],
+        known: &mut [Found; MOST_STICKY],
         panic: bool,
         index: usize,
     ) -> Option<How> {
@@ -173,11 +188,11 @@ impl Pool {
         takes.then_some(how)
     }
 
-    fn by_stickiness(&self, ask: &Ask<'_>, known: &mut [Known; MOST_STICKY], panic: bool) -> Stuck {
+    fn by_stickiness(&self, ask: &Ask<'_>, found: &mut [Found; MOST_STICKY], panic: bool) -> Stuck {
         let mut result = Stuck::Nowhere;
-        for (sticky, known) in self.sticky.iter().zip(known) {
-            *known = sticky.find(ask);
-            let Known::Server { id, .. } = *known else { continue };
+        for (sticky, found) in self.sticky.iter().zip(found) {
+            *found = self.homeward(sticky, sticky.find(ask, self), ask.tried);
+            let Known::Server { id, .. } = found.known else { continue };
             result = match (result, self.usable(id, ask, panic)) {
                 (Stuck::To(index, how), _) => Stuck::To(index, how),
                 (_, Usable::Yes(index)) => Stuck::To(index, sticky.how()),
@@ -189,6 +204,31 @@ impl Pool {
             };
         }
         result
+    }
+
+    /// Who was moved goes back to the server that its key means, once that takes new clients, if the pool says so.
+    fn homeward(&self, sticky: &Sticky, found: Found, tried: &[ServerId]) -> Found {
+        let (Sticky::Table(policy), Known::Server { id, .. }, Some(key)) = (sticky, found.known, found.key)
+        else {
+            return found;
+        };
+        if policy.on_return == OnReturn::Stay || !policy.by.is_hashed() {
+            return found;
+        }
+        let home = self.tiers.first().and_then(|tier| {
+            home(tier, &self.members, self.overrides.any(), rendezvous(key)).map(|index| &self.members[index])
+        });
+        match home {
+            Some(home)
+                if home.server.id != id
+                    && home.eligibility() == Eligibility::Ready
+                    && !home.server.is_full()
+                    && !tried.contains(&home.server.id) =>
+            {
+                Found { known: Known::Server { id: home.server.id, issued: 0, refresh: true }, ..found }
+            }
+            _ => found,
+        }
     }
 
     fn usable(&self, id: ServerId, ask: &Ask<'_>, panic: bool) -> Usable {
@@ -214,17 +254,24 @@ impl Pool {
         ask.affinity.opens_session() && self.by_id(id).is_some_and(|member| leaving(&member.server))
     }
 
-    fn by_balance(&self, ask: &Ask<'_>, panic: bool) -> Result<Lease, Unavailable> {
+    fn by_balance(
+        &self,
+        ask: &Ask<'_>,
+        found: &[Found; MOST_STICKY],
+        panic: bool,
+    ) -> Result<Lease, Unavailable> {
+        // A client that shows a key goes where the names of the servers say: so does the next lbd.
+        let key = found.iter().find_map(|found| found.key).map(rendezvous);
         // Who was picked may be full by now: then it is no candidate any more.
         for _ in 0..RACES {
-            if let Some(lease) = self.members[self.pick(ask, panic)?].server.try_begin() {
+            if let Some(lease) = self.members[self.pick(ask, key, panic)?].server.try_begin() {
                 return Ok(lease);
             }
         }
         Err(Unavailable::Busy(None))
     }
 
-    fn pick(&self, ask: &Ask<'_>, panic: bool) -> Result<usize, Unavailable> {
+    fn pick(&self, ask: &Ask<'_>, key: Option<u64>, panic: bool) -> Result<usize, Unavailable> {
         let ramp = self.ramp();
         let overridden = ramp.is_some() || self.overrides.any();
         let (mut full, mut backups) = (false, false);
@@ -236,7 +283,11 @@ impl Pool {
             backups = tier.backup;
             let candidates =
                 Candidates { members: &self.members, tier, tried: ask.tried, overridden, panic, ramp };
-            if let Some(index) = self.balance.pick(&candidates, ask.affinity) {
+            let picked = match key {
+                Some(key) => pick_by_hash(&candidates, key, None),
+                None => self.balance.pick(&candidates, ask.affinity),
+            };
+            if let Some(index) = picked {
                 return Ok(index);
             }
             full |= candidates.any_full();
@@ -252,26 +303,43 @@ impl Pool {
     fn bring_in_step(
         &self,
         ask: &Ask<'_>,
-        known: &[Known; MOST_STICKY],
+        found: &[Found; MOST_STICKY],
         chosen: ServerId,
     ) -> Option<SetCookie> {
         let mut set_cookie = None;
-        for (sticky, known) in self.sticky.iter().zip(known) {
+        for (sticky, found) in self.sticky.iter().zip(found) {
             match sticky {
                 Sticky::Cookie(policy) if set_cookie.is_none() => {
                     set_cookie = policy
-                        .renew(known, chosen, ask.now)
+                        .renew(&found.known, chosen, ask.now)
                         .map(|value| SetCookie::new(Arc::clone(policy), value));
                 }
-                Sticky::Cookie(_) => {}
-                Sticky::Source(policy) => {
-                    if !known.is(chosen) {
-                        policy.table.put(ask.client_ip, chosen, ask.now);
-                    }
-                }
+                // The application's cookie is marked when the application sets it.
+                Sticky::Cookie(_) | Sticky::Marked(_) => {}
+                Sticky::Table(policy) => policy.settle(found, chosen, ask.now),
             }
         }
         set_cookie
+    }
+
+    /// Whether answers tell something that stickiness needs ([`Self::learn`], [`Self::marked_cookies`]).
+    pub fn heeds_answers(&self) -> bool {
+        self.sticky.iter().any(|sticky| match sticky {
+            Sticky::Cookie(_) => false,
+            Sticky::Marked(_) => true,
+            Sticky::Table(policy) => !policy.by.is_hashed(),
+        })
+    }
+
+    /// Learns the sessions that a server's answer gives to its client.
+    pub fn learn(&self, headers: &Headers<'_>, server: ServerId, now: u64) {
+        for policy in self.sticky.iter().filter_map(Sticky::table_policy) {
+            if let Some(key) = policy.by.given(headers)
+                && policy.table.find(key, now) != Some(server)
+            {
+                policy.table.put(key, server, now);
+            }
+        }
     }
 
     fn count(&self, how: How, worker: usize) {
@@ -280,7 +348,9 @@ impl Pool {
         }
         let shard = self.counters.shard(worker);
         match how {
-            How::StickyCookie | How::StickySource => shard.sticky_hit(),
+            How::StickyCookie | How::StickySource | How::StickyHeader | How::StickyLearned => {
+                shard.sticky_hit()
+            }
             How::Balanced => shard.sticky_miss(),
             How::Redispatched => shard.redispatch(),
         }

@@ -56,6 +56,12 @@ impl Addresses {
         self.read(|count| turn % count).map(|(_, ip)| ip)
     }
 
+    /// Whether `ip` is one of them.
+    pub(super) fn contains(&self, ip: IpAddr) -> bool {
+        let count = self.count.load(Ordering::Acquire) as usize;
+        (0..count.min(MOST)).any(|i| self.read(|_| i).is_some_and(|(_, known)| known == ip))
+    }
+
     /// Whether there is any.
     pub(super) fn any(&self) -> bool {
         self.count.load(Ordering::Relaxed) > 0
@@ -120,6 +126,7 @@ mod tests {
         let mut seen: Vec<_> = (0..3).filter_map(|_| addresses.next()).collect();
         seen.sort_unstable();
         assert_eq!(seen, ips("10.0.0.1 10.0.0.2 ::1"));
+        assert!(addresses.contains(ips("::1")[0]) && !addresses.contains(ips("10.0.0.9")[0]));
         assert!(addresses.set(&ips("10.0.0.9")));
         assert_eq!(addresses.next(), Some(ips("10.0.0.9")[0]));
         assert!(addresses.set(&[]));

@@ -12,7 +12,7 @@ use super::pool::{Member, Pool};
 use super::queue::Queue;
 use super::ramp;
 use super::server::{Eligibility, Server, Why};
-use super::{BalanceKind, sticky::Known};
+use super::{BalanceKind, sticky::Found};
 
 /// Settings; the default is that nothing of it is done.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -115,7 +115,7 @@ impl Pool {
         if !Arc::ptr_eq(&member.server, lease.server()) {
             return None;
         }
-        let mut known = [Known::Nothing; super::MOST_STICKY];
+        let mut known = [Found::NOTHING; super::MOST_STICKY];
         let panic = self.is_panicking();
         let how = self.place_of(ask, &mut known, panic, index)?;
         Some(self.held(ask, &known, lease, how))

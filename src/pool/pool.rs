@@ -12,9 +12,11 @@ use super::balance::{BalanceKind, Balancer, Tier};
 use super::check::CheckSpec;
 use super::overload::{Overload, ServerLimits};
 use super::queue::Queue;
-use super::server::{Eligibility, Identity, Server, ServerId};
+use super::server::{Eligibility, Identity, Origin, Server, ServerId};
 use super::sessions::WebSocketPolicy;
-use super::sticky::{CookiePolicy, OnDown, SourcePolicy, SourceTable, Sticky};
+use super::sticky::{
+    ClientKey, ClientTable, CookiePolicy, MarkedCookie, OnDown, OnReturn, Sticky, TablePolicy,
+};
 use crate::observe::Counters;
 
 /// What compile gives: plain values.
@@ -38,8 +40,8 @@ pub struct PoolSettings {
     pub websocket: WebSocketPolicy,
 }
 
-/// A server, as written.
-#[derive(Debug, Clone)]
+/// A server, as written or found.
+#[derive(Debug, Clone, PartialEq)]
 pub struct ServerSettings {
     /// Its name: its identity for cookies, drains, tables.
     pub name: Arc<str>,
@@ -55,6 +57,8 @@ pub struct ServerSettings {
     pub health_port: Option<u16>,
     /// What it takes, and where it stands.
     pub limits: ServerLimits,
+    /// How it was found; none when the file names it.
+    pub origin: Option<Arc<Origin>>,
 }
 
 /// A way to keep a client on its server, as written.
@@ -62,19 +66,25 @@ pub struct ServerSettings {
 pub enum StickySettings {
     /// A cookie.
     Cookie(CookiePolicy),
-    /// A table by client address.
-    Source {
-        /// An entry's life after its last use.
-        ttl: Duration,
-        /// Most entries.
-        max_entries: usize,
-        /// Bits of an IPv4 address that count.
-        mask_v4: u8,
-        /// Bits of an IPv6 address that count.
-        mask_v6: u8,
-        /// When its server is down.
-        on_down: OnDown,
-    },
+    /// The application's cookie.
+    Marked(MarkedCookie),
+    /// A table.
+    Table(TableSettings),
+}
+
+/// A table of clients, as written.
+#[derive(Debug, Clone)]
+pub struct TableSettings {
+    /// What a client is known by.
+    pub by: ClientKey,
+    /// An entry's life after its last use.
+    pub ttl: Duration,
+    /// Most entries.
+    pub max_entries: usize,
+    /// When its server is down.
+    pub on_down: OnDown,
+    /// When the server is back that the hash means.
+    pub on_return: OnReturn,
 }
 
 /// How servers leave.
@@ -123,6 +133,8 @@ pub struct Member {
     pub health_port: Option<u16>,
     /// What it takes, and where it stands.
     pub limits: ServerLimits,
+    /// How it was found; none when the file names it.
+    pub origin: Option<Arc<Origin>>,
 }
 
 impl Member {
@@ -177,7 +189,7 @@ pub struct Pool {
 
 impl Pool {
     /// Makes a pool that adopts what it can from the previous one of its name: servers by name and address, wishes
-    /// and counts by name, sticky tables by their masks, the balance position.
+    /// and counts by name, sticky tables by what they are by, the balance position.
     pub fn new(settings: PoolSettings, previous: Option<&Pool>, workers: usize) -> Self {
         let PoolSettings { name, servers, balance, sticky, check, drain, overload, websocket } = settings;
         let previous = previous.filter(|pool| pool.name == name);
@@ -223,13 +235,14 @@ impl Pool {
     pub fn commit(&self) {
         for member in &self.members {
             member.server.apply_check(self.check.as_ref());
+            member.server.set_origin(member.origin.clone());
         }
         self.commit_limits();
         for server in &self.leaving {
             server.forget_health();
         }
         for sticky in &self.sticky {
-            if let Sticky::Source(policy) = sticky {
+            if let Some(policy) = sticky.table_policy() {
                 policy.table.limit(policy.ttl, policy.max_entries);
             }
         }
@@ -254,7 +267,15 @@ impl Pool {
     pub fn sticky_cookie_names(&self) -> impl Iterator<Item = &str> {
         self.sticky.iter().filter_map(|sticky| match sticky {
             Sticky::Cookie(policy) => Some(&*policy.name),
-            Sticky::Source(_) => None,
+            Sticky::Marked(_) | Sticky::Table(_) => None,
+        })
+    }
+
+    /// The application's cookies whose marks must not reach a server.
+    pub fn marked_cookies(&self) -> impl Iterator<Item = &Arc<MarkedCookie>> {
+        self.sticky.iter().filter_map(|sticky| match sticky {
+            Sticky::Marked(policy) => Some(policy),
+            Sticky::Cookie(_) | Sticky::Table(_) => None,
         })
     }
 
@@ -280,7 +301,7 @@ struct Adopt<'a> {
 
 impl Adopt<'_> {
     fn member(&self, settings: ServerSettings) -> Member {
-        let ServerSettings { name, host, port, weight, backup, health_port, limits } = settings;
+        let ServerSettings { name, host, port, weight, backup, health_port, limits, origin } = settings;
         let namesake =
             self.previous.and_then(|pool| pool.by_id(ServerId::of(&name))).map(|member| &member.server);
         let before = namesake.into_iter().chain(self.previous.iter().flat_map(|pool| &pool.leaving));
@@ -298,7 +319,7 @@ impl Adopt<'_> {
                 port,
             }),
         };
-        Member { server, weight, backup, health_port, limits }
+        Member { server, weight, backup, health_port, limits, origin }
     }
 
     /// Who joins a pool that serves already starts slowly; at first all are equal.
@@ -321,17 +342,18 @@ impl Adopt<'_> {
     }
 
     fn sticky(&self, settings: Vec<StickySettings>) -> Vec<Sticky> {
-        let mut tables: Vec<&Arc<SourceTable>> =
-            self.previous.iter().flat_map(|pool| &pool.sticky).filter_map(Sticky::table).collect();
+        let mut before: Vec<&TablePolicy> =
+            self.previous.iter().flat_map(|pool| &pool.sticky).filter_map(Sticky::table_policy).collect();
         let mut adopt = |settings| match settings {
             StickySettings::Cookie(policy) => Sticky::Cookie(Arc::new(policy)),
-            StickySettings::Source { ttl, max_entries, mask_v4, mask_v6, on_down } => {
-                let same = tables.iter().position(|table| table.masks() == (mask_v4, mask_v6));
+            StickySettings::Marked(policy) => Sticky::Marked(Arc::new(policy)),
+            StickySettings::Table(TableSettings { by, ttl, max_entries, on_down, on_return }) => {
+                let same = before.iter().position(|policy| policy.by == by);
                 let table = match same {
-                    Some(at) => Arc::clone(tables.remove(at)),
-                    None => Arc::new(SourceTable::new(mask_v4, mask_v6, ttl, max_entries)),
+                    Some(at) => Arc::clone(&before.remove(at).table),
+                    None => Arc::new(ClientTable::new(ttl, max_entries)),
                 };
-                Sticky::Source(SourcePolicy { ttl, max_entries, on_down, table })
+                Sticky::Table(TablePolicy { by, ttl, max_entries, on_down, on_return, table })
             }
         };
         settings.into_iter().map(&mut adopt).collect()

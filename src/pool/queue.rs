@@ -24,6 +24,8 @@ pub struct Queue {
 
 #[derive(Debug)]
 struct Entry {
+    /// Grows along the line, so that a place is found without walking it.
+    number: u64,
     waiter: Arc<Waiter>,
     /// The one server that it waits for; any, when none.
     want: Option<ServerId>,
@@ -56,6 +58,7 @@ pub enum Turn {
 #[must_use = "a place that is dropped at once is given up"]
 pub struct Place {
     queue: Arc<Queue>,
+    number: u64,
     waiter: Arc<Waiter>,
 }
 
@@ -73,11 +76,13 @@ impl Queue {
             return None;
         }
         let waiter = Arc::<Waiter>::default();
-        line.push_back(Entry { waiter: Arc::clone(&waiter), want, useless: useless.into() });
+        // It changes under the lock only: the order of numbers is the order of the line.
+        let number = self.arrivals.load(Ordering::SeqCst);
+        line.push_back(Entry { number, waiter: Arc::clone(&waiter), want, useless: useless.into() });
         self.waiting.store(line.len(), Ordering::SeqCst);
         self.arrivals.fetch_add(1, Ordering::SeqCst);
         fence(Ordering::SeqCst);
-        Some(Place { queue: Arc::clone(self), waiter })
+        Some(Place { queue: Arc::clone(self), number, waiter })
     }
 
     /// How many may wait from now on.
@@ -178,27 +183,28 @@ impl Place {
     /// Another server is wanted, or any: the client's own went down meanwhile.
     pub fn wants(&self, want: Option<ServerId>) {
         let mut line = self.queue.lock();
-        if let Some(entry) = line.iter_mut().find(|entry| Arc::ptr_eq(&entry.waiter, &self.waiter)) {
-            entry.want = want;
+        if let Some(at) = self.find(&line) {
+            line[at].want = want;
         }
     }
 
     /// Whether nobody is before it who wants the same.
     pub fn is_first(&self) -> bool {
         let line = self.queue.lock();
-        let Some(own) = line.iter().find(|entry| Arc::ptr_eq(&entry.waiter, &self.waiter)) else {
-            return true;
-        };
-        line.iter()
-            .find(|entry| entry.want == own.want)
-            .is_some_and(|first| Arc::ptr_eq(&first.waiter, &own.waiter))
+        let Some(own) = self.find(&line).map(|at| &line[at]) else { return true };
+        line.iter().find(|entry| entry.want == own.want).is_some_and(|first| first.number == own.number)
+    }
+
+    /// Where it stands; nowhere, once it was given a slot.
+    fn find(&self, line: &VecDeque<Entry>) -> Option<usize> {
+        line.binary_search_by_key(&self.number, |entry| entry.number).ok()
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut line = self.queue.lock();
-        let at = line.iter().position(|entry| Arc::ptr_eq(&entry.waiter, &self.waiter));
+        let at = self.find(&line);
         let entry = at.and_then(|at| line.remove(at));
         self.queue.waiting.store(line.len(), Ordering::SeqCst);
         drop(line);

@@ -105,9 +105,19 @@ pub struct Server {
     pub(super) up_since: Moment,
     literal: Option<IpAddr>,
     resolved: Addresses,
+    origin: Mutex<Option<Arc<Origin>>>,
     /// What health lets through ([`OPEN`] and its kin), for the hot path.
     gate: AtomicU8,
     health: Mutex<Health>,
+}
+
+/// How a server was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The source, as the file names it.
+    pub source: Arc<str>,
+    /// The host whose address it is.
+    pub host: Arc<str>,
 }
 
 /// What changes with each request: on a cache line of its own.
@@ -148,6 +158,7 @@ impl Server {
             latency: Latency::new(born),
             up_since: Moment::never(born),
             resolved: Addresses::default(),
+            origin: Mutex::default(),
             health: Mutex::new(health),
         }
     }
@@ -190,12 +201,27 @@ impl Server {
         self.resolved.set(&ips)
     }
 
+    /// Whether it is still where a connection to it was made to.
+    pub fn is_at(&self, ip: IpAddr) -> bool {
+        self.literal.is_some() || self.resolved.contains(ip.to_canonical())
+    }
+
     /// The addresses that it has now.
     pub fn addresses(&self) -> Vec<IpAddr> {
         match self.literal {
             Some(ip) => vec![ip],
             None => self.resolved.list(),
         }
+    }
+
+    /// The name that it is known by, for TLS and checks: its host, or the name that it was found by.
+    pub fn known_as(&self) -> Arc<str> {
+        let origin = self.origin.lock().unwrap_or_else(PoisonError::into_inner);
+        origin.as_ref().map_or_else(|| Arc::clone(&self.host), |origin| Arc::clone(&origin.host))
+    }
+
+    pub(super) fn set_origin(&self, origin: Option<Arc<Origin>>) {
+        *self.origin.lock().unwrap_or_else(PoisonError::into_inner) = origin;
     }
 
     /// Holds it for a request.

@@ -25,6 +25,7 @@ pub(crate) fn settings(servers: &[&str]) -> PoolSettings {
             backup,
             health_port: None,
             limits: ServerLimits::default(),
+            origin: None,
         }
     };
     PoolSettings {
@@ -83,6 +84,7 @@ pub(crate) fn cookie_policy(name: &str) -> CookiePolicy {
         http_only: true,
         same_site: SameSite::Lax,
         partitioned: false,
+        max_age: None,
         max_idle: None,
         max_life: None,
         on_down: OnDown::Redispatch,
@@ -92,25 +94,48 @@ pub(crate) fn cookie_policy(name: &str) -> CookiePolicy {
 
 /// Source stickiness with default limits.
 pub(crate) fn source(on_down: OnDown) -> StickySettings {
-    StickySettings::Source {
+    StickySettings::Table(TableSettings {
+        by: ClientKey::SourceIp { mask_v4: 32, mask_v6: 64 },
         ttl: Duration::from_secs(1800),
         max_entries: 1000,
-        mask_v4: 32,
-        mask_v6: 64,
         on_down,
-    }
+        on_return: OnReturn::Stay,
+    })
 }
 
-/// A request's cookies and hash key.
-#[derive(Debug, Default, Clone)]
+/// What a request shows.
+#[derive(Debug, Clone)]
 pub(crate) struct Client {
+    pub(crate) ip: IpAddr,
     pub(crate) cookies: Vec<(String, Vec<u8>)>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) target: String,
     pub(crate) key: u64,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self {
+            ip: IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7)),
+            cookies: Vec::new(),
+            headers: Vec::new(),
+            target: "/".into(),
+            key: 0,
+        }
+    }
 }
 
 impl Affinity for Client {
     fn any_cookie(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
         self.cookies.iter().filter(|(n, _)| n == name).any(|(_, value)| test(value))
+    }
+
+    fn any_header(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        self.headers.iter().filter(|(n, _)| n == name).any(|(_, value)| test(value.as_bytes()))
+    }
+
+    fn any_param(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        sticky::any_param(self.target.as_bytes(), name.as_bytes(), test)
     }
 
     fn hash_key(&self, _key: &HashKey) -> u64 {
@@ -121,7 +146,7 @@ impl Affinity for Client {
 impl Client {
     /// Asks for a server at this time; what the answer sets, the client keeps.
     pub(crate) fn ask(&mut self, pool: &Pool, tried: &[ServerId], now: u64) -> Result<Acquired, Unavailable> {
-        let client_ip = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7));
+        let client_ip = self.ip;
         let acquired = pool.acquire(&Ask { client_ip, affinity: &*self, tried, now, worker: 0 })?;
         if let Some(set) = &acquired.set_cookie {
             self.cookies.retain(|(name, _)| name != set.name());

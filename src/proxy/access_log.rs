@@ -22,6 +22,7 @@ const QUEUE: usize = 256;
 /// What one line tells.
 #[derive(Debug)]
 pub(crate) struct Entry<'a> {
+    pub(crate) id: &'a str,
     pub(crate) client: IpAddr,
     pub(crate) listener: &'a str,
     pub(crate) method: &'a str,
@@ -201,6 +202,7 @@ fn json(entry: &Entry<'_>, now: SystemTime, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"time\":\"");
     out.extend_from_slice(timestamp(now).as_bytes());
     let _ = write!(out, "\",\"client\":\"{}\"", entry.client);
+    string("id", entry.id.as_bytes(), out);
     string("listener", entry.listener.as_bytes(), out);
     string("method", entry.method.as_bytes(), out);
     string("host", entry.host, out);
@@ -297,6 +299,7 @@ mod tests {
 
     fn entry<'a>(target: &'a [u8], captures: &'a [(String, Vec<u8>)]) -> Entry<'a> {
         Entry {
+            id: "4bf92f",
             client: "203.0.113.9".parse().unwrap(),
             listener: ":80",
             method: "GET",
@@ -328,7 +331,7 @@ mod tests {
         assert_eq!(out.iter().filter(|&&b| b == b'\n').count(), 1);
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(value["target"], "/\"\\\u{1}\u{ff}\nx?q=ä");
-        assert_eq!(value["server"], "a1");
+        assert_eq!((&value["server"], &value["id"]), (&"a1".into(), &"4bf92f".into()));
         assert_eq!(value["first_byte_ms"], 1.5);
         assert_eq!(value["time"], "1970-01-01T00:00:00.000Z");
         assert_eq!(value["cookie:sid"], "a\"\n");

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::head::RequestHead;
+use crate::pool::sticky::any_param;
 use crate::pool::{Affinity, HashKey, balance};
 use crate::router::Facts;
 
@@ -48,6 +49,14 @@ impl Affinity for RequestFacts<'_> {
 
     fn any_cookie(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
         self.head.any_cookie(name, test)
+    }
+
+    fn any_header(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        self.head.any(name, test)
+    }
+
+    fn any_param(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        any_param(self.head.target(), name.as_bytes(), test)
     }
 
     fn hash_key(&self, key: &HashKey) -> u64 {

@@ -39,6 +39,8 @@ const NAMES: &[(&str, &str)] = &[
 pub(crate) struct Shown {
     /// What it was let in under; `None` where TLS does not end at this listener.
     under: Option<Arc<ServerConfig>>,
+    /// The name that it connected to, if it said one.
+    name: Option<Box<str>>,
     /// The subject of its certificate, which was verified.
     subject: Option<Box<str>>,
 }
@@ -52,7 +54,8 @@ impl Shown {
             let (_, certificate) = X509Certificate::from_der(chain.first()?).ok()?;
             Some(subject(certificate.subject()).into())
         });
-        Self { under: Some(Arc::clone(&tls.config)), subject }
+        let name = stream.get_ref().1.server_name().map(Into::into);
+        Self { under: Some(Arc::clone(&tls.config)), name, subject }
     }
 
     /// Whether the listener has since begun to ask for other certificates: what was verified then proves nothing
@@ -60,6 +63,13 @@ impl Shown {
     pub(crate) fn is_outdated(&self, listener: &ListenerSnap) -> bool {
         let Some(tls) = listener.tls.as_ref().filter(|tls| tls.asks_clients) else { return false };
         !self.under.as_ref().is_some_and(|config| tls.asks_as(config))
+    }
+
+    /// Whether a request for `host` came by a connection whose certificate is not for it, while another is: the
+    /// client is to open one for that name (RFC 9110, section 15.5.20). One that said no name is taken at its word.
+    pub(crate) fn is_misdirected(&self, listener: &ListenerSnap, host: &[u8]) -> bool {
+        let (Some(name), Some(tls)) = (&self.name, &listener.tls) else { return false };
+        !tls.coverage.may_share(name, host)
     }
 
     /// Appends the lines for the server.

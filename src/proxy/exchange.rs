@@ -6,6 +6,7 @@
 
 mod answer;
 mod attempt;
+mod compress;
 mod deliver;
 mod error_page;
 mod forward;
@@ -15,6 +16,7 @@ mod observed;
 mod rewrite;
 mod routing;
 mod split;
+mod stickiness;
 mod upgrade;
 mod waiting;
 
@@ -28,9 +30,11 @@ pub(crate) use upgrade::Upgraded;
 use super::access_log::Entry;
 use super::affinity::RequestFacts;
 use super::connection::ClientConnection;
+use super::decisions::Note;
 use super::failure::Failure;
 use super::forwarded::Client;
 use super::head::{BodyFraming, Known};
+use super::request_id::RequestId;
 use super::scratch::Scratch;
 use crate::config::model::{AccessLog, Key};
 use crate::pool::Affinity;
@@ -55,6 +59,7 @@ pub(crate) enum Next {
 #[derive(Debug)]
 pub(crate) struct Story {
     pub(crate) began: Instant,
+    pub(crate) id: RequestId,
     pub(crate) client: Client,
     pub(crate) status: u16,
     pub(crate) route: Option<std::sync::Arc<crate::snapshot::RouteSnap>>,
@@ -79,6 +84,7 @@ impl Story {
         );
         Self {
             began: Instant::now(),
+            id: RequestId::of(&scratch.request, client.trusted),
             client,
             status: 0,
             route: None,
@@ -101,6 +107,7 @@ pub(crate) async fn run(connection: &mut ClientConnection, scratch: &mut Scratch
         Ok(next) => next,
         Err(failure) => answer::fail(connection, scratch, &mut story, failure).await,
     };
+    note(connection, &story);
     if !matches!(next, Next::Upgraded(_)) {
         tell(connection, scratch, &story);
     }
@@ -119,6 +126,9 @@ async fn stations(
     scratch: &mut Scratch,
     story: &mut Story,
 ) -> Result<Next, Failure> {
+    if connection.shown.is_misdirected(&connection.listener, scratch.request.host().unwrap_or_default()) {
+        return Err(Failure::Misdirected);
+    }
     if let Some(redirect) = connection.listener.redirect_to_https {
         return answer::redirect_to_https(connection, scratch, story, redirect).await;
     }
@@ -152,6 +162,33 @@ async fn stations(
     }
 }
 
+/// Keeps what was decided, for whoever asks.
+fn note(connection: &ClientConnection, story: &Story) {
+    let listener = &connection.listener;
+    connection.worker.decisions.borrow_mut().note(&Note {
+        id: &story.id,
+        client: story.client.ip,
+        listener: &listener.name,
+        generation: listener.generation,
+        route: story.route.as_ref().map(|route| &*route.name),
+        pool: pool_of(story),
+        server: story.server.as_ref().map(|server| &*server.name),
+        how: story.how,
+        retries: story.retries,
+        status: story.status,
+        reason: story.reason.or_else(|| story.failure.map(|failure| failure.verdict().reason)),
+        first_byte: story.first_byte,
+        took: story.began.elapsed(),
+    });
+}
+
+fn pool_of(story: &Story) -> Option<&str> {
+    story.route.as_ref().and_then(|route| match &route.action {
+        ActionSnap::Pool(pool) => Some(&*pool.pool.name),
+        _ => None,
+    })
+}
+
 /// Tells the access log.
 fn tell(connection: &ClientConnection, scratch: &Scratch, story: &Story) {
     if let Some(failure) = story.failure {
@@ -166,15 +203,12 @@ fn tell(connection: &ClientConnection, scratch: &Scratch, story: &Story) {
     }
     let Some(settings) = &connection.listener.access_log else { return };
     let head = &scratch.request;
-    let pool = story.route.as_ref().and_then(|route| match &route.action {
-        ActionSnap::Pool(pool) => Some(&*pool.pool.name),
-        _ => None,
-    });
     let facts = RequestFacts { head, client_ip: story.client.ip };
     let captures = captures(settings, &facts);
     connection.worker.access_log.record(
         settings,
         &Entry {
+            id: story.id.as_str(),
             client: story.client.ip,
             listener: &connection.listener.name,
             method: head.method(),
@@ -182,7 +216,7 @@ fn tell(connection: &ClientConnection, scratch: &Scratch, story: &Story) {
             target: head.target(),
             status: story.status,
             route: story.route.as_ref().map(|route| &*route.name),
-            pool,
+            pool: pool_of(story),
             server: story.server.as_ref().map(|server| &*server.name),
             how: story.how,
             retries: story.retries,

@@ -25,6 +25,8 @@ pub(crate) enum Failure {
     BodyTooLarge,
     /// No route matches.
     NoRoute,
+    /// The connection was opened for another name, whose certificate is not for this one.
+    Misdirected,
     /// The client's network is not admitted.
     Forbidden,
     /// The client came too often.
@@ -66,6 +68,8 @@ pub(crate) enum Failure {
     ResponseTimeout,
     /// The server's body stalled.
     ServerStalled,
+    /// The answer could not be compressed.
+    CompressFailed,
     /// The client closed or reset.
     ClientGone,
     /// The client does not read.
@@ -108,6 +112,7 @@ impl Failure {
             Self::BodyTimeout => (408, "request-body-timeout", Client),
             Self::BodyTooLarge => (413, "body-too-large", Client),
             Self::NoRoute => (404, "no-route", Client),
+            Self::Misdirected => (421, "misdirected", Client),
             Self::Forbidden => (403, "forbidden", Client),
             Self::Limited { .. } => (429, "rate-limited", Client),
             Self::NoServer(Unavailable::StickyDown) => (503, "sticky-server-down", Server),
@@ -128,6 +133,7 @@ impl Failure {
             Self::BadUpgrade => (502, "bad-upgrade", Server),
             Self::ResponseTimeout => (504, "response-timeout", Server),
             Self::ServerStalled => (504, "server-stalled", Server),
+            Self::CompressFailed => (500, "compress-failed", Lbd),
             Self::ClientGone => (499, "client-gone", Client),
             Self::ClientStalled => (499, "client-stalled", Client),
             Self::Stopping => (503, "stopping", Lbd),
@@ -141,6 +147,7 @@ impl Failure {
         matches!(
             self,
             Self::NoRoute
+                | Self::Misdirected
                 | Self::Forbidden
                 | Self::Limited { .. }
                 | Self::NoServer(_)
@@ -179,6 +186,7 @@ impl Failure {
             413 => "413 content too large\n",
             414 => "414 URI too long\n",
             417 => "417 expectation failed\n",
+            421 => "421 misdirected request: connect to this host by its own name\n",
             429 => "429 too many requests\n",
             431 => "431 request header fields too large\n",
             501 => "501 not implemented\n",

@@ -52,7 +52,7 @@ impl Client {
 
     /// Fields of the request that [`Client::write_lines`] replaces, or that only a trusted peer may send.
     pub(crate) fn replaced(self, head: &RequestHead) -> KnownSet {
-        const ALWAYS: KnownSet = KnownSet::of(&[Known::XForwardedFor, Known::Via]);
+        const ALWAYS: KnownSet = KnownSet::of(&[Known::XForwardedFor, Known::Via, Known::XRequestId]);
         const UNTRUSTED: KnownSet = KnownSet::of(&[
             Known::XForwardedProto,
             Known::XForwardedHost,

@@ -14,7 +14,7 @@ mod request;
 mod response;
 
 pub use authority::{Authority, same_authority};
-pub use cookies::{cookie_pairs, keep_cookies};
+pub use cookies::{Fate, cookie_pairs, keep_cookies};
 pub use error::ParseError;
 pub use fields::{Field, Fields, Tokens};
 pub use known::{Known, KnownSet};

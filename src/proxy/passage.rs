@@ -63,7 +63,9 @@ pub(crate) async fn begin(
     match connect(worker, &arrival, route, &mut record).await {
         Ok((acquired, server)) => {
             let client = SocketAddr::new(record.client, arrival.peer.port());
-            let session = acquired.lease.into_session(SessionKind::Tcp, client);
+            let facts = Facts { client: record.client, name: record.name.as_deref() };
+            let holds = route.pool.pool.hold(&ask(worker, &facts, &[]));
+            let session = acquired.lease.into_session(SessionKind::Tcp, client).holding(holds);
             let clocks = TunnelClocks { idle: route.timeout.tunnel_idle, max: route.timeout.tunnel_max };
             let from_client = (Wire::Http1(Stream::Plain(arrival.tcp)), arrival.input);
             let tunnel = Tunnel::new(from_client, (server, None), session, clocks);
@@ -76,6 +78,11 @@ pub(crate) async fn begin(
             None
         }
     }
+}
+
+fn ask<'a>(worker: &Worker, facts: &'a Facts<'_>, tried: &'a [ServerId]) -> Ask<'a> {
+    let (now, worker) = (worker.unix_seconds(), worker.index);
+    Ask { client_ip: facts.client, affinity: facts, tried, now, worker }
 }
 
 async fn connect(
@@ -97,14 +104,10 @@ async fn connect(
     let mut last = None;
     loop {
         let facts = Facts { client: record.client, name: record.name.as_deref() };
-        let ask = Ask {
-            client_ip: record.client,
-            affinity: &facts,
-            tried: &tried,
-            now: worker.unix_seconds(),
-            worker: worker.index,
-        };
-        let acquired = pool.pool.acquire(&ask).map_err(|none| last.unwrap_or(Failure::NoServer(none)))?;
+        let acquired = pool
+            .pool
+            .acquire(&ask(worker, &facts, &tried))
+            .map_err(|none| last.unwrap_or(Failure::NoServer(none)))?;
         let server = Arc::clone(acquired.lease.server());
         record.how = acquired.how.as_str();
         record.server = Some(Arc::clone(&server.name));
@@ -177,6 +180,8 @@ impl Record {
         worker.access_log.record(
             settings,
             &Entry {
+                // What is passed on unread has no requests.
+                id: "",
                 client: self.client,
                 listener: &self.listener,
                 method: "TCP",

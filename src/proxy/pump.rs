@@ -8,6 +8,7 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use super::buffer::{Buffer, BufferPool, SMALL};
+use super::compress::{Encoder, STEP};
 use super::http1::{BodyDecoder, chunk_end, chunk_head, last_chunk};
 
 /// A body up to this size is copied behind its head: one plain `send` is cheaper than a `writev`.
@@ -28,6 +29,8 @@ pub(crate) enum PumpError {
     TooLarge,
     /// The receiver's stream failed.
     To,
+    /// The body could not be encoded.
+    Encoder,
 }
 
 /// How a body is framed for its receiver.
@@ -85,6 +88,8 @@ pub(crate) struct Pump {
     /// Bytes written so far, the head's included.
     written: u64,
     limit: Option<u64>,
+    /// What the body is compressed with.
+    encoder: Option<Box<Encoder>>,
     decoded_all: bool,
     finished: bool,
     /// More than a small buffer is to come, or the last read filled its buffer: the next one borrows a large one.
@@ -106,6 +111,7 @@ impl Pump {
             moved: 0,
             written: 0,
             limit: None,
+            encoder: None,
             decoded_all: false,
             finished: false,
             wide,
@@ -127,6 +133,17 @@ impl Pump {
         self.sent = 0;
         self.finished = false;
         Box::new(self)
+    }
+
+    /// Compressed.
+    pub(crate) fn encoded(mut self, encoder: Option<Box<Encoder>>) -> Self {
+        self.encoder = encoder;
+        self
+    }
+
+    /// Body bytes for the receiver so far, compressed where they are.
+    pub(crate) fn delivered(&self) -> u64 {
+        self.encoder.as_ref().map_or(self.moved, |encoder| encoder.produced())
     }
 
     /// Body bytes that passed so far.
@@ -168,6 +185,9 @@ impl Pump {
         to: &mut impl Sink,
         buffers: &BufferPool,
     ) -> Poll<Result<(), PumpError>> {
+        if let Some(encoder) = &mut self.encoder {
+            encoder.begin_slice();
+        }
         loop {
             // Before writing: a head shares its segment with the body bytes at hand.
             self.decode(buffers)?;
@@ -181,7 +201,15 @@ impl Pump {
                 self.finished = true;
                 return Poll::Ready(Ok(()));
             }
+            if self.encoder.as_ref().is_some_and(|encoder| encoder.slice_is_over()) {
+                // Encoding is work, not waiting: others have their turn.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             if self.input.is_none() && self.poll_read(cx, from, buffers)?.is_pending() {
+                if self.let_go()? {
+                    continue;
+                }
                 let _ = to.poll_push(cx).map_err(|_| PumpError::To)?;
                 return Poll::Pending;
             }
@@ -226,13 +254,24 @@ impl Pump {
     fn decode(&mut self, buffers: &BufferPool) -> Result<(), PumpError> {
         while self.pending == 0 && !self.decoder.is_done() && self.out.len() - self.sent < OUT_MOST {
             let Some(input) = self.input.as_mut().filter(|input| !input.is_empty()) else { break };
-            let piece = self.decoder.next(input.bytes()).map_err(|_| PumpError::Framing)?;
+            let most = if self.encoder.is_some() { STEP } else { usize::MAX };
+            let bytes = &input.bytes()[..input.bytes().len().min(most)];
+            let piece = self.decoder.next(bytes).map_err(|_| PumpError::Framing)?;
             self.moved += piece.data.len() as u64;
             if self.limit.is_some_and(|limit| self.moved > limit) {
                 return Err(PumpError::TooLarge);
             }
             if piece.consumed == 0 {
                 break;
+            }
+            if let Some(encoder) = &mut self.encoder {
+                encoder.push(&bytes[piece.data]).map_err(|_| PumpError::Encoder)?;
+                input.consume(piece.consumed);
+                take_encoded(encoder, self.framed, &mut self.out);
+                if encoder.slice_is_over() {
+                    break;
+                }
+                continue;
             }
             if self.framed == Framed::Messages {
                 // Data ends where the step ended: what frames it stands before it.
@@ -255,6 +294,10 @@ impl Pump {
             input.consume(piece.consumed);
         }
         if self.decoder.is_done() && !self.decoded_all {
+            if let Some(encoder) = &mut self.encoder {
+                encoder.finish().map_err(|_| PumpError::Encoder)?;
+                take_encoded(encoder, self.framed, &mut self.out);
+            }
             if self.framed == Framed::Chunked {
                 last_chunk(self.decoder.trailers(), &mut self.out);
             }
@@ -270,6 +313,16 @@ impl Pump {
         if let Some(buffer) = self.input.take_if(|input| input.is_empty()) {
             buffers.give(buffer);
         }
+    }
+
+    /// Takes out of the encoder what it holds back: the sender pauses, and its receiver may wait for just that.
+    fn let_go(&mut self) -> Result<bool, PumpError> {
+        let Some(encoder) = self.encoder.as_mut().filter(|encoder| encoder.holds_back()) else {
+            return Ok(false);
+        };
+        encoder.flush().map_err(|_| PumpError::Encoder)?;
+        take_encoded(encoder, self.framed, &mut self.out);
+        Ok(true)
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, to: &mut impl Sink) -> Poll<Result<(), PumpError>> {
@@ -290,5 +343,21 @@ impl Pump {
     }
 }
 
+fn take_encoded(encoder: &mut Encoder, framed: Framed, out: &mut Vec<u8>) {
+    if encoder.out().is_empty() {
+        return;
+    }
+    if framed == Framed::Chunked {
+        chunk_head(encoder.out().len(), out);
+    }
+    out.extend_from_slice(encoder.out());
+    if framed == Framed::Chunked {
+        chunk_end(out);
+    }
+    encoder.taken();
+}
+
+#[cfg(test)]
+mod encoded_tests;
 #[cfg(test)]
 mod tests;

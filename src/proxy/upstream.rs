@@ -42,6 +42,8 @@ pub(crate) struct Connection {
     /// Whether it carried a request before: a close before any answer is then no failure of the server.
     pub(crate) reused: bool,
     uses: u32,
+    /// Where it leads, when it is one request's alone.
+    address: Option<SocketAddr>,
     /// Whom its PROXY header names: it serves nobody else.
     behalf: Option<Behalf>,
 }
@@ -104,6 +106,7 @@ impl Upstreams {
         }
         while let Some(mut idle) = shelf.last_for(spec.send_proxy.map(|_| wanted.behalf)) {
             if Arc::ptr_eq(&idle.spec, spec)
+                && idle.connection.address.is_none_or(|address| server.is_at(address.ip()))
                 && idle.connection.is_quiet()
                 && !(wanted.certain && idle.connection.has_news())
             {
@@ -236,7 +239,7 @@ impl Connection {
     /// A place on a shared connection.
     fn shared(stream: Box<ServerStream>) -> Self {
         let reused = stream.is_reused();
-        Self { wire: ServerWire::Http2(stream), reused, uses: 0, behalf: None }
+        Self { wire: ServerWire::Http2(stream), reused, uses: 0, address: None, behalf: None }
     }
 
     /// Counts a request sent on it.

@@ -8,14 +8,16 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::LocalOptions;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{debug, error};
 
 use super::accept;
 use super::access_log::AccessLog;
 use super::buffer::BufferPool;
+use super::compress::Encoders;
 use super::date::DateCache;
 use super::deadline::{Deadlines, TICK};
+use super::decisions::{Decision, Decisions};
 use super::http2::Seats;
 use super::scratch::Scratch;
 use super::upstream::Upstreams;
@@ -33,6 +35,8 @@ pub enum Order {
     Drain,
     /// End what is left.
     Cut,
+    /// Say what was decided of the request of this name.
+    Tell(Arc<str>, oneshot::Sender<Option<Decision>>),
 }
 
 /// How far the worker's end is.
@@ -53,6 +57,8 @@ pub(crate) struct Worker {
     pub(crate) index: usize,
     /// Spare buffers.
     pub(crate) buffers: BufferPool,
+    /// What compresses answers.
+    pub(crate) encoders: Rc<Encoders>,
     /// Unused connections to servers.
     pub(crate) upstreams: Upstreams,
     /// Clocks of its connections.
@@ -61,6 +67,8 @@ pub(crate) struct Worker {
     pub(crate) seats: Seats,
     /// Access-log lines on their way out.
     pub(crate) access_log: AccessLog,
+    /// What was decided lately.
+    pub(crate) decisions: RefCell<Decisions>,
     #[allow(clippy::vec_box, reason = "lent and returned whole: the move of a pointer, not of a kilobyte")]
     scratches: RefCell<Vec<Box<Scratch>>>,
     reader: RefCell<Reader>,
@@ -78,10 +86,12 @@ impl Worker {
         Rc::new(Self {
             index,
             buffers: BufferPool::default(),
+            encoders: Rc::default(),
             upstreams: Upstreams::default(),
             deadlines: Deadlines::new(),
             seats: Seats::default(),
             access_log,
+            decisions: RefCell::default(),
             scratches: RefCell::default(),
             reader: RefCell::new(current.reader()),
             date: RefCell::default(),
@@ -192,6 +202,8 @@ async fn steer(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Order>) {
                         stop.notify_one();
                     }
                 }
+                // Who asked may have gone.
+                Some(Order::Tell(id, to)) => drop(to.send(worker.decisions.borrow().find(&id))),
                 Some(Order::Drain) => {
                     accepting.drain().for_each(|(_, stop)| stop.notify_one());
                     worker.set_phase(Phase::Draining);

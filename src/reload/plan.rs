@@ -39,6 +39,7 @@ impl Plan {
                 || old.control != new.control
                 || old.log != new.log
                 || old.reload != new.reload
+                || old.resolver != new.resolver
         });
         Self { kinds, settings }
     }

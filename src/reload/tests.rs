@@ -98,6 +98,17 @@ fn leaving() -> Drain {
     Drain { deadline: PATIENCE, sticky: DrainSticky::Keep, close_rate, close_code: 1012 }
 }
 
+fn control() -> Control {
+    Control {
+        socket: None,
+        mode: 0,
+        group: None,
+        read_socket: None,
+        read_mode: 0,
+        grants: std::collections::BTreeMap::new(),
+    }
+}
+
 fn model(nodes: &[Node]) -> Model {
     let named = |name: &'static str| nodes.iter().filter(move |node| node.name.value == name);
     let place = Place { file: Arc::default(), line: nodes.first().map_or(0, |node| node.span.start) };
@@ -125,6 +136,7 @@ fn model(nodes: &[Node]) -> Model {
     let pool = Pool {
         name: "app".into(),
         servers: named("server").map(server).collect(),
+        discover: Vec::new(),
         balance: Balance::RoundRobin,
         sticky: Vec::new(),
         health: None,
@@ -151,16 +163,10 @@ fn model(nodes: &[Node]) -> Model {
         sites: Vec::new(),
         pools: [("app".into(), pool)].into(),
         status: None,
-        control: Control {
-            socket: None,
-            mode: 0,
-            group: None,
-            read_socket: None,
-            read_mode: 0,
-            grants: std::collections::BTreeMap::new(),
-        },
+        control: control(),
         log: Log { level: Level::Info, json: false, access: None },
         lint: crate::config::model::LintSettings::default(),
+        resolver: crate::config::model::Resolver::default(),
         reload: Reload {
             watch: named("watch-not").next().is_none(),
             settle: Duration::from_millis(100),

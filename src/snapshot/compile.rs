@@ -5,18 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::discovered::{Discovered, servers};
 use super::limits::{self, Limiters};
-use super::sessions;
 use super::{
     ActionSnap, ConnectSpec, ListenerLive, ListenerSnap, ListenerTlsSnap, PoolSnap, RetryBudget, RewriteSnap,
     RouteSnap, SiteSnap, Snapshot, SplitSnap, TcpSnap,
 };
+use super::{sessions, sticky};
 use crate::config::diagnostic::{Diagnostic, Report};
 use crate::config::model::{self, Action, HeaderEdit, Listener, Model, Route, Site};
 use crate::pool::{
-    BalanceKind, BodyMatch, CheckSpec, CookiePolicy, GrpcProbe, HashKey, HttpProbe, KeyRing, OnDown,
-    Overload, PassiveSpec, Pool, PoolSettings, ProbeKind, QueuePolicy, SameSite, Secure, ServerLimits,
-    ServerSettings, Statuses, StickySettings, TlsToServer, WebSocketProbe,
+    BalanceKind, BodyMatch, CheckSpec, GrpcProbe, HashKey, HttpProbe, KeyRing, MarkedCookie, Overload,
+    PassiveSpec, Pool, PoolSettings, ProbeKind, QueuePolicy, ServerLimits, ServerSettings, Statuses,
+    TlsToServer, WebSocketProbe,
 };
 use crate::router::{HostRouter, PathRouter, RouteEntry};
 use crate::tls::TlsConfigs;
@@ -36,6 +37,8 @@ pub struct Context<'a> {
     pub workers: usize,
     /// Where this process stands.
     pub zone: Option<&'a Arc<str>>,
+    /// Servers that the file does not name.
+    pub discovered: &'a Discovered,
 }
 
 /// Compiles a model. Fails only on what the model's own checks should have found.
@@ -60,6 +63,7 @@ pub fn compile(model: &Model, context: &Context<'_>) -> Result<Snapshot, Report>
             .iter()
             .any(|l| l.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some())),
         cookies: cookies.into_iter().collect(),
+        marked: sticky::marked(&pools),
         access_log: model.log.access.clone().map(Arc::new),
         limiters,
     };
@@ -88,6 +92,7 @@ pub const CLIENT_CERTIFICATE_FIELDS: [&str; 2] = ["x-client-cert-verified", "x-c
 struct Shared {
     asks_clients: bool,
     cookies: Arc<[Arc<str>]>,
+    marked: Arc<[Arc<MarkedCookie>]>,
     access_log: Option<Arc<model::AccessLog>>,
     limiters: Limiters,
 }
@@ -125,6 +130,7 @@ fn compile_listener(
             let config = context.tls.listeners.get(&listener.name)?;
             Some(ListenerTlsSnap {
                 config: Arc::clone(config),
+                coverage: context.tls.coverage.get(&listener.name).cloned().unwrap_or_default(),
                 asks_clients: tls.client_ca.is_some(),
                 handshake_timeout: tls.handshake_timeout,
             })
@@ -140,6 +146,7 @@ fn compile_listener(
         backlog: listener.backlog,
         generation: context.generation,
         sticky_cookies: Arc::clone(&shared.cookies),
+        marked_cookies: Arc::clone(&shared.marked),
         access_log: shared.access_log.clone(),
         sites: HostRouter::build(hosts, default),
         error_pages: model.error_pages.clone(),
@@ -239,6 +246,7 @@ fn compile_route(
         retry: route.retry.clone(),
         rewrite: route.rewrite.as_ref().map(|r| RewriteSnap::new(r, site.paths, route.ignore_case)),
         rate_limits: limits::of_route(route, &shared.limiters),
+        compress: route.compress.clone(),
         error_pages: route.error_pages.clone(),
     })
 }
@@ -286,9 +294,9 @@ fn compile_pool(pool: &model::Pool, context: &Context<'_>, report: &mut Report) 
     };
     let settings = PoolSettings {
         name: Arc::clone(&pool.name),
-        servers: pool.servers.iter().map(server).collect(),
+        servers: servers(pool, context.discovered),
         balance: balance(&pool.balance),
-        sticky: pool.sticky.iter().map(|one| sticky(one, context.keys)).collect(),
+        sticky: pool.sticky.iter().map(|one| sticky::compile(one, context.keys)).collect(),
         check: match &pool.health {
             None => None,
             Some(health) => Some(Arc::new(check(health, tls.as_ref(), pool, report)?)),
@@ -312,7 +320,7 @@ fn compile_pool(pool: &model::Pool, context: &Context<'_>, report: &mut Report) 
     })
 }
 
-fn server(server: &model::Server) -> ServerSettings {
+pub(super) fn server(server: &model::Server) -> ServerSettings {
     ServerSettings {
         name: Arc::clone(&server.name),
         host: Arc::clone(&server.host),
@@ -325,6 +333,7 @@ fn server(server: &model::Server) -> ServerSettings {
             max_connections: server.max_connections,
             zone: server.zone.clone(),
         },
+        origin: None,
     }
 }
 
@@ -372,46 +381,6 @@ fn hash_key(key: &model::Key) -> HashKey {
         model::Key::Query(name) => HashKey::Query(Arc::clone(name)),
         model::Key::Path => HashKey::Path,
         model::Key::Host => HashKey::Host,
-    }
-}
-
-fn on_down(on_down: model::OnDown) -> OnDown {
-    match on_down {
-        model::OnDown::Redispatch => OnDown::Redispatch,
-        model::OnDown::Fail => OnDown::Fail,
-    }
-}
-
-fn sticky(sticky: &model::Sticky, keys: &Arc<KeyRing>) -> StickySettings {
-    match sticky {
-        model::Sticky::Cookie(cookie) => StickySettings::Cookie(CookiePolicy {
-            name: Arc::clone(&cookie.name),
-            path: Arc::clone(&cookie.path),
-            domain: cookie.domain.clone(),
-            secure: match cookie.secure {
-                model::Secure::Auto => Secure::Auto,
-                model::Secure::Always => Secure::Always,
-                model::Secure::Never => Secure::Never,
-            },
-            http_only: cookie.http_only,
-            same_site: match cookie.same_site {
-                model::SameSite::Lax => SameSite::Lax,
-                model::SameSite::Strict => SameSite::Strict,
-                model::SameSite::None => SameSite::None,
-            },
-            partitioned: cookie.partitioned,
-            max_idle: cookie.max_idle,
-            max_life: cookie.max_life,
-            on_down: on_down(cookie.on_down),
-            keys: Arc::clone(keys),
-        }),
-        model::Sticky::SourceIp(source) => StickySettings::Source {
-            ttl: source.ttl,
-            max_entries: source.max_entries,
-            mask_v4: source.mask_v4,
-            mask_v6: source.mask_v6,
-            on_down: on_down(source.on_down),
-        },
     }
 }
 

@@ -6,10 +6,12 @@
 mod compile;
 mod connect;
 mod current;
+mod discovered;
 mod limits;
 mod rewrite;
 mod sessions;
 mod split;
+mod sticky;
 mod tcp;
 
 use std::collections::BTreeMap;
@@ -26,14 +28,15 @@ pub use crate::tls::CertificateFacts;
 pub use compile::{CLIENT_CERTIFICATE_FIELDS, Context, compile};
 pub use connect::ConnectSpec;
 pub use current::{Current, Reader};
+pub use discovered::Discovered;
 pub use limits::{LimitSnap, Limiters};
 pub use rewrite::RewriteSnap;
 pub use split::{BranchSnap, Chosen, SplitSnap};
 pub use tcp::{TcpRouteSnap, TcpSnap};
 
 use crate::config::model::{
-    AccessLog, ClientTimeouts, ErrorPage, HeaderEdit, Limits, ListenAddress, LocationPart, Protocol,
-    ProxyProtocol, RedirectToHttps, Retry, Timeouts,
+    AccessLog, ClientTimeouts, Compress, ErrorPage, HeaderEdit, Limits, ListenAddress, LocationPart,
+    Protocol, ProxyProtocol, RedirectToHttps, Retry, Timeouts,
 };
 use crate::pool::Pool;
 use crate::router::{Conditions, HostRouter, PathOptions, PathRouter, Pattern};
@@ -105,6 +108,8 @@ pub struct ListenerSnap {
     pub generation: u64,
     /// Every cookie name that is lbd's own: none of them reaches a server.
     pub sticky_cookies: Arc<[Arc<str>]>,
+    /// Cookies of applications whose marks no server may see.
+    pub marked_cookies: Arc<[Arc<crate::pool::MarkedCookie>]>,
     /// What the access log wants.
     pub access_log: Option<Arc<AccessLog>>,
     /// Sites by host.
@@ -120,6 +125,8 @@ pub struct ListenerSnap {
 pub struct ListenerTlsSnap {
     /// Certificates, versions, tickets.
     pub config: Arc<rustls::ServerConfig>,
+    /// Which names may share a connection.
+    pub coverage: Arc<crate::tls::Coverage>,
     /// Whether clients are asked for a certificate, and servers told of it.
     pub asks_clients: bool,
     /// How long a handshake may take.
@@ -259,6 +266,8 @@ pub struct RouteSnap {
     pub rewrite: Option<RewriteSnap>,
     /// All must have a token.
     pub rate_limits: Vec<LimitSnap>,
+    /// How answers are compressed.
+    pub compress: Option<Compress>,
     /// Pages for errors, the first that fits.
     pub error_pages: Vec<ErrorPage>,
 }

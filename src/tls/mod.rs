@@ -13,11 +13,13 @@ use rustls::{ClientConfig, ServerConfig};
 use crate::config::diagnostic::Report;
 use crate::config::model::{Model, Name, Site};
 
+pub use coverage::Coverage;
 pub use facts::CertificateFacts;
 pub use listener::{About, listener_config};
 pub use store::{Stage, Store};
 pub use upstream::upstream;
 
+mod coverage;
 mod facts;
 mod identity;
 mod inspect;
@@ -35,6 +37,8 @@ mod verifier;
 pub struct TlsConfigs {
     /// By listener name; only listeners that terminate TLS.
     pub listeners: BTreeMap<Name, Arc<ServerConfig>>,
+    /// Which names may share a connection, by listener name.
+    pub coverage: BTreeMap<Name, Arc<Coverage>>,
     /// By pool name; only pools that speak TLS to their servers.
     pub pools: BTreeMap<Name, Arc<ClientConfig>>,
     /// What is shown, for operators.
@@ -53,6 +57,8 @@ pub fn prepare(store: &mut Store, model: &Model, stage: Stage, report: &mut Repo
         let about = About { subject: &format!("listen/{}", listener.name), stage, expiry, is_server: true };
         if let Some(config) = listener_config(store, listener, &sites, about, &mut found) {
             configs.listeners.insert(listener.name.clone(), config);
+            let coverage = Coverage::of(store, model, listener).map(Arc::new);
+            configs.coverage.extend(coverage.map(|one| (listener.name.clone(), one)));
         }
     }
     for pool in model.pools.values() {

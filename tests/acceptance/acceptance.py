@@ -19,7 +19,7 @@ from pathlib import Path
 from balancer import FALL, INTERVAL, TIMEOUT, HAProxy, Lbd, free_ports, wait_until
 from browser import Browser
 from clients import Load, Visitor, WebSocket, first_visit
-from tomcat import Tomcat
+from tomcat import MANY, Tomcat
 
 BUDGET = 290
 ECHO = "/examples/websocket/echoAnnotation"
@@ -150,7 +150,26 @@ def check_browser(stage):
                 browser.run("document.getElementById('console').replaceChildren()")
     schemes = sorted({address.split(":")[0] for address in addresses})
     require(schemes == ["ws", "wss"], f"the page spoke {schemes}")
-    return f"echoed over {' and '.join(schemes)}, {len(addresses)} WebSockets, closed in order"
+    vias = {via for tomcat in stage.tomcats for via, upgrade, _ in tomcat.accesses() if upgrade == "websocket"}
+    if isinstance(stage.balancer, Lbd):
+        require(vias >= {"1.1 lbd", "2.0 lbd"}, f"the WebSockets came by {vias}, not by both versions")
+    return f"echoed over {' and '.join(schemes)}, {len(addresses)} WebSockets via {sorted(vias)}, closed in order"
+
+
+def check_many(stage):
+    """A page of 500 small resources, over one HTTP/2 connection, in headless Chromium."""
+    with Browser(stage.dir, free_ports(1)[0]) as browser:
+        browser.open(f"https://127.0.0.1:{stage.balancer.secure}/many.html")
+        browser.wait_for(f"return dots === {MANY}")
+        seen = browser.run(
+            "const all = performance.getEntriesByType('resource').filter(e => e.name.includes('/dot.js'));"
+            "return {all: all.length, protocols: [...new Set(all.map(e => e.nextHopProtocol))],"
+            " bad: all.filter(e => e.responseStatus !== 200).length,"
+            " connected: all.filter(e => e.connectEnd > e.connectStart).length}"
+        )
+    expected = {"all": MANY, "protocols": ["h2"], "bad": 0, "connected": 0}
+    require(seen == expected, f"the page saw {seen}, not {expected}")
+    return f"{MANY} resources over {seen['protocols'][0]}, none on a connection of its own"
 
 
 def check_not_ready(stage):
@@ -273,6 +292,7 @@ def edit_seen(stage):
 CHECKS = {
     "sessions": check_sessions,
     "browser": check_browser,
+    "many": check_many,
     "not-ready": check_not_ready,
     "drain-status": check_drain_status,
     "lbctl-drain": check_lbctl_drain,

@@ -1,8 +1,9 @@
-"""One Tomcat in a directory of its own: Debian's, with the examples web app and three small pages.
+"""One Tomcat in a directory of its own: Debian's, with the examples web app and four small pages.
 
 /counter.jsp   "NODE COUNT": a counter per session, in this Tomcat's memory only
 /plain.jsp     "NODE": no session
 /ready.jsp     the status in the file `ready-status`, 200 when there is none
+/many.html     a page of 500 small scripts, each of which adds one to `dots`
 """
 
 import os
@@ -23,6 +24,8 @@ SERVER_XML = """<?xml version="1.0" encoding="UTF-8"?>
                keepAliveTimeout="60000" maxKeepAliveRequests="-1"/>
     <Engine name="Catalina" defaultHost="localhost">
       <Host name="localhost" appBase="webapps" unpackWARs="false" autoDeploy="false">
+        <Valve className="org.apache.catalina.valves.AccessLogValve" prefix="access" suffix="" rotatable="false"
+               buffered="false" pattern="%{{Via}}i;%{{Upgrade}}i;%U"/>
         <Context path="" docBase="ROOT"/>
         <Context path="/examples" docBase="{examples}"><Resources allowLinking="true"/></Context>
       </Host>
@@ -52,6 +55,13 @@ READY_JSP = """<%@ page session="false" contentType="text/plain" trimDirectiveWh
 %>"""
 
 
+MANY = 500
+MANY_HTML = (
+    "<!DOCTYPE html><title>many</title><script>dots = 0; performance.setResourceTimingBufferSize(1000)</script>"
+    + "".join(f"<script async src='/dot.js?{n}'></script>" for n in range(MANY))
+)
+
+
 class Tomcat:
     """A Tomcat process. `name` is what its pages answer with."""
 
@@ -67,6 +77,9 @@ class Tomcat:
         (self.base / "conf/server.xml").write_text(SERVER_XML.format(port=port, examples=EXAMPLES))
         for page, text in (("counter", COUNTER_JSP), ("plain", PLAIN_JSP), ("ready", READY_JSP)):
             (self.base / f"webapps/ROOT/{page}.jsp").write_text(text)
+
+        (self.base / "webapps/ROOT/many.html").write_text(MANY_HTML)
+        (self.base / "webapps/ROOT/dot.js").write_text("dots += 1")
 
     def start(self):
         """Starts it; `wait` says when it answers."""
@@ -112,6 +125,10 @@ class Tomcat:
         if self.process and self.process.poll() is None:
             os.kill(self.process.pid, signal.SIGKILL)
             self.process.wait()
+
+    def accesses(self):
+        """What was asked of it: the request's `Via`, its `Upgrade` and its path, each."""
+        return [tuple(line.split(";")) for line in (self.base / "logs/access").read_text().splitlines()]
 
     def console(self):
         return (self.base / "logs/console").read_text(errors="replace")[-4000:]

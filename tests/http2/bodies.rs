@@ -130,6 +130,23 @@ fn a_client_that_gives_a_request_up_frees_its_server() {
 }
 
 #[test]
+fn bodies_that_nobody_reads_do_not_close_the_connections_window() {
+    let origin = Origin::echo("a");
+    let daemon = front(&[&origin], "", "body-limit \"1KiB\"");
+    run(async {
+        let mut client = connect(daemon.address()).await;
+        // Three times the window of the connection in all.
+        for n in 0..30 {
+            client.ready().await.unwrap();
+            let answer = client.send_request(request("POST", "/", whole(vec![b'x'; 100_000]))).await.unwrap();
+            assert_eq!(answer.status(), 413, "POST {n}");
+        }
+        let answer = send(&mut client, request("POST", "/", whole("small"))).await;
+        assert_eq!(answer.status, 200);
+    });
+}
+
+#[test]
 fn a_client_that_does_not_read_is_cut_off_by_the_write_clock() {
     let stopped = Arc::new(AtomicBool::new(false));
     let (stop, most) = (Arc::clone(&stopped), 64 * 1024 * 1024);

@@ -149,3 +149,37 @@ fn an_answer_that_breaks_off_is_reset_and_never_looks_whole() {
         }
     });
 }
+
+#[test]
+fn interim_answers_pass_to_those_who_asked() {
+    let origin = Origin::scripted(|message, wire| {
+        wire.send("HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n")?;
+        wire.send("HTTP/1.1 100 Continue\r\n\r\n")?;
+        wire.read_body(message)?;
+        wire.ok("done")
+    });
+    let daemon = front(&[&origin], "", "");
+    run(async {
+        let tcp = tokio::net::TcpStream::connect(daemon.address()).await.unwrap();
+        let (client, connection) = h2::client::handshake(tcp).await.unwrap();
+        tokio::spawn(connection);
+        let mut client = client.ready().await.unwrap();
+        for (expect, interim) in [(true, &[103, 100][..]), (false, &[103])] {
+            let mut request = hyper::Request::builder().method("POST").uri("http://app.test/");
+            if expect {
+                request = request.header("expect", "100-continue");
+            }
+            let (mut answer, mut body) = client.send_request(request.body(()).unwrap(), false).unwrap();
+            let mut seen = Vec::new();
+            while seen.len() < interim.len() {
+                let next = std::future::poll_fn(|cx| answer.poll_informational(cx)).await.unwrap().unwrap();
+                assert_eq!(next.headers().contains_key("link"), next.status() == 103);
+                seen.push(next.status().as_u16());
+            }
+            assert_eq!(seen, interim);
+            body.send_data("hello".into(), true).unwrap();
+            assert_eq!(answer.await.unwrap().status(), 200);
+        }
+    });
+    assert!(origin.requests().iter().all(|request| request.text() == "hello"));
+}

@@ -63,6 +63,20 @@ fn a_connection_ends_after_max_uses_and_when_nobody_uses_it() {
 }
 
 #[test]
+fn a_connection_that_names_a_client_serves_nobody_else_and_ends_with_it() {
+    let server = Http2Server::with(Manners { proxy: true, ..Manners::default() }, |_| async { text("a") });
+    let daemon = front_with(&[&server], "http=2 send-proxy=v1", "", "");
+    let (mut one, mut other) = (Client::connect(daemon.address()), Client::connect(daemon.address()));
+    let statuses = [one.get("/").status(), other.get("/").status(), one.get("/").status()];
+    assert_eq!(statuses, [200; 3]);
+    assert_eq!((server.connections(), server.open()), (2, 2));
+    drop(one);
+    eventually("its connection ends", || (server.open() == 1).then_some(()));
+    assert_eq!(other.get("/").status(), 200);
+    assert_eq!(server.connections(), 2);
+}
+
+#[test]
 fn a_server_that_came_back_is_reached_again() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let again = listener.try_clone().unwrap();

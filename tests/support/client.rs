@@ -111,6 +111,11 @@ impl Client {
         let _ = self.stream.get_mut().shutdown(Shutdown::Write);
     }
 
+    /// The stream with what was read ahead, for a reader of the test's own.
+    pub(crate) fn into_reader(self) -> BufReader<TcpStream> {
+        self.stream
+    }
+
     /// The bare stream, for another protocol, and what was read ahead of it.
     pub(crate) fn into_stream(self) -> (TcpStream, Vec<u8>) {
         let ahead = self.stream.buffer().to_vec();

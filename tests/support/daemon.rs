@@ -12,7 +12,7 @@ use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
-use super::{DEADLINE, Message, Tail, eventually};
+use super::{DEADLINE, Message, Tail, eventually, mutant};
 
 /// A running daemon.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(crate) struct Daemon {
     address: SocketAddr,
     /// What stands in its `listen` node.
     listen: String,
+    /// What stands after the socket in its `control` node.
+    control: String,
     log: Arc<Mutex<Vec<u8>>>,
     /// Bound and never listening: it keeps the port ours while the daemon shares it.
     _port: Socket,
@@ -48,13 +50,27 @@ impl Daemon {
         Self::launch(&["--workers", "1"], listen, kdl)
     }
 
+    /// The same on one worker, with more in the `control` node.
+    pub(crate) fn controlled(control: &str, kdl: &str) -> Self {
+        Self::launch_with(&["--workers", "1"], "", control, kdl)
+    }
+
     fn launch(args: &[&str], listen: &str, kdl: &str) -> Self {
+        Self::launch_with(args, listen, "", kdl)
+    }
+
+    fn launch_with(args: &[&str], listen: &str, control: &str, kdl: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (port, address) = reserve_port();
-        std::fs::write(dir.path().join("lbd.kdl"), preamble(dir.path(), address, listen) + kdl).unwrap();
+        std::fs::write(
+            dir.path().join("lbd.kdl"),
+            mutant::text(preamble(dir.path(), address, listen, control) + kdl),
+        )
+        .unwrap();
         let log = Arc::default();
         let child = start(dir.path(), args, &log);
-        let mut daemon = Self { child, dir, address, listen: listen.to_owned(), log, _port: port };
+        let (listen, control) = (listen.to_owned(), control.to_owned());
+        let mut daemon = Self { child, dir, address, listen, control, log, _port: port };
         daemon.wait_until_it_accepts();
         daemon
     }
@@ -105,7 +121,11 @@ impl Daemon {
     /// Saves another configuration as a careful editor does: a new file, renamed over the old one.
     pub(crate) fn save(&self, kdl: &str) {
         let new = self.dir.path().join(".lbd.kdl.new");
-        std::fs::write(&new, preamble(self.dir.path(), self.address, &self.listen) + kdl).unwrap();
+        std::fs::write(
+            &new,
+            mutant::text(preamble(self.dir.path(), self.address, &self.listen, &self.control) + kdl),
+        )
+        .unwrap();
         std::fs::rename(new, self.config()).unwrap();
     }
 
@@ -180,9 +200,9 @@ pub(crate) fn lbd_bin() -> PathBuf {
     std::env::var_os("LBD_BIN").map_or_else(|| env!("CARGO_BIN_EXE_lbd").into(), PathBuf::from)
 }
 
-fn preamble(dir: &Path, address: SocketAddr, listen: &str) -> String {
+fn preamble(dir: &Path, address: SocketAddr, listen: &str, control: &str) -> String {
     format!(
-        "listen \"{address}\" name=front {{\n{listen}\n}}\ncontrol socket=\"{0}/control.sock\" read-socket=\"{0}/read.sock\"\n",
+        "listen \"{address}\" name=front {{\n{listen}\n}}\ncontrol socket=\"{0}/control.sock\" read-socket=\"{0}/read.sock\" {control}\n",
         dir.display()
     )
 }

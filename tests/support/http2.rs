@@ -150,6 +150,8 @@ pub(crate) struct RawFrame {
 }
 
 /// Types of frames.
+pub(crate) const DATA: u8 = 0;
+/// HEADERS
 pub(crate) const HEADERS: u8 = 1;
 /// RST_STREAM
 pub(crate) const RESET: u8 = 3;
@@ -180,16 +182,12 @@ impl Frames {
 
     /// Sends a head that ends its stream, its fields as literals.
     pub(crate) fn head(&mut self, stream: u32, fields: &[(&str, &str)]) {
-        let mut block = Vec::new();
-        for (name, value) in fields {
-            block.push(0);
-            for text in [name, value] {
-                assert!(text.len() < 127, "a longer literal needs more than one byte for its length");
-                block.push(u8::try_from(text.len()).unwrap());
-                block.extend_from_slice(text.as_bytes());
-            }
-        }
-        self.send(HEADERS, 0x5, stream, &block);
+        self.send(HEADERS, 0x5, stream, &block(fields));
+    }
+
+    /// Sends a head that a body follows.
+    pub(crate) fn head_with_body(&mut self, stream: u32, fields: &[(&str, &str)]) {
+        self.send(HEADERS, 0x4, stream, &block(fields));
     }
 
     /// The next frame; `None` when the connection ended.
@@ -212,4 +210,18 @@ impl Frames {
             }
         }
     }
+}
+
+/// Fields as literals.
+fn block(fields: &[(&str, &str)]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in fields {
+        block.push(0);
+        for text in [name, value] {
+            assert!(text.len() < 127, "a longer literal needs more than one byte for its length");
+            block.push(u8::try_from(text.len()).unwrap());
+            block.extend_from_slice(text.as_bytes());
+        }
+    }
+    block
 }

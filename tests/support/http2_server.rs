@@ -16,7 +16,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::oneshot;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -47,6 +47,8 @@ pub(crate) struct Manners {
     pub(crate) streams: Option<u32>,
     /// TLS.
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    /// Whether a PROXY header, version 1, comes first.
+    pub(crate) proxy: bool,
     /// What the first connection is given to instead.
     pub(crate) first: Option<Box<dyn FnOnce(TcpStream) + Send>>,
 }
@@ -73,7 +75,7 @@ impl Http2Server {
     where
         F: Future<Output = Reply> + Send + 'static,
     {
-        let Manners { listener, streams, tls, mut first } = manners;
+        let Manners { listener, streams, tls, proxy, mut first } = manners;
         let listener = listener.unwrap_or_else(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
         let address = listener.local_addr().unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -83,7 +85,7 @@ impl Http2Server {
         let accept = async move {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             loop {
-                let Ok((tcp, _)) = listener.accept().await else { continue };
+                let Ok((mut tcp, _)) = listener.accept().await else { continue };
                 if let Some(first) = first.take() {
                     let tcp = tcp.into_std().unwrap();
                     tcp.set_nonblocking(false).unwrap();
@@ -92,6 +94,7 @@ impl Http2Server {
                 }
                 let (seen, serve, tls) = (Arc::clone(&shared), Arc::clone(&serve), tls.clone());
                 tokio::spawn(async move {
+                    while proxy && tcp.read_u8().await.is_ok_and(|byte| byte != b'\n') {}
                     match tls {
                         None => converse(tcp, true, streams, seen, serve).await,
                         Some(tls) => {

@@ -7,15 +7,18 @@ use std::time::{Duration, Instant};
 
 pub(crate) mod client;
 pub(crate) mod daemon;
+pub(crate) mod dns;
 pub(crate) mod http2;
 pub(crate) mod http2_server;
 pub(crate) mod message;
+pub(crate) mod mutant;
 pub(crate) mod origin;
 pub(crate) mod secure;
 pub(crate) mod websocket;
 
 pub(crate) use client::Client;
 pub(crate) use daemon::{Daemon, lbd_bin};
+pub(crate) use dns::Dns;
 pub(crate) use http2_server::Http2Server;
 pub(crate) use message::{Message, Tail};
 pub(crate) use origin::{After, Origin, Wire};

@@ -3,7 +3,7 @@
 //! `GET /ready` is answered outside the script and is not remembered: it belongs to health checks.
 
 use std::io::{self, BufReader, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -94,7 +94,31 @@ impl Origin {
     pub(crate) fn scripted(
         script: impl Fn(&mut Message, &mut Wire) -> io::Result<After> + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self::on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(), script)
+    }
+
+    /// One that answers its address to everything on each of these, all on one port.
+    pub(crate) fn neighbours<const N: usize>(ips: [&str; N]) -> [Self; N] {
+        let bind = |ip: &str, port| TcpListener::bind((ip.parse::<IpAddr>().unwrap(), port));
+        super::eventually("a port that is free on every address", || {
+            let first = bind(ips[0], 0).unwrap();
+            let port = first.local_addr().unwrap().port();
+            let others: Vec<_> = ips[1..].iter().map(|ip| bind(ip, port)).collect::<Result<_, _>>().ok()?;
+            let mut all = std::iter::once(first).chain(others);
+            Some(ips.map(|ip| {
+                let (ip, listener) = (ip.to_owned(), all.next().unwrap());
+                Self::on(listener, move |message, wire| match message.target() {
+                    "/ws" => super::websocket::echo(message, wire),
+                    _ => wire.ok(&ip),
+                })
+            }))
+        })
+    }
+
+    fn on(
+        listener: TcpListener,
+        script: impl Fn(&mut Message, &mut Wire) -> io::Result<After> + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Seen { ready: AtomicBool::new(true), ..Seen::default() });
         let (script, shared): (Arc<Script>, _) = (Arc::new(script), Arc::clone(&seen));

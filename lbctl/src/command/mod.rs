@@ -9,6 +9,8 @@ mod conn;
 mod daemon;
 mod drain;
 mod events;
+mod log;
+mod man;
 mod pool;
 mod route;
 mod server;
@@ -27,6 +29,14 @@ pub(crate) async fn run(command: Command, client: &Client, screen: &Screen) -> R
     match command {
         Command::Status { watch } => status::run(watch, client, screen).await,
         Command::Check { pools, max_down } => Ok(check::run(&pools, max_down, client, screen).await),
+        #[cfg(feature = "top")]
+        Command::Top { once, size } => {
+            crate::top::run((once || size.is_some()).then(|| size.unwrap_or((80, 24))), client, screen).await
+        }
+        #[cfg(not(feature = "top"))]
+        Command::Top { .. } => {
+            Err(Failure::new(lbctl::protocol::Exit::Failed, "this lbctl was built without top"))
+        }
         Command::Pool(command) => pool::run(command, client, screen).await,
         Command::Server(ServerCommand::Drain(args)) | Command::Drain(args) => {
             drain::run(args, client, screen).await
@@ -44,6 +54,8 @@ pub(crate) async fn run(command: Command, client: &Client, screen: &Screen) -> R
             events::run(events::Wanted { since, after, kinds: kind, follow }, client, screen).await
         }
         Command::Daemon(command) => daemon::run(command, client, screen).await,
+        Command::Log(command) => log::run(command, client, screen).await,
+        Command::Man { directory } => man::run(&directory, screen),
         Command::Completion { shell } => Ok(completion::run(shell, screen)),
         Command::Api { method, path, data } => api::run(&method, &path, data, client, screen).await,
     }

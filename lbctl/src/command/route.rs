@@ -4,8 +4,8 @@ use crate::failure::Failure;
 use crate::screen::Screen;
 use http::Method;
 use lbctl::args::RouteCommand;
-use lbctl::client::Client;
-use lbctl::protocol::{Exit, Explain, Explanation, Field, Route};
+use lbctl::client::{Client, encode};
+use lbctl::protocol::{Decision, Exit, Explain, Explanation, Field, Route};
 use lbctl::render;
 
 pub(super) async fn run(command: RouteCommand, client: &Client, screen: &Screen) -> Result<Exit, Failure> {
@@ -19,6 +19,11 @@ pub(super) async fn run(command: RouteCommand, client: &Client, screen: &Screen)
                 }
             }
             screen.data(&routes, |paint| render::routes(&routes, paint));
+            Ok(Exit::Done)
+        }
+        RouteCommand::Of { id } => {
+            let decision: Decision = client.get(&format!("/v1/requests/{}", encode(&id))).await?;
+            screen.data(&decision, |paint| render::decision(&decision, paint));
             Ok(Exit::Done)
         }
         RouteCommand::Explain { request, headers, from, on } => {

@@ -1,11 +1,15 @@
 //! `lbctl sticky`: which client stays with which server.
 
+mod transfer;
+
 use crate::failure::Failure;
 use crate::screen::Screen;
 use http::Method;
-use lbctl::args::{StickyCommand, StickyFilter};
+use lbctl::args::{StickyCommand, StickyFilter, StickySort};
 use lbctl::client::{Client, encode};
-use lbctl::protocol::{Exit, StickyCleared, StickyEntries, StickyLookup, StickyTable};
+use lbctl::protocol::{
+    Exit, StickyCleared, StickyEntries, StickyLookup, StickyMove, StickyMoved, StickyTable,
+};
 use lbctl::render;
 
 pub(super) async fn run(command: StickyCommand, client: &Client, screen: &Screen) -> Result<Exit, Failure> {
@@ -14,9 +18,12 @@ pub(super) async fn run(command: StickyCommand, client: &Client, screen: &Screen
             let tables: Vec<StickyTable> = client.get("/v1/sticky").await?;
             screen.data(&tables, |paint| render::tables(&tables, paint));
         }
-        StickyCommand::Show { pool, filter, limit } => {
+        StickyCommand::Show { pool, filter, limit, sort } => {
             let mut query = filter_query(&filter);
             query.push(("limit", limit.to_string()));
+            if sort == StickySort::Age {
+                query.push(("sort", "age".to_owned()));
+            }
             let entries: StickyEntries = client.get(&path(&pool, &query)).await?;
             screen.data(&entries, |paint| render::entries(&entries, paint));
         }
@@ -27,6 +34,20 @@ pub(super) async fn run(command: StickyCommand, client: &Client, screen: &Screen
                 return Ok(Exit::Failed);
             }
         }
+        StickyCommand::Move { pool, from, to, count, reason, dry_run } => {
+            let ask = StickyMove { from, to, count, reason, dry_run };
+            let path = format!("/v1/sticky/{}/move", encode(&pool));
+            let moved: StickyMoved = client.send(Method::POST, &path, &ask).await?;
+            screen.data(&moved, |_| {
+                let verb = if moved.dry_run { "would move" } else { "moved" };
+                format!(
+                    "{verb} {} entries of {} from {} to {}\n",
+                    moved.moved, moved.pool, moved.from, moved.to
+                )
+            });
+        }
+        StickyCommand::Export { pool, format } => transfer::export(&pool, format, client, screen).await?,
+        StickyCommand::Import { pool, reason } => transfer::import(&pool, reason, client, screen).await?,
         StickyCommand::Clear { pool, filter, all, reason, dry_run } => {
             let mut query = filter_query(&filter);
             query.push(("all", all.to_string()));

@@ -8,6 +8,7 @@ mod certificate;
 mod config;
 mod connection;
 mod event;
+mod look;
 mod operation;
 mod problem;
 mod route;
@@ -20,15 +21,21 @@ pub use certificate::Certificate;
 pub use config::{ConfigFile, ConfigState, Finding, Generation, Rejected, ReloadDone, Report, Severity};
 pub use connection::{Connection, Connections, Rebalance, Rebalanced, Share};
 pub use event::{Event, LAGGED};
+pub use look::Look;
 pub use operation::{Left, Operation, Phase};
 pub use problem::{CONTENT_TYPE as PROBLEM_CONTENT_TYPE, Exit, Kind, PROBLEM_BASE, Problem};
-pub use route::{Candidate, Explain, Explanation, Field, Route};
+pub use route::{Candidate, Decision, Explain, Explanation, Field, Route};
 pub use server::{
     Admin, AdminState, Changed, CloseOrder, DrainSticky, Effect, Forecast, Health, HealthState, Probe,
     Server, SetAdmin, SetWeight, Weight,
 };
-pub use status::{Api, ConfigSummary, Listener, Pool, PoolSummary, Role, Shutdown, Status};
-pub use sticky::{StickyCleared, StickyEntries, StickyEntry, StickyLookup, StickyTable};
+pub use status::{
+    Api, ConfigSummary, Listener, LogFilter, Pool, PoolSummary, Role, SetLog, Shutdown, Status, Unresolved,
+};
+pub use sticky::{
+    StickyCleared, StickyEntries, StickyEntry, StickyImported, StickyLine, StickyLookup, StickyMove,
+    StickyMoved, StickyTable,
+};
 
 /// The version of the protocol that this library speaks.
 pub const API: &str = "1.0";

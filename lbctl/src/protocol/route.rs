@@ -1,5 +1,6 @@
 //! Routes, and why a request would go where.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// One route; `GET /v1/routes` is a list of them in the order of the file.
@@ -75,6 +76,9 @@ pub struct Explanation {
     /// Path parameters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub params: Vec<Field>,
+    /// How a server would be found, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub server: Vec<String>,
     /// Every route that was looked at, best first.
     #[serde(default)]
     pub candidates: Vec<Candidate>,
@@ -94,4 +98,43 @@ pub struct Candidate {
     /// `file:line`.
     #[serde(default)]
     pub place: String,
+}
+
+/// What became of one request: `GET /v1/requests/{id}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Its `X-Request-Id`.
+    pub id: String,
+    /// When it ended, or became a long-lived stream.
+    pub at: Timestamp,
+    /// The client's address.
+    pub client: String,
+    /// The listener.
+    pub listener: String,
+    /// The generation that it saw.
+    pub generation: u64,
+    /// The route; absent: none matched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// The pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
+    /// The last server that it was sent to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// How the server was chosen, or `lbd` when none was.
+    pub how: String,
+    /// How often it was sent again.
+    #[serde(default)]
+    pub retries: u32,
+    /// The answer's status; 0 when there was none.
+    pub status: u16,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Until the first byte of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_byte_us: Option<u64>,
+    /// Until its end.
+    pub took_us: u64,
 }

@@ -16,6 +16,9 @@ pub struct Server {
     /// The address in use, once the host is resolved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
+    /// Which `discover` found it; absent when the file names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
     /// What the operator wishes.
     pub admin: Admin,
     /// What the checks find.

@@ -53,9 +53,27 @@ pub struct Status {
     pub listeners: Vec<Listener>,
     /// Pools, by name.
     pub pools: Vec<PoolSummary>,
+    /// Names of servers that have no answer of DNS.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unresolved: Vec<Unresolved>,
     /// Drains that go on.
     #[serde(default)]
     pub operations: Vec<Operation>,
+}
+
+/// A name that has no answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Unresolved {
+    /// The name.
+    pub name: String,
+    /// `a` or `srv`.
+    pub kind: String,
+    /// Why.
+    pub reason: String,
+    /// For how long.
+    pub since_ms: u64,
+    /// Addresses of the last answer; 0 when there never was one.
+    pub known: u64,
 }
 
 /// Which configuration runs, in short.
@@ -147,6 +165,31 @@ pub struct Shutdown {
     /// How long streams have to finish; `30s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<String>,
+    /// Why; goes into log and events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// `GET /v1/log`: which lines the daemon's log has.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LogFilter {
+    /// `info`, or `info,lbd::reload=debug`.
+    pub filter: String,
+    /// Until when, where an operator asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// The body of `PUT /v1/log`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetLog {
+    /// The filter; absent: as the file says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// For how long; `10m` unless said, at most `24h`.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
     /// Why; goes into log and events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

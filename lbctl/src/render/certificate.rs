@@ -34,7 +34,7 @@ pub fn certificate(certificate: &Certificate, paint: Paint) -> String {
     line("issuer", &certificate.issuer);
     line("serial", &certificate.serial);
     line("valid from", &certificate.not_before.to_string());
-    let until = format!("{}, {}", certificate.not_after, expires(certificate));
+    let until = format!("{}, {}", super::time(certificate.not_after), expires(certificate));
     line("valid until", &paint.text(tone(certificate), &until));
     line("fingerprint", &certificate.fingerprint);
     let issuers = match certificate.chain_length {

@@ -34,7 +34,8 @@ pub fn config_banner(config: &ConfigSummary, paint: Paint) -> String {
 /// `lbctl config show`.
 pub fn config_state(state: &ConfigState, paint: Paint) -> String {
     let running = &state.running;
-    let mut out = format!("// {}, generation {} since {}\n", state.main, running.number, running.since);
+    let mut out =
+        format!("// {}, generation {} since {}\n", state.main, running.number, super::time(running.since));
     if let Some(rejected) = &state.rejected {
         let line =
             format!("// the files on disk differ, refused at {}: {}\n", rejected.at, first_error(rejected));
@@ -59,7 +60,7 @@ pub fn generations(generations: &[Generation], paint: Paint) -> String {
     for generation in generations.iter().rev() {
         table.row(vec![
             generation.number.to_string().into(),
-            generation.since.to_string().into(),
+            super::time(generation.since).into(),
             generation.cause.clone().into(),
             generation.actor.clone().unwrap_or_default().into(),
             generation.summary.clone().into(),

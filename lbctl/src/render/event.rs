@@ -1,6 +1,6 @@
 //! One event as one line.
 
-use super::{Paint, Tone};
+use super::{Paint, Tone, time};
 use crate::protocol::{Event, LAGGED};
 
 /// `2026-01-02T03:04:05Z  server.down  platform/tw1  reason=connect refused`.
@@ -9,8 +9,7 @@ pub fn event(event: &Event, paint: Paint) -> String {
         let missed = event.missed.unwrap_or_default();
         return paint.text(Tone::Bad, &format!("too slow to follow: {missed} events were missed"));
     }
-    let time =
-        event.time.map(|time| format!("{:.0}", time.strftime("%Y-%m-%dT%H:%M:%SZ"))).unwrap_or_default();
+    let time = event.time.map(time).unwrap_or_default();
     let tone = match event.kind.as_str() {
         "server.down" | "config.rejected" => Tone::Bad,
         "server.up" | "config.applied" | "drain.done" => Tone::Good,

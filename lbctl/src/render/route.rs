@@ -1,7 +1,9 @@
 //! Routes, and why a request would go where.
 
-use super::{Cell, Paint, Table, Tone};
-use crate::protocol::{Explanation, Route};
+use super::status::micros;
+use super::{Cell, Paint, Table, Tone, time};
+use crate::protocol::units::format_count;
+use crate::protocol::{Decision, Explanation, Route};
 
 /// `lbctl route list`.
 pub fn routes(routes: &[Route], paint: Paint) -> String {
@@ -39,6 +41,9 @@ pub fn explanation(explanation: &Explanation, paint: Paint) -> String {
             line("action", &paint.text(Tone::Good, &route.action));
         }
     }
+    for sentence in &explanation.server {
+        line("server", sentence);
+    }
     for field in &explanation.params {
         line("param", &format!("{} = {}", field.name, field.value));
     }
@@ -57,4 +62,51 @@ pub fn explanation(explanation: &Explanation, paint: Paint) -> String {
         out.push_str(&table.render(paint));
     }
     out
+}
+
+/// `lbctl route of`.
+pub fn decision(decision: &Decision, paint: Paint) -> String {
+    let mut out = String::new();
+    let mut line = |name: &str, value: &str| out.push_str(&format!("{name:<10} {value}\n"));
+    line("request", &decision.id);
+    line("at", &time(decision.at));
+    line(
+        "client",
+        &format!("{} on {}, generation {}", decision.client, decision.listener, decision.generation),
+    );
+    line("route", decision.route.as_deref().unwrap_or("none matched"));
+    if let Some(pool) = &decision.pool {
+        line("pool", pool);
+    }
+    let again = match decision.retries {
+        0 => String::new(),
+        retries => format!(", sent again {}", format_count(u64::from(retries), "time")),
+    };
+    match &decision.server {
+        Some(server) => line("server", &format!("{server}  ({}{again})", how(&decision.how))),
+        None => line("server", &format!("none: answered by lbd{again}")),
+    }
+    let (tone, status) = match decision.status {
+        0 => (Tone::Bad, "none".to_owned()),
+        status @ 500.. => (Tone::Bad, status.to_string()),
+        status @ 400.. => (Tone::Warn, status.to_string()),
+        status => (Tone::Good, status.to_string()),
+    };
+    let reason = decision.reason.as_ref().map(|reason| format!("  ({reason})")).unwrap_or_default();
+    line("status", &format!("{}{reason}", paint.text(tone, &status)));
+    let first = decision.first_byte_us.map(|first| format!("first byte after {}, ", micros(first)));
+    line("took", &format!("{}{}", first.unwrap_or_default(), micros(decision.took_us)));
+    out
+}
+
+/// How a server was chosen, in words.
+fn how(word: &str) -> String {
+    match word {
+        "balanced" => "by the balance".to_owned(),
+        "redispatched" => "by the balance: its own server takes no requests".to_owned(),
+        other => match other.strip_prefix("sticky-") {
+            Some(kind) => format!("kept by its {}", kind.replace('-', " ")),
+            None => other.to_owned(),
+        },
+    }
 }

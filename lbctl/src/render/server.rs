@@ -54,7 +54,7 @@ pub fn servers(servers: &[Server], paint: Paint) -> String {
         let (state, tone) = server_state(server);
         table.row(vec![
             format!("{}/{}", server.pool, server.name).into(),
-            server.address.clone().into(),
+            address(server).into(),
             Cell::new(state, tone),
             weight(server).into(),
             thousands(server.in_flight).into(),
@@ -65,6 +65,14 @@ pub fn servers(servers: &[Server], paint: Paint) -> String {
         ]);
     }
     table.render(paint)
+}
+
+/// Where it is, and how it was found when the file does not say.
+fn address(server: &Server) -> String {
+    match &server.origin {
+        Some(origin) => format!("discover {origin}"),
+        None => server.address.clone(),
+    }
 }
 
 /// `lbctl server show`.
@@ -151,6 +159,9 @@ fn facts(server: &Server) -> Vec<(&'static str, String)> {
         facts.push(("endpoint", endpoint.clone()));
     }
     let why = server.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    if let Some(origin) = &server.origin {
+        facts.push(("found by", format!("discover {origin}")));
+    }
     facts.push(("eligible", format!("{}{why}", server.eligible)));
     facts.push(("health", health(server)));
     facts.push(("admin", admin(server)));
@@ -208,7 +219,7 @@ fn admin(server: &Server) -> String {
         },
     };
     if let Some(deadline) = admin.deadline {
-        text.push_str(&format!(", until {deadline}"));
+        text.push_str(&format!(", until {}", super::time(deadline)));
     }
     if let Some(actor) = &admin.actor {
         text.push_str(&format!(", by {actor}"));

@@ -4,7 +4,7 @@ use super::config::config_banner;
 use super::server::{server_state, sticky_words};
 use super::{Cell, Paint, Table, Tone};
 use crate::protocol::units::{format_count, format_ms, format_number as thousands};
-use crate::protocol::{Api, Listener, Operation, PoolSummary, Server, Status};
+use crate::protocol::{Api, Listener, Operation, PoolSummary, Server, Status, Unresolved};
 
 /// `lbctl status`.
 pub fn status(status: &Status, paint: Paint) -> String {
@@ -15,6 +15,10 @@ pub fn status(status: &Status, paint: Paint) -> String {
         out.push_str(&format!("listen  {}\n", listeners.join("   ")));
     }
     out.push_str(&pool_table(&status.pools, &status.operations, paint));
+    for name in &status.unresolved {
+        out.push_str(&paint.text(Tone::Warn, &unresolved(name)));
+        out.push('\n');
+    }
     for finding in &status.config.warnings {
         let text = format!("! {} ({})", finding.message, finding.code);
         out.push_str(&paint.text(Tone::Warn, &text));
@@ -30,7 +34,7 @@ pub fn api(api: &Api) -> String {
         ("protocol", api.api.clone()),
         ("instance", api.instance.clone()),
         ("pid", api.pid.to_string()),
-        ("started", api.started.to_string()),
+        ("started", super::time(api.started)),
         ("workers", api.workers.to_string()),
         ("generation", api.generation.to_string()),
         ("role", format!("{:?}", api.role).to_lowercase()),
@@ -39,6 +43,17 @@ pub fn api(api: &Api) -> String {
         lines.push(("features", api.features.join(" ")));
     }
     lines.iter().map(|(name, value)| format!("{name:<11} {value}\n")).collect()
+}
+
+fn unresolved(name: &Unresolved) -> String {
+    let last = match name.known {
+        0 => "it never did".to_owned(),
+        1 => "its last address is known".to_owned(),
+        known => format!("its last {known} addresses are known"),
+    };
+    let kind = if name.kind == "srv" { " (srv)" } else { "" };
+    let since = format_ms(name.since_ms);
+    format!("! {}{kind} does not resolve for {since}: {}; {last}", name.name, name.reason)
 }
 
 fn listener(listener: &Listener) -> String {
@@ -114,7 +129,7 @@ fn notable(server: &Server, operations: &[Operation], paint: Paint) -> String {
 }
 
 /// `83ms`, `410us`, `1.2s`.
-pub(super) fn micros(micros: u64) -> String {
+pub fn micros(micros: u64) -> String {
     match micros {
         0..1_000 => format!("{micros}us"),
         1_000..1_000_000 => format!("{}ms", micros / 1_000),

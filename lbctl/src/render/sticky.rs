@@ -9,7 +9,7 @@ pub fn tables(tables: &[StickyTable], paint: Paint) -> String {
     if tables.is_empty() {
         return "no pool is sticky\n".to_owned();
     }
-    let mut out = Table::new(&["POOL", "KIND", "COOKIE", "ENTRIES", "LIMIT", "TTL", "HIT RATE"]);
+    let mut out = Table::new(&["POOL", "KIND", "NAME", "ENTRIES", "LIMIT", "EVICTED", "TTL", "HIT RATE"]);
     let dash = || "-".to_owned();
     for table in tables {
         let asked = table.hits + table.misses;
@@ -17,9 +17,10 @@ pub fn tables(tables: &[StickyTable], paint: Paint) -> String {
         out.row(vec![
             table.pool.clone().into(),
             table.kind.clone().into(),
-            table.cookie.clone().unwrap_or_else(dash).into(),
+            table.cookie.clone().or_else(|| table.name.clone()).unwrap_or_else(dash).into(),
             table.entries.map_or_else(dash, thousands).into(),
             table.limit.map_or_else(dash, thousands).into(),
+            table.evicted.map_or_else(dash, thousands).into(),
             table.ttl_ms.map_or_else(dash, format_ms).into(),
             rate.into(),
         ]);
@@ -32,14 +33,15 @@ pub fn entries(entries: &StickyEntries, paint: Paint) -> String {
     if entries.total == 0 {
         return "no entries\n".to_owned();
     }
-    let mut table = Table::new(&["KEY", "SERVER", "AGE", "IDLE", "LEFT"]);
+    let mut table = Table::new(&["KEY", "SERVER", "AGE", "IDLE", "LEFT", "STREAMS"]);
     for entry in &entries.entries {
         table.row(vec![
             entry.key.clone().into(),
             entry.server.clone().unwrap_or_else(|| "(gone)".to_owned()).into(),
             format_ms(entry.age_ms).into(),
             format_ms(entry.idle_ms).into(),
-            format_ms(entry.left_ms).into(),
+            if entry.streams > 0 { "held".to_owned() } else { format_ms(entry.left_ms) }.into(),
+            entry.streams.to_string().into(),
         ]);
     }
     let mut out = table.render(paint);

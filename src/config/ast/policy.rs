@@ -3,11 +3,11 @@
 use ipnet::IpNet;
 
 use super::super::diagnostic::Spanned;
-use super::super::model::{ErrorPage, RateLimit};
+use super::super::model::{Compress, ErrorPage, RateLimit};
 use super::super::reader::Block;
 use super::super::values::typed::Typed;
 use super::headers::{Edits, edits};
-use super::{error_page, rate_limit};
+use super::{compress, error_page, rate_limit};
 
 /// The part that a route takes over from its site.
 pub(crate) struct Policy {
@@ -21,6 +21,8 @@ pub(crate) struct Policy {
     pub(crate) deny_from: Vec<IpNet>,
     /// Largest body; the outer `None` when nothing is said, the inner for `off`.
     pub(crate) body_limit: Option<Option<u64>>,
+    /// How answers are compressed; the outer `None` when nothing is said, the inner for `off`.
+    pub(crate) compress: Option<Option<Compress>>,
     /// Limits of rate.
     pub(crate) rate_limits: Vec<Spanned<RateLimit>>,
     /// Pages for errors.
@@ -35,6 +37,7 @@ pub(crate) fn read(block: Block<'_>) -> Policy {
         allow_from: block.one("allow-from").map(|r| r.plain_args(Typed::network)),
         deny_from: block.one("deny-from").map(|r| r.plain_args(Typed::network)).unwrap_or_default(),
         body_limit: block.one("body-limit").and_then(|r| r.arg(0, Typed::size_off)).map(|limit| limit.value),
+        compress: compress::read(block),
         rate_limits: rate_limit::read(block),
         error_pages: error_page::read(block),
     }
@@ -49,6 +52,7 @@ impl Policy {
             allow_from: None,
             deny_from: Vec::new(),
             body_limit: None,
+            compress: None,
             rate_limits: Vec::new(),
             error_pages: Vec::new(),
         }

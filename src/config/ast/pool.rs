@@ -1,11 +1,11 @@
 //! `pool`: a name, servers, and how they are used.
 
 use super::super::diagnostic::Diagnostic;
-use super::super::model::{Connections, Name, Pool as Meant, ServerHttp};
+use super::super::model::{Connections, Name, Pool as Meant, Resolver, ServerHttp};
 use super::super::reader::{Block, Reader};
 use super::super::values::typed::Typed;
 use super::timeout::{self, Clocks};
-use super::{balance, health, overload, server, sticky, tcp, upstream_tls, websocket};
+use super::{balance, discover, health, overload, server, sticky, tcp, upstream_tls, websocket};
 
 /// A `pool`.
 pub(crate) struct Pool<'n> {
@@ -18,11 +18,11 @@ pub(crate) struct Pool<'n> {
 }
 
 /// Every `pool` of the top level.
-pub(crate) fn read(root: Block<'_>) -> Vec<Pool<'_>> {
-    root.all("pool").into_iter().filter_map(pool).collect()
+pub(crate) fn read<'n>(root: Block<'n>, resolver: &Resolver) -> Vec<Pool<'n>> {
+    root.all("pool").into_iter().filter_map(|reader| pool(reader, resolver)).collect()
 }
 
-fn pool(reader: Reader<'_>) -> Option<Pool<'_>> {
+fn pool<'n>(reader: Reader<'n>, resolver: &Resolver) -> Option<Pool<'n>> {
     let block = reader.block();
     let name: Name = reader.arg(0, Typed::text)?.value.into();
     let tls = block.one("tls").map(upstream_tls::read);
@@ -55,6 +55,7 @@ fn pool(reader: Reader<'_>) -> Option<Pool<'_>> {
         panic_percent: block.one("panic").map(overload::panic),
         name,
         servers,
+        discover: discover::read(block, resolver.refresh),
         tls,
         place: reader.place(),
         span: reader.span(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::diagnostic::Diagnostic;
-use super::super::model::{Balance, Key, Sticky};
+use super::super::model::{Balance, ClientKey, Key, Sticky};
 use super::Subject;
 
 pub(super) fn run(s: &Subject<'_>) {
@@ -15,7 +15,7 @@ pub(super) fn run(s: &Subject<'_>) {
         }
         let block = pool.reader.block();
         let cookies = pool.pool.sticky.iter().zip(block.strongest("sticky"));
-        let cookies = cookies.filter(|(sticky, _)| matches!(sticky, Sticky::Cookie(_))).map(|(_, node)| node);
+        let cookies = cookies.filter(|(sticky, _)| needs_requests(sticky)).map(|(_, node)| node);
         let by_request = matches!(&pool.pool.balance, Balance::Hash { key, .. } if !matches!(key, Key::SourceIp | Key::Host));
         for node in cookies.chain(block.one("balance").filter(|_| by_request)) {
             let message = format!("`{}` here needs requests, and has no effect", node.name());
@@ -27,5 +27,12 @@ pub(super) fn run(s: &Subject<'_>) {
                     .subject(format!("pool/{}", pool.pool.name)),
             );
         }
+    }
+}
+
+fn needs_requests(sticky: &Sticky) -> bool {
+    match sticky {
+        Sticky::Cookie(_) | Sticky::Marked(_) => true,
+        Sticky::Table(table) => !matches!(table.by, ClientKey::SourceIp { .. }),
     }
 }

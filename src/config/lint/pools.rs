@@ -15,9 +15,12 @@ pub(super) fn run(s: &Subject<'_>) {
                 flapping(s, pool, node);
                 tolerance(s, pool, health, node);
             }
-            (None, None) if pool.pool.servers.len() >= 2 => {
-                let message =
-                    format!("pool `{}` has {} servers and no check", pool.pool.name, pool.pool.servers.len());
+            (None, None) if pool.pool.servers.len() >= 2 || !pool.pool.discover.is_empty() => {
+                let servers = match pool.pool.discover.is_empty() {
+                    true => format!("{} servers", pool.pool.servers.len()),
+                    false => "servers from DNS".to_owned(),
+                };
+                let message = format!("pool `{}` has {servers} and no check", pool.pool.name);
                 let label = "a dead server keeps getting requests";
                 warn(
                     s,

@@ -68,7 +68,7 @@ fn no_effect(s: &Subject<'_>) {
             Some(Action::Respond { .. }) => "respond",
             _ => continue,
         };
-        for name in ["timeout", "retry", "request-headers", "rewrite"] {
+        for name in ["timeout", "retry", "request-headers", "rewrite", "compress"] {
             let Some(node) = route.reader.block().one(name).filter(|node| node.is_written()) else {
                 continue;
             };

@@ -22,7 +22,7 @@ pub(super) fn run(s: &Subject<'_>) {
         }
         let keeps = |pool: &_| {
             let pool = s.model.pools.get(pool);
-            pool.is_some_and(|pool| pool.sticky.iter().any(|sticky| matches!(sticky, Sticky::Cookie(_))))
+            pool.is_some_and(|pool| pool.sticky.iter().any(|sticky| !matches!(sticky, Sticky::Table(_))))
         };
         if let (SplitBy::Request, Some(sticky)) =
             (&split.by, split.branches.iter().find(|branch| keeps(&branch.pool)))

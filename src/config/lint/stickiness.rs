@@ -1,7 +1,7 @@
 //! Stickiness: LB402 (a cookie in clear), LB404 (a cookie that scripts read), LB405 (many clients, one server).
 
 use super::super::diagnostic::Diagnostic;
-use super::super::model::{Secure, Sticky};
+use super::super::model::{ClientKey, Secure, Sticky};
 use super::Subject;
 
 pub(super) fn run(s: &Subject<'_>) {
@@ -32,13 +32,16 @@ pub(super) fn run(s: &Subject<'_>) {
                         );
                     }
                 }
-                Sticky::SourceIp(source) if source.mask_v4 < 32 => {
-                    let message =
-                        format!("all clients of one /{} network land on one server", source.mask_v4);
+                Sticky::Marked(_) => {}
+                Sticky::Table(table) => {
+                    let ClientKey::SourceIp { mask_v4, .. } = table.by else { continue };
+                    if mask_v4 == 32 {
+                        continue;
+                    }
+                    let message = format!("all clients of one /{mask_v4} network land on one server");
                     let help = "put `sticky cookie` first, or keep all 32 bits";
                     warn("LB405", "mask-v4", message, "their addresses count as one", help);
                 }
-                Sticky::SourceIp(_) => {}
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::diagnostic::{Place, Span};
 use super::super::values::Rate;
-use super::{Certificate, Name, SendProxy, TlsVersion};
+use super::{Certificate, Name, SendProxy, Sticky, TlsVersion};
 
 /// A `pool`.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +14,8 @@ pub struct Pool {
     pub name: Name,
     /// Servers, sorted by name.
     pub servers: Vec<Server>,
+    /// Names of DNS that lead to more of them, sorted.
+    pub discover: Vec<Discover>,
     /// Who gets what is not sticky.
     pub balance: Balance,
     /// Ways to keep a client on its server, in the order they are tried.
@@ -65,6 +67,40 @@ pub struct Server {
     pub zone: Option<Name>,
     /// Where it was written.
     pub place: Place,
+}
+
+/// `discover`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discover {
+    /// The name that is asked for.
+    pub name: Name,
+    /// What of it.
+    pub kind: DiscoverKind,
+    /// Between two questions, unless the answer says that it holds for less.
+    pub refresh: Duration,
+    /// When there is no answer.
+    pub on_failure: OnFailure,
+}
+
+/// What is asked of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DiscoverKind {
+    /// Its addresses (A, AAAA).
+    Address {
+        /// The port of each.
+        port: u16,
+    },
+    /// Its services (SRV): hosts with ports, weights, priorities.
+    Service,
+}
+
+/// What becomes of discovered servers when a name has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// Those of the last answer stay.
+    KeepLast,
+    /// None are left.
+    Empty,
 }
 
 /// `balance`.
@@ -132,86 +168,6 @@ pub enum Key {
     Path,
     /// The host.
     Host,
-}
-
-/// `sticky`.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Sticky {
-    /// A cookie that lbd sets.
-    Cookie(StickyCookie),
-    /// A table by client address.
-    SourceIp(StickySource),
-}
-
-/// What happens to a client whose server is down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnDown {
-    /// Another server, from now on.
-    Redispatch,
-    /// 503 until it is back.
-    Fail,
-}
-
-/// `sticky cookie` (mode insert).
-#[derive(Debug, Clone, PartialEq)]
-pub struct StickyCookie {
-    /// Cookie name.
-    pub name: Name,
-    /// `Path`.
-    pub path: Name,
-    /// `Domain`.
-    pub domain: Option<Name>,
-    /// `Secure`.
-    pub secure: Secure,
-    /// `HttpOnly`.
-    pub http_only: bool,
-    /// `SameSite`.
-    pub same_site: SameSite,
-    /// `Partitioned`.
-    pub partitioned: bool,
-    /// Forget a client that stayed away this long.
-    pub max_idle: Option<Duration>,
-    /// Forget a client after this long in any case.
-    pub max_life: Option<Duration>,
-    /// When its server is down.
-    pub on_down: OnDown,
-}
-
-/// When `Secure` is set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Secure {
-    /// When the client came over https.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-/// `SameSite`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SameSite {
-    /// Lax
-    Lax,
-    /// Strict
-    Strict,
-    /// None
-    None,
-}
-
-/// `sticky source-ip`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StickySource {
-    /// An entry's life after its last use.
-    pub ttl: Duration,
-    /// Most entries.
-    pub max_entries: usize,
-    /// Bits of an IPv4 address that count.
-    pub mask_v4: u8,
-    /// Bits of an IPv6 address that count.
-    pub mask_v6: u8,
-    /// When its server is down.
-    pub on_down: OnDown,
 }
 
 /// `health`.

@@ -1,6 +1,7 @@
-//! What the process itself is told: status, control, logs, reload.
+//! What the process itself is told: status, control, logs, reload, DNS.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -124,6 +125,34 @@ pub enum AccessTarget {
     Stderr,
     /// A file, appended to.
     File(PathBuf),
+}
+
+/// `resolver`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolver {
+    /// Between two questions for a name, unless the answer says that it holds for less.
+    pub refresh: Duration,
+    /// Which addresses are used where there are both.
+    pub prefer: Prefer,
+    /// Who is asked; empty is whom the system asks.
+    pub name_servers: Vec<SocketAddr>,
+}
+
+impl Default for Resolver {
+    fn default() -> Self {
+        Self { refresh: Duration::from_secs(30), prefer: Prefer::Any, name_servers: Vec::new() }
+    }
+}
+
+/// Which addresses of a name are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefer {
+    /// IPv4, and IPv6 where there is none.
+    V4,
+    /// IPv6, and IPv4 where there is none.
+    V6,
+    /// All.
+    Any,
 }
 
 /// `reload`.

@@ -1,4 +1,4 @@
-//! Parts of a route that few routes have: a split, a rewrite, limits of rate, pages for errors.
+//! Parts of a route that few routes have: a split, a rewrite, limits of rate, compression, pages for errors.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -91,6 +91,41 @@ pub struct RateLimit {
     pub per: Duration,
     /// And at most so many at once.
     pub burst: u32,
+}
+
+/// `compress`: how answers are compressed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compress {
+    /// By these codings, the preferred first; at least one.
+    pub codings: Vec<Coding>,
+    /// Answers that say to be smaller stay as they are.
+    pub min_size: u64,
+}
+
+/// A content coding (RFC 9110, section 8.4.1; zstd: RFC 8878; br: RFC 7932).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Coding {
+    /// `zstd`
+    Zstd,
+    /// `br`
+    Brotli,
+    /// `gzip`
+    Gzip,
+}
+
+impl Coding {
+    /// Every coding, in the order of the default.
+    pub const ALL: [Coding; 3] = [Coding::Zstd, Coding::Brotli, Coding::Gzip];
+
+    /// Its name in `Accept-Encoding` and `Content-Encoding`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Coding::Zstd => "zstd",
+            Coding::Brotli => "br",
+            Coding::Gzip => "gzip",
+        }
+    }
 }
 
 /// `error-page`: the body of an answer that lbd makes.

@@ -82,8 +82,11 @@ fn any_value_anywhere_is_read_or_refused() {
 fn every_default_can_be_read() {
     let (mut bare, _, sources) = nodes(EVERYTHING);
     visit(&mut bare, &mut 0, &mut |_, node| {
-        let needed = |key: &str| ["pool", "user", "role", "key", "file", "sni", "certificate"].contains(&key);
-        node.props.retain(|(key, _)| needed(&key.value));
+        // Without its kind a service is an address that lacks its port.
+        let needed =
+            |key: &str| ["pool", "user", "role", "key", "file", "sni", "certificate", "kind"].contains(&key);
+        let sticky = node.name.value == "sticky";
+        node.props.retain(|(key, _)| needed(&key.value) || sticky && key.value == "name");
     });
     let report = resolve(&bare, &sources);
     // Names are gone, so what named them is not found; nothing else is wrong.

@@ -20,7 +20,8 @@ pub(super) fn resolve(cx: &Cx<'_>, written: &Written<'_>) -> BTreeMap<Name, Pool
             );
             continue;
         }
-        if !pool.servers.is_empty() && pool.servers.iter().all(|s| s.weight == 0) {
+        if pool.discover.is_empty() && !pool.servers.is_empty() && pool.servers.iter().all(|s| s.weight == 0)
+        {
             let error = Diagnostic::error(
                 "LB303",
                 reader.span(),
@@ -31,6 +32,7 @@ pub(super) fn resolve(cx: &Cx<'_>, written: &Written<'_>) -> BTreeMap<Name, Pool
         pools.insert(pool.name.clone(), pool.clone());
     }
     cookies(cx, written);
+    super::application_cookies::check(cx, written);
     pools
 }
 
@@ -55,7 +57,7 @@ fn cookies(cx: &Cx<'_>, written: &Written<'_>) {
             .map(|r| r.written("name").unwrap_or(r.span()));
         let cookies = pool.sticky.iter().zip(spans).filter_map(|(sticky, span)| match sticky {
             Sticky::Cookie(cookie) => Some(Set { cookie, pool: &pool.name, span }),
-            Sticky::SourceIp(_) => None,
+            Sticky::Marked(_) | Sticky::Table(_) => None,
         });
         for set in cookies {
             if let Some(first) = earlier.iter().find(|first| clash(first, &set, &reach)) {

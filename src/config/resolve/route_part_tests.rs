@@ -129,6 +129,29 @@ fn the_nearest_error_page_wins_and_two_of_one_place_contradict_each_other() {
 }
 
 #[test]
+fn a_route_says_how_its_answers_are_compressed_or_its_site_does() {
+    use super::super::model::Coding::{Brotli, Gzip, Zstd};
+    let compress = |site: &str, own: &str| {
+        let routes = format!("route \"/x\" pool=b {{ {own} }}; route \"/\" {{ respond 404; }};");
+        let compress = route(&format!("site \"a.b\" {{ {site} {routes} }}")).compress;
+        compress.map(|compress| (compress.codings, compress.min_size))
+    };
+    assert_eq!(compress("", ""), None);
+    assert_eq!(compress("compress;", ""), Some((vec![Zstd, Brotli, Gzip], 1024)));
+    assert_eq!(
+        compress("compress;", "compress gzip br min-size=\"2KiB\";"),
+        Some((vec![Gzip, Brotli], 2048))
+    );
+    assert_eq!(compress("compress;", "compress off;"), None);
+    bad("pool=app { compress lz4; }", &["LB102 5"]);
+    bad("pool=app { compress gzip gzip; }", &["LB105 5"]);
+    bad("pool=app { compress gzip off; }", &["LB102 5"]);
+    bad("pool=app { compress off min-size=\"1KiB\"; }", &["LB101 5"]);
+    let own = format!("{CANARY}route \"/b\" pool=b\nroute \"/x\" {{ respond 404; compress; }}");
+    warnings(&own, &["LB217 6"]);
+}
+
+#[test]
 fn splits_that_disappoint() {
     let split = |pool: &str, node: &str| {
         format!("pool b {{ server \"10.0.0.2:1\"; {pool} }}\nroute \"/x\" {{ {node}; }}\nroute \"/b\" pool=b")

@@ -116,6 +116,7 @@ impl Resolve<'_> {
             timeout: route.clocks.over(clocks),
             retry: route.retry.clone(),
             rewrite: route.rewrite.clone(),
+            compress: route.policy.compress.clone().or_else(|| site.policy.compress.clone()).flatten(),
             error_pages: [&route.policy.error_pages, &site.policy.error_pages, self.error_pages].concat(),
             place: route.reader.place(),
             span: route.reader.span(),

@@ -39,7 +39,11 @@ pub(super) fn check(cx: &Cx<'_>, written: &Written<'_>, pools: &BTreeMap<Name, P
 }
 
 fn sets(pool: &Pool, cookie: &Name) -> bool {
-    pool.sticky.iter().any(|sticky| matches!(sticky, Sticky::Cookie(own) if own.name == *cookie))
+    pool.sticky.iter().any(|sticky| match sticky {
+        Sticky::Cookie(own) => own.name == *cookie,
+        Sticky::Marked(mark) => mark.name == *cookie,
+        Sticky::Table(_) => false,
+    })
 }
 
 fn same_sides(a: &Split, b: &Split) -> bool {

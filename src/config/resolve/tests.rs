@@ -148,7 +148,7 @@ fn what_is_written_beats_a_template_which_beats_the_defaults() {
         "{:?}",
         a.sticky
     );
-    assert!(matches!(b.sticky.as_slice(), [Sticky::SourceIp(_)]), "{:?}", b.sticky);
+    assert!(matches!(b.sticky.as_slice(), [Sticky::Table(_)]), "{:?}", b.sticky);
     assert_eq!((a.connections.max_idle, b.connections.max_idle), (1, 1));
 }
 

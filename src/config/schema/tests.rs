@@ -91,6 +91,7 @@ fn defaults_have_the_type_of_their_row_unless_they_are_words_for_people() {
         "lbd-POOL",
         "system",
         "server host",
+        "resolver's",
     ];
     for spec in SCHEMA {
         for prop in spec.props.iter().filter(|p| !for_people.contains(&p.default)) {

@@ -1,13 +1,15 @@
 //! The daemon itself: what it is, how it is, its end.
 
-use crate::control::call::{Call, span};
+use crate::control::call::{Call, bad, span};
 use crate::control::reply::{Outcome, json};
 use crate::control::role::Role;
 use crate::control::{ControlContext, view};
-use lbctl::protocol::{API, Api, Shutdown, Status};
+use lbctl::protocol::{API, Api, LogFilter, SetLog, Shutdown, Status};
 use serde_json::json;
 use std::time::Duration;
 
+/// What was added to the protocol since its first version.
+const FEATURES: [&str; 3] = ["idempotency-key", "requests", "stream"];
 /// How long streams have to finish unless the caller says otherwise.
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -20,22 +22,28 @@ pub(in crate::control) fn api(context: &ControlContext, call: &Call) -> Outcome 
         started: view::time(context.started),
         workers: context.world.workers(),
         generation: context.world.generation(),
-        features: Vec::new(),
+        features: FEATURES.map(str::to_owned).into(),
         role: view::role(call.caller.role),
     })
 }
 
 pub(in crate::control) fn status(context: &ControlContext) -> Outcome {
+    json(&overview(context))
+}
+
+/// Everything on one screen.
+pub(super) fn overview(context: &ControlContext) -> Status {
     let pools = context.world.pools();
     let drains = context.drains.active();
-    json(&Status {
+    Status {
         lbd: env!("CARGO_PKG_VERSION").to_owned(),
         uptime_ms: view::age(context.started),
         config: view::config_summary(&context.world.config()),
         listeners: context.world.listeners().iter().map(view::listener).collect(),
         pools: pools.iter().map(|pool| super::pools::summary(context, pool)).collect(),
+        unresolved: context.world.unresolved().iter().map(view::unresolved).collect(),
         operations: drains.iter().map(|drain| view::operation(drain, &drain.progress())).collect(),
-    })
+    }
 }
 
 pub(in crate::control) fn shutdown(context: &ControlContext, call: &Call) -> Outcome {
@@ -46,4 +54,28 @@ pub(in crate::control) fn shutdown(context: &ControlContext, call: &Call) -> Out
     call.audit(context, "daemon.shutdown", "lbd", ask.reason.as_deref(), facts);
     context.world.shutdown(drain);
     json(&json!({ "shutting_down": true, "drain_ms": view::millis(drain) }))
+}
+
+/// How long an operator's filter holds unless the caller says otherwise, and at most.
+const FILTER: Duration = Duration::from_secs(600);
+const LONGEST_FILTER: Duration = Duration::from_secs(24 * 3600);
+
+pub(in crate::control) fn log(context: &ControlContext) -> Outcome {
+    let (filter, until) = context.world.log();
+    json(&LogFilter { filter, until: until.map(view::time) })
+}
+
+pub(in crate::control) fn set_log(context: &ControlContext, call: &Call) -> Outcome {
+    call.need(Role::Admin)?;
+    let ask: SetLog = call.json()?;
+    let time = ask.time.as_deref().map(|text| span("for", text)).transpose()?.unwrap_or(FILTER);
+    if time > LONGEST_FILTER {
+        return Err(bad(
+            "a filter holds for at most 24h; what is to last belongs into the file (`log level=`)",
+        ));
+    }
+    context.world.set_log(ask.filter.as_deref(), time).map_err(bad)?;
+    let facts = json!({ "filter": ask.filter, "for_ms": view::millis(time) });
+    call.audit(context, "daemon.log", "lbd", ask.reason.as_deref(), facts);
+    log(context)
 }

@@ -11,3 +11,4 @@ pub(super) mod pools;
 pub(super) mod routes;
 pub(super) mod servers;
 pub(super) mod sticky;
+pub(super) mod stream;

@@ -4,7 +4,7 @@ use crate::control::call::{Call, bad};
 use crate::control::reply::{Outcome, json};
 use crate::control::world::ExplainAsk;
 use crate::control::{ControlContext, view};
-use lbctl::protocol::{Explain, Route};
+use lbctl::protocol::{Explain, Kind, Problem, Route};
 use std::net::{IpAddr, Ipv4Addr};
 
 pub(in crate::control) fn list(context: &ControlContext) -> Outcome {
@@ -23,4 +23,14 @@ pub(in crate::control) fn explain(context: &ControlContext, call: &Call) -> Outc
     let ask = ExplainAsk { method, url: ask.url, headers, client_ip, listener: ask.listener };
     let explained = context.world.explain(&ask).map_err(bad)?;
     json(&view::explanation(&ask.method, &explained))
+}
+
+/// What became of a request, by its id.
+pub(in crate::control) async fn decision(context: &ControlContext, call: &Call, id: &str) -> Outcome {
+    let facts = context.world.decision(id).await.ok_or_else(|| {
+        Problem::new(Kind::NotFound, format!("no request `{id}` is remembered"))
+            .about(id)
+            .help("each worker remembers its last 2 048 requests; older ones are in the access log")
+    })?;
+    json(&view::decision(&facts, call.caller.role))
 }

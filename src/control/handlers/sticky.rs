@@ -1,12 +1,17 @@
 //! Stickiness: which client stays with which server.
 
+mod transfer;
+
+pub(in crate::control) use transfer::{export, import, shift};
+
 use crate::control::call::{self, Call, bad};
 use crate::control::reply::{Outcome, json};
 use crate::control::role::Role;
 use crate::control::{ControlContext, view};
-use crate::pool::{Pool, ServerId, SourceEntry, SourcePolicy, Sticky};
+use crate::pool::{ClientEntry, ClientKey, CookiePolicy, Pool, ServerId, Sticky, TablePolicy};
 use lbctl::protocol::{Kind, Problem, StickyCleared, StickyEntries, StickyLookup, StickyTable};
 use serde_json::json;
+use std::cmp::Reverse;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
@@ -25,20 +30,27 @@ pub(in crate::control) fn show(context: &ControlContext, call: &Call, pool: &str
         return json(&lookup(&pool, key)?);
     }
     let limit = call.number("limit")?.map_or(MOST, |limit| usize::try_from(limit).unwrap_or(MOST).min(MOST));
+    let by_age = match call.query("sort") {
+        None | Some("idle") => false,
+        Some("age") => true,
+        Some(other) => return Err(bad(format!("`sort={other}` is neither idle nor age"))),
+    };
     let now = now();
     let filter = Filter::of(call, &pool, now)?;
     let mut entries = Vec::new();
     for policy in tables(&pool)? {
-        let ttl = policy.table.limits().0;
-        let found = policy.table.list(now, usize::MAX, |entry| filter.passes(&policy.table, entry));
-        entries.extend(found.into_iter().map(|entry| (entry, ttl)));
+        let found = policy.table.list(now, usize::MAX, |entry| filter.passes(policy, entry));
+        entries.extend(found.into_iter().map(|entry| (entry, policy)));
     }
     let total = entries.len() as u64;
-    entries.sort_unstable_by_key(|(entry, _)| (std::cmp::Reverse(entry.used), entry.address));
+    match by_age {
+        true => entries.sort_unstable_by_key(|(entry, _)| (entry.since, entry.key)),
+        false => entries.sort_unstable_by_key(|(entry, _)| (Reverse(entry.used), entry.key)),
+    }
     entries.truncate(limit);
     let role = call.caller.role;
     let entries =
-        entries.iter().map(|(entry, ttl)| view::sticky_entry(&pool, entry, *ttl, now, role)).collect();
+        entries.iter().map(|(entry, policy)| view::sticky_entry(&pool, entry, policy, now, role)).collect();
     json(&StickyEntries { pool: pool.name.to_string(), entries, total })
 }
 
@@ -56,9 +68,9 @@ pub(in crate::control) fn clear(context: &ControlContext, call: &Call, pool: &st
     for policy in tables(&pool)? {
         let table = &policy.table;
         cleared += if dry_run {
-            table.list(now, usize::MAX, |entry| filter.passes(table, entry)).len()
+            table.list(now, usize::MAX, |entry| filter.passes(policy, entry)).len()
         } else {
-            table.clear(|entry| filter.passes(table, entry))
+            table.clear(|entry| filter.passes(policy, entry))
         };
     }
     let cleared = cleared as u64;
@@ -75,16 +87,21 @@ pub(in crate::control) fn clear(context: &ControlContext, call: &Call, pool: &st
 }
 
 /// Which entries a call means.
-struct Filter {
-    key: Option<IpAddr>,
+struct Filter<'c> {
+    key: Option<&'c str>,
     server: Option<ServerId>,
     /// Not used since (unix seconds).
     before: Option<u64>,
 }
 
-impl Filter {
-    fn of(call: &Call, pool: &Pool, now: u64) -> Result<Self, Box<Problem>> {
-        let key = call.query("key").map(address).transpose()?;
+impl<'c> Filter<'c> {
+    fn of(call: &'c Call, pool: &Pool, now: u64) -> Result<Self, Box<Problem>> {
+        let key = call.query("key");
+        if let Some(key) = key
+            && !tables(pool)?.any(|policy| policy.by.of_text(key).is_some())
+        {
+            return Err(bad(format!("`{key}` is not an IP address")));
+        }
         // A server that left the pool may have left entries behind: any name will do.
         let server = call.query("server").map(ServerId::of);
         if let Some(name) = call.query("server")
@@ -101,13 +118,14 @@ impl Filter {
         self.key.is_none() && self.server.is_none() && self.before.is_none()
     }
 
-    fn passes(&self, table: &crate::pool::SourceTable, entry: &SourceEntry) -> bool {
-        let key = self.key.is_none_or(|key| masked(key, table.masks()) == entry.address);
-        key && self.server.is_none_or(|server| entry.server == server)
+    fn passes(&self, policy: &TablePolicy, entry: &ClientEntry) -> bool {
+        self.server.is_none_or(|server| entry.server == server)
             && self.before.is_none_or(|before| entry.used <= before)
+            && self.key.is_none_or(|key| policy.by.of_text(key) == Some(entry.key))
     }
 }
 
+/// Where a client is, told by what it shows: its address, a cookie, the value of a header or a session.
 fn lookup(pool: &Pool, key: &str) -> Result<StickyLookup, Box<Problem>> {
     let now = now();
     let answer = |kind: &str, found: Option<ServerId>, why: &str| {
@@ -122,75 +140,54 @@ fn lookup(pool: &Pool, key: &str) -> Result<StickyLookup, Box<Problem>> {
             why: why.to_owned(),
         }
     };
-    if let Ok(ip) = key.parse::<IpAddr>() {
-        let found = tables(pool)?.find_map(|policy| policy.table.get(ip, now)).map(|entry| entry.server);
-        let why = if found.is_some() { "an entry of the table" } else { "no entry of that address" };
-        return Ok(answer("source-ip", found, why));
-    }
-    let mut cookies = pool.sticky.iter().filter_map(|sticky| match sticky {
-        Sticky::Cookie(policy) => Some(policy),
-        Sticky::Source(_) => None,
-    });
-    let Some(first) = cookies.next() else {
-        return Err(bad(format!("`{key}` is no address, and {} has no sticky cookie", pool.name)));
-    };
-    let found = std::iter::once(first).chain(cookies).find_map(|policy| policy.verify(key.as_bytes(), now));
-    let why = if found.is_some() { "the cookie names it" } else { "the cookie is not ours, or too old" };
-    Ok(answer("cookie", found, why))
-}
-
-fn source(sticky: &Sticky) -> Option<&SourcePolicy> {
-    match sticky {
-        Sticky::Source(policy) => Some(policy),
-        Sticky::Cookie(_) => None,
-    }
-}
-
-fn tables(pool: &Pool) -> Result<impl Iterator<Item = &SourcePolicy>, Box<Problem>> {
-    if !pool.sticky.iter().any(|sticky| source(sticky).is_some()) {
-        let problem = Problem::new(Kind::NotFound, format!("{} has no table of sticky entries", pool.name));
-        let help = "a sticky cookie is kept by the client; `sticky source-ip` makes a table";
-        return Err(problem.about(&*pool.name).help(help).into());
-    }
-    Ok(pool.sticky.iter().filter_map(source))
-}
-
-fn address(text: &str) -> Result<IpAddr, Box<Problem>> {
-    text.parse().map_err(|_| bad(format!("`{text}` is not an IP address")))
-}
-
-/// The address as a table with these masks keeps it.
-fn masked(ip: IpAddr, (v4, v6): (u8, u8)) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => {
-            let mask = u32::MAX.checked_shl(32 - u32::from(v4.min(32))).unwrap_or(0);
-            IpAddr::V4((ip.to_bits() & mask).into())
+    let is_address = key.parse::<IpAddr>().is_ok();
+    let mut nowhere = None;
+    for sticky in &pool.sticky {
+        let (kind, found, why, why_not) = match sticky {
+            Sticky::Table(policy) => {
+                let by_address = matches!(policy.by, ClientKey::SourceIp { .. });
+                let Some(digest) = policy.by.of_text(key).filter(|_| by_address == is_address) else {
+                    continue;
+                };
+                let found = policy.table.get(digest, now).map(|entry| entry.server);
+                let why_not = if by_address { "no entry of that address" } else { "no entry of that value" };
+                (policy.by.as_str(), found, "an entry of the table", why_not)
+            }
+            _ if is_address => continue,
+            Sticky::Cookie(policy) => {
+                let found = CookiePolicy::verify(policy, key.as_bytes(), now);
+                ("cookie", found, "the cookie names it", "the cookie is not ours, or too old")
+            }
+            Sticky::Marked(policy) => {
+                let found = policy.server_of(key.as_bytes(), &|id| pool.by_id(id).is_some());
+                ("cookie", found, "the cookie's mark names it", "the cookie has no mark of ours")
+            }
+        };
+        if found.is_some() {
+            return Ok(answer(kind, found, why));
         }
-        IpAddr::V6(ip) => {
-            let mask = u128::MAX.checked_shl(128 - u32::from(v6.min(128))).unwrap_or(0);
-            IpAddr::V6((ip.to_bits() & mask).into())
-        }
+        nowhere.get_or_insert((kind, why_not));
     }
+    match nowhere {
+        Some((kind, why)) => Ok(answer(kind, None, why)),
+        None if is_address => Err(no_table(pool)),
+        None => Err(bad(format!("`{key}` is no address, and {} has no sticky cookie", pool.name))),
+    }
+}
+
+fn tables(pool: &Pool) -> Result<impl Iterator<Item = &TablePolicy>, Box<Problem>> {
+    if !pool.sticky.iter().any(|sticky| sticky.table_policy().is_some()) {
+        return Err(no_table(pool));
+    }
+    Ok(pool.sticky.iter().filter_map(Sticky::table_policy))
+}
+
+fn no_table(pool: &Pool) -> Box<Problem> {
+    let problem = Problem::new(Kind::NotFound, format!("{} has no table of sticky entries", pool.name));
+    let help = "a sticky cookie is kept by the client; `sticky source-ip`, `header` and `learn` make tables";
+    problem.about(&*pool.name).help(help).into()
 }
 
 fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_masked_as_tables_do() {
-        let check = |ip: &str, masks, expected: &str| {
-            assert_eq!(masked(ip.parse().unwrap(), masks), expected.parse::<IpAddr>().unwrap());
-        };
-        check("203.0.113.9", (32, 128), "203.0.113.9");
-        check("203.0.113.9", (24, 64), "203.0.113.0");
-        check("203.0.113.9", (0, 0), "0.0.0.0");
-        check("::ffff:203.0.113.9", (24, 64), "203.0.113.0");
-        check("2001:db8:1:2:3::4", (24, 64), "2001:db8:1:2::");
-        check("2001:db8::4", (24, 0), "::");
-    }
 }

@@ -33,11 +33,14 @@ fn status_is_one_screen_of_everything() {
         assert_eq!(status.pools[0].notable[0].health.reason.as_deref(), Some("connect refused"));
         assert_eq!((status.listeners[0].connections, status.listeners[0].tls), (3, true));
         assert_eq!(status.config.rejected, None);
+        assert_eq!(status.unresolved, []);
         assert_eq!(status.config.warnings[0].code, "LB603");
         daemon.world.broken.set(true);
         let status: Status = daemon.get("/v1/status").await;
         let rejected = status.config.rejected.expect("the files are broken");
         assert_eq!((rejected.attempts, rejected.first.unwrap().code.as_str()), (3, "LB103"));
+        let names: Vec<_> = status.unresolved.iter().map(|name| (name.name.as_str(), name.known)).collect();
+        assert_eq!(names, [("app.test", 2)]);
     });
 }
 
@@ -178,5 +181,56 @@ fn what_is_not_there_is_said() {
         check(Method::GET, "/v1/pools/%ff", ("bad-request", 400, 2)).await;
         let problem = daemon.problem(Method::GET, "/v1/pools/app/servers/x", "").await;
         assert_eq!(problem.help, ["servers: a, b, c"]);
+    });
+}
+
+#[test]
+fn what_became_of_a_request_is_told() {
+    run(async |daemon| {
+        let found: wire::Decision = daemon.get("/v1/requests/4bf92f").await;
+        assert_eq!((found.server.as_deref(), found.retries, found.took_us), (Some("a"), 1, 3000));
+        assert_eq!(found.client, "203.0.113.9");
+        let found: wire::Decision = daemon.reader.get("/v1/requests/4bf92f").await.unwrap();
+        assert_eq!(found.client, "203.0.x.x", "who only reads sees half of it");
+        let missing = daemon.refused(Method::GET, "/v1/requests/none", "").await;
+        assert_eq!(missing, ("not-found".into(), 404, 5));
+    });
+}
+
+#[test]
+fn a_screen_is_fed_look_by_look() {
+    run(async |daemon| {
+        daemon.context.events.emit("server.up", "app/a", serde_json::json!({}), None);
+        let mut looks = daemon.client.lines("/v1/stream?every=200ms").await.unwrap();
+        let first: wire::Look = looks.next().await.unwrap().expect("a look at once");
+        assert_eq!(first.servers.len(), 4);
+        assert_eq!(first.status.pools[0].name, "app");
+        assert_eq!(first.events.iter().map(|event| event.seq).collect::<Vec<_>>(), [1]);
+        daemon.context.events.emit("server.down", "app/b", serde_json::json!({}), None);
+        let second: wire::Look = looks.next().await.unwrap().expect("another look");
+        assert_eq!(second.events.iter().map(|event| event.seq).collect::<Vec<_>>(), [2], "each event once");
+        let bad = daemon.refused(Method::GET, "/v1/stream?every=soon", "").await;
+        assert_eq!(bad, ("bad-request".into(), 400, 2));
+    });
+}
+
+#[test]
+fn the_log_has_another_filter_for_a_while() {
+    run(async |daemon| {
+        let put =
+            async |body: &str| daemon.client.call(Method::PUT, "/v1/log", Some(body.into())).await.unwrap();
+        assert_eq!(put(r#"{"filter":"debug","for":"5m","reason":"slow"}"#).await.status, 200);
+        assert_eq!(put("{}").await.status, 200);
+        assert_eq!(*daemon.world.asked.borrow(), ["log Some(\"debug\") 300s", "log None 600s"]);
+        assert_eq!(daemon.kinds(), ["daemon.log"; 2]);
+        for bad in [r#"{"filter":"="}"#, r#"{"for":"25h"}"#, r#"{"for":"soon"}"#, r#"{"level":"debug"}"#] {
+            assert_eq!(
+                daemon.refused(Method::PUT, "/v1/log", bad).await,
+                ("bad-request".into(), 400, 2),
+                "{bad}"
+            );
+        }
+        let now: wire::LogFilter = daemon.get("/v1/log").await;
+        assert_eq!((now.filter.as_str(), now.until), ("info", None));
     });
 }

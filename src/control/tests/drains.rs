@@ -120,9 +120,9 @@ fn a_server_that_the_file_forgot_is_emptied_without_a_wish() {
         let client = "203.0.113.9:5000".parse().unwrap();
         let session = server.begin().into_session(SessionKind::Tunnel, client);
         let policy = crate::pool::DrainPolicy::default();
-        let operation = daemon.context.drains.let_go(server, &policy);
+        let operation = daemon.context.drains.let_go(server, &policy, "removed");
         assert_eq!(
-            daemon.context.drains.let_go(server, &policy).id,
+            daemon.context.drains.let_go(server, &policy, "removed").id,
             operation.id,
             "each reload says it again"
         );

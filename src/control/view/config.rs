@@ -2,11 +2,12 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use super::super::role::Role;
 use super::super::world::{
-    CertificateFacts, ConfigFacts, ConfigFile, Explained, FindingFacts, GenerationFacts, ProbeFacts,
-    Reloaded, ReportFacts, RouteFacts,
+    CertificateFacts, ConfigFacts, ConfigFile, DecisionFacts, Explained, FindingFacts, GenerationFacts,
+    ProbeFacts, Reloaded, ReportFacts, RouteFacts,
 };
-use super::{age, micros, time};
+use super::{age, client, micros, time};
 use lbctl::protocol as wire;
 
 /// Which configuration runs, in short.
@@ -123,7 +124,28 @@ pub(in super::super) fn explanation(method: &str, facts: &Explained) -> wire::Ex
         route: facts.route.as_ref().map(route),
         pattern: facts.pattern.clone(),
         params: fields(&facts.params),
+        server: facts.server.clone(),
         candidates: candidates.collect(),
+    }
+}
+
+/// What became of a request.
+pub(in super::super) fn decision(facts: &DecisionFacts, role: Role) -> wire::Decision {
+    wire::Decision {
+        id: facts.id.clone(),
+        at: time(facts.at),
+        client: client(facts.client, role),
+        listener: facts.listener.clone(),
+        generation: facts.generation,
+        route: facts.route.clone(),
+        pool: facts.pool.clone(),
+        server: facts.server.clone(),
+        how: facts.how.clone(),
+        retries: facts.retries,
+        status: facts.status,
+        reason: facts.reason.clone(),
+        first_byte_us: facts.first_byte.map(micros),
+        took_us: micros(facts.took),
     }
 }
 

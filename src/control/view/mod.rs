@@ -8,14 +8,14 @@ mod connection;
 mod server;
 
 pub(super) use config::{
-    certificate, config_state, config_summary, explanation, finding, generation, probe, reloaded, report,
-    route,
+    certificate, config_state, config_summary, decision, explanation, finding, generation, probe, reloaded,
+    report, route,
 };
 pub(super) use connection::connection;
 pub(super) use server::{member, pool, pool_summary, sticky_entry, sticky_tables, with_streams};
 
 use super::role::Role;
-use super::world::ListenerFacts;
+use super::world::{ListenerFacts, UnresolvedFacts};
 use crate::drain;
 use crate::observe;
 use jiff::Timestamp;
@@ -46,6 +46,17 @@ pub(super) fn millis(span: Duration) -> u64 {
 /// A span in whole microseconds.
 pub(super) fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// A name that has no answer.
+pub(super) fn unresolved(name: &UnresolvedFacts) -> wire::Unresolved {
+    wire::Unresolved {
+        name: name.name.clone(),
+        kind: name.kind.to_owned(),
+        reason: name.reason.clone(),
+        since_ms: age(name.since),
+        known: name.known as u64,
+    }
 }
 
 /// A client's address for a caller of this role.

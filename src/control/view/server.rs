@@ -5,11 +5,11 @@ use super::super::role::Role;
 use super::{age, client, connection, micros, millis, time};
 use crate::observe::Totals;
 use crate::pool::{
-    AdminState, DrainSticky, Eligibility, Member, Pool, Server, SourceEntry, State, Sticky, Wish,
+    AdminState, ClientEntry, ClientKey, DrainSticky, Eligibility, Member, Pool, Server, State, Sticky,
+    TablePolicy, Wish,
 };
 use lbctl::protocol as wire;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 /// How many streams of a server are listed.
 const STREAMS: usize = 1000;
@@ -57,6 +57,7 @@ pub(in super::super) fn member(pool: &Pool, member: &Member) -> wire::Server {
         name: server.name.to_string(),
         address: address(server),
         endpoint: endpoint(server),
+        origin: member.origin.as_ref().map(|origin| origin.source.to_string()),
         admin: admin(&server.admin.get()),
         health: health(server),
         eligible: eligible.to_owned(),
@@ -88,14 +89,18 @@ pub(in super::super) fn with_streams(pool: &Pool, one: &Member, role: Role) -> w
 /// A pool's means of stickiness.
 pub(in super::super) fn sticky_tables(pool: &Pool, totals: &Totals) -> Vec<wire::StickyTable> {
     let table = |sticky: &Sticky| {
-        let (kind, cookie, table) = match sticky {
+        let (kind, cookie, policy) = match sticky {
             Sticky::Cookie(policy) => ("cookie", Some(policy.name.to_string()), None),
-            Sticky::Source(policy) => ("source-ip", None, Some(&policy.table)),
+            Sticky::Marked(policy) => ("cookie", Some(policy.name.to_string()), None),
+            Sticky::Table(policy) => (policy.by.as_str(), None, Some(policy)),
         };
+        let table = policy.map(|policy| &policy.table);
         wire::StickyTable {
             pool: pool.name.to_string(),
             kind: kind.to_owned(),
             cookie,
+            name: policy.and_then(|policy| policy.by.name()).map(str::to_owned),
+            evicted: table.map(|table| table.evicted()),
             entries: table.map(|table| table.len() as u64),
             limit: table.map(|table| table.limits().1 as u64),
             ttl_ms: table.map(|table| millis(table.limits().0)),
@@ -109,18 +114,29 @@ pub(in super::super) fn sticky_tables(pool: &Pool, totals: &Totals) -> Vec<wire:
 /// One entry of a table.
 pub(in super::super) fn sticky_entry(
     pool: &Pool,
-    entry: &SourceEntry,
-    ttl: Duration,
+    entry: &ClientEntry,
+    policy: &TablePolicy,
     now: u64,
     role: Role,
 ) -> wire::StickyEntry {
     let idle = now.saturating_sub(entry.used) * 1000;
     wire::StickyEntry {
-        key: client(entry.address, role),
+        key: key(entry, policy, role),
+        streams: entry.streams as u64,
         server: pool.by_id(entry.server).map(|member| member.server.name.to_string()),
         age_ms: now.saturating_sub(entry.since) * 1000,
         idle_ms: idle,
-        left_ms: millis(ttl).saturating_sub(idle),
+        left_ms: millis(policy.ttl).saturating_sub(idle),
+    }
+}
+
+/// A key for a caller of this role.
+fn key(entry: &ClientEntry, policy: &TablePolicy, role: Role) -> String {
+    let whole = policy.by.show(entry.key);
+    match policy.by {
+        ClientKey::SourceIp { .. } => client(crate::pool::sticky::address(entry.key), role),
+        _ if role > Role::Read => whole,
+        _ => format!("{}…", whole.get(..7).unwrap_or_default()),
     }
 }
 

@@ -78,6 +78,7 @@ fn pool(ports: &[u16], spec: Option<CheckSpec>, previous: Option<&Pool>) -> Pool
         backup: false,
         health_port: None,
         limits: crate::pool::ServerLimits::default(),
+        origin: None,
     };
     let settings = PoolSettings {
         name: "app".into(),

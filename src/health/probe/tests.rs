@@ -25,6 +25,7 @@ fn server(host: &str, port: u16) -> Arc<Server> {
         backup: false,
         health_port: None,
         limits: crate::pool::ServerLimits::default(),
+        origin: None,
     };
     let settings = PoolSettings {
         name: "app".into(),

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::pool::testing::{Client, check, check_spec, cookie_policy, settings, source};
-use crate::pool::{CookiePolicy, DrainSticky, PoolSettings, Stamp, StickySettings, Wish};
+use crate::pool::{
+    ClientKey, CookiePolicy, DrainSticky, LearnFrom, PoolSettings, Stamp, StickySettings, TableSettings, Wish,
+};
 
 fn pool_of(servers: &[&str], sticky: Vec<StickySettings>) -> Pool {
     let check_all = Some(Arc::new(check_spec()));
@@ -27,6 +29,11 @@ fn drain(sticky: DrainSticky) -> Wish {
 
 fn went(name: &str, how: How) -> Result<(String, How), Unavailable> {
     Ok((name.to_owned(), how))
+}
+
+/// The key that a table of the pool knows this client by.
+fn key_of(pool: &Pool, sticky: usize, text: &str) -> u128 {
+    pool.sticky[sticky].table_policy().and_then(|policy| policy.by.of_text(text)).expect("a key")
 }
 
 fn other(name: &str) -> &'static str {
@@ -102,7 +109,7 @@ fn a_cookie_keeps_its_client() {
 #[test]
 fn a_forged_cookie_is_healed_and_the_first_good_one_counts() {
     let pool = pool_of(&["a", "b"], vec![cookie(OnDown::Fail)]);
-    let mut client = Client { cookies: vec![("LBD".into(), b"a".to_vec())], key: 0 };
+    let mut client = Client { cookies: vec![("LBD".into(), b"a".to_vec())], ..Client::default() };
     let (first, how) = client.goes(&pool).expect("a server");
     assert_eq!(how, How::Balanced);
     client.cookies.insert(0, ("LBD".into(), b"AAAAAAAA".to_vec()));
@@ -190,7 +197,7 @@ fn without_a_share_a_server_keeps_its_clients_and_gets_no_new_ones() {
 fn several_sticky_are_tried_in_order_and_brought_in_step() {
     let pool = pool_of(&["a", "b", "c"], vec![cookie(OnDown::Redispatch), source(OnDown::Redispatch)]);
     let table = pool.sticky[1].table().expect("a table");
-    let ip: IpAddr = "198.51.100.7".parse().unwrap();
+    let ip = key_of(&pool, 1, "198.51.100.7");
     // No cookie yet: the table knows, and a cookie is set.
     table.put(ip, ServerId::of("b"), 1000);
     let mut client = Client::default();
@@ -226,4 +233,79 @@ fn a_removed_server_falls_to_on_down() {
     assert_eq!(client.goes(&pool), went("a", How::Redispatched));
     let (mut client, pool) = client_of_b(OnDown::Fail);
     assert_eq!(client.goes(&pool), Err(Unavailable::StickyDown));
+}
+
+/// By header, a thousand clients: where each goes.
+fn homes(servers: &[&str], on_return: OnReturn) -> (Pool, Vec<Client>) {
+    let StickySettings::Table(table) = source(OnDown::Redispatch) else { unreachable!("a table") };
+    let by = ClientKey::Header("x-device".into());
+    let sticky = StickySettings::Table(TableSettings { by, on_return, ..table });
+    let device = |n: usize| Client { headers: vec![("x-device".into(), n.to_string())], ..Client::default() };
+    (pool_of(servers, vec![sticky]), (0..1000).map(device).collect())
+}
+
+fn placed(pool: &Pool, clients: &mut [Client]) -> Vec<String> {
+    clients.iter_mut().map(|client| client.goes(pool).expect("a server").0).collect()
+}
+
+#[test]
+fn a_hashed_client_goes_where_its_key_and_the_names_say_on_any_lbd() {
+    let (one, mut clients) = homes(&["a", "b", "c", "d"], OnReturn::Stay);
+    let (other, _) = homes(&["d", "b", "a", "c"], OnReturn::Home);
+    let first = placed(&one, &mut clients);
+    assert_eq!(first, placed(&other, &mut clients), "the order of servers and earlier choices mean nothing");
+    for name in ["a", "b", "c", "d"] {
+        let share = first.iter().filter(|n| *n == name).count();
+        assert!((200..300).contains(&share), "{name} has {share} of 1000");
+    }
+    let (fewer, _) = homes(&["a", "b", "d"], OnReturn::Stay);
+    for (before, after) in first.iter().zip(placed(&fewer, &mut clients)) {
+        assert!(*before == after || before == "c", "only clients of c move: {before} to {after}");
+    }
+    let (more, _) = homes(&["a", "b", "c", "d", "e"], OnReturn::Stay);
+    for (before, after) in first.iter().zip(placed(&more, &mut clients)) {
+        assert!(*before == after || after == "e", "only to e: {before} to {after}");
+    }
+}
+
+#[test]
+fn after_a_failure_clients_stay_or_go_home() {
+    for on_return in [OnReturn::Stay, OnReturn::Home] {
+        let (pool, mut clients) = homes(&["a", "b", "c"], on_return);
+        let first = placed(&pool, &mut clients);
+        check(&pool, "b", false);
+        let second = placed(&pool, &mut clients);
+        for (before, after) in first.iter().zip(&second) {
+            assert!(if before == "b" { after != "b" } else { before == after }, "{before} to {after}");
+        }
+        check(&pool, "b", true);
+        let third = placed(&pool, &mut clients);
+        assert_eq!(&third, if on_return == OnReturn::Home { &first } else { &second });
+        // Who is at home stays there in a drain.
+        wish(&pool, "b", drain(DrainSticky::Keep));
+        assert_eq!(placed(&pool, &mut clients), third);
+    }
+}
+
+#[test]
+fn sessions_are_learned_from_answers_and_from_nowhere_else() {
+    let StickySettings::Table(table) = source(OnDown::Redispatch) else { unreachable!("a table") };
+    let by = ClientKey::Learned { from: LearnFrom::Cookie, name: "S".into(), param: Some("s".into()) };
+    let pool = pool_of(&["a", "b", "c"], vec![StickySettings::Table(TableSettings { by, ..table })]);
+    let entries = pool.sticky[0].table().expect("a table");
+    let with = |id: &str| Client { cookies: vec![("S".into(), id.into())], ..Client::default() };
+    let guess = with("7").goes(&pool).expect("a server").0;
+    assert!(entries.is_empty(), "nobody gave that session");
+    assert_eq!(with("7").goes(&pool), went(&guess, How::Balanced), "but it stays where it goes");
+    let home = other(&guess);
+    let answer =
+        |name: &str, test: &mut dyn FnMut(&[u8]) -> bool| name == "set-cookie" && test(b"S=7; Path=/");
+    pool.learn(&answer, ServerId::of(home), 1000);
+    assert_eq!(with("7").goes(&pool), went(home, How::StickyLearned));
+    let by_path = Client { target: "/x;s=7".into(), ..Client::default() };
+    assert_eq!(by_path.clone().goes(&pool), went(home, How::StickyLearned));
+    check(&pool, home, false);
+    let (moved, how) = with("7").goes(&pool).expect("a server");
+    assert_eq!(how, How::Redispatched);
+    assert_eq!(with("7").goes(&pool), went(&moved, How::StickyLearned), "for good");
 }

@@ -1,10 +1,11 @@
 //! Rendezvous hashing: each server's score is a hash of the key and its name, and the best candidate wins. A server
 //! that comes or goes moves only its own share of keys, and the order of servers means nothing.
 
-use super::{Candidates, busy};
+use super::{Candidates, Tier, busy};
+use crate::pool::pool::Member;
 use crate::pool::server::{Server, ServerId};
 
-pub(super) fn pick(among: &Candidates<'_>, key: u64, headroom: Option<u32>) -> Option<usize> {
+pub(in crate::pool) fn pick(among: &Candidates<'_>, key: u64, headroom: Option<u32>) -> Option<usize> {
     let bound = headroom.map(|headroom| Bound::new(among, headroom));
     let even = among.tier.even && !among.overridden;
     let mut best: Option<Best> = None;
@@ -18,6 +19,21 @@ pub(super) fn pick(among: &Candidates<'_>, key: u64, headroom: Option<u32>) -> O
         let weight_now = among.weight(index);
         if weight_now > 0 && bound.as_ref().is_none_or(|bound| bound.admits(among.server(index), weight_now))
         {
+            best = Some(Best::new(index, draw, weight, even));
+        }
+    }
+    best.map(|best| best.index)
+}
+
+/// Whom [`pick`] would take if all members of the tier were ready.
+pub(in crate::pool) fn home(tier: &Tier, members: &[Member], overridden: bool, key: u64) -> Option<usize> {
+    let even = tier.even && !overridden;
+    let mut best: Option<Best> = None;
+    for (&index, seed) in tier.members.iter().zip(&tier.seeds) {
+        let index = index as usize;
+        let weight = members[index].effective_weight();
+        let draw = mix(key ^ seed);
+        if weight > 0 && best.as_ref().is_none_or(|best| best.loses_to(draw, weight, even)) {
             best = Some(Best::new(index, draw, weight, even));
         }
     }

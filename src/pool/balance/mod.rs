@@ -15,6 +15,7 @@ use std::sync::atomic::AtomicU64;
 
 pub(super) use self::ewma::Latency;
 pub use self::hash::hash;
+pub(super) use self::hash::{home, pick as pick_by_hash};
 use self::round_robin::smooth_sequence;
 use super::acquire::Affinity;
 use super::overload::{Ramp, is_usable_in_panic};
@@ -126,7 +127,7 @@ pub(super) struct Tier {
     pub(super) backup: bool,
     /// Their indexes in the pool; those without a weight included, as an operator may give them one.
     members: Box<[u32]>,
-    /// What their names add to a rendezvous hash; empty for other algorithms.
+    /// What their names add to a rendezvous hash.
     seeds: Box<[u64]>,
     /// Whether all weights in the file are the same.
     even: bool,
@@ -159,12 +160,7 @@ impl Tier {
             BalanceKind::RoundRobin => smooth_sequence(&weights).into_iter().map(|i| members[i]).collect(),
             _ => Box::default(),
         };
-        let seeds = match kind {
-            BalanceKind::Hash(_) | BalanceKind::BoundedHash { .. } => {
-                members.iter().map(|&i| hash::seed(all[i as usize].server.id)).collect()
-            }
-            _ => Box::default(),
-        };
+        let seeds = members.iter().map(|&i| hash::seed(all[i as usize].server.id)).collect();
         let even = weights.windows(2).all(|pair| pair[0] == pair[1]);
         Self {
             backup,

@@ -132,28 +132,23 @@ fn tables_and_counters_and_the_position_live_on() {
     let old = Pool::new(sticky(source(OnDown::Redispatch)), None, 1);
     let mut one = Client::default();
     let (first, _) = one.goes(&old).expect("a server");
-    let other_limits = StickySettings::Source {
-        ttl: Duration::from_secs(5),
-        max_entries: 10,
-        mask_v4: 32,
-        mask_v6: 64,
-        on_down: OnDown::Fail,
+    let other = |mask_v4| {
+        StickySettings::Table(TableSettings {
+            by: ClientKey::SourceIp { mask_v4, mask_v6: 64 },
+            ttl: Duration::from_secs(5),
+            max_entries: 10,
+            on_down: OnDown::Fail,
+            on_return: OnReturn::Home,
+        })
     };
-    let new = next(sticky(other_limits), &old);
+    let new = next(sticky(other(32)), &old);
     let (table, before) = (new.sticky[0].table().unwrap(), old.sticky[0].table().unwrap());
     assert!(Arc::ptr_eq(table, before));
     assert_eq!(table.limits(), (Duration::from_secs(5), 10));
     assert_eq!(one.goes(&new).expect("a server").0, first);
     assert_eq!(new.counters.total().sticky_misses, 1);
     assert_eq!(new.counters.total().sticky_hits, 1);
-    let other_mask = StickySettings::Source {
-        ttl: Duration::from_secs(5),
-        max_entries: 10,
-        mask_v4: 24,
-        mask_v6: 64,
-        on_down: OnDown::Fail,
-    };
-    let masked = next(sticky(other_mask), &new);
+    let masked = next(sticky(other(24)), &new);
     assert!(!Arc::ptr_eq(masked.sticky[0].table().unwrap(), table), "another mask, another table");
 }
 

@@ -1,30 +1,17 @@
-//! A sticky cookie: which server, since when, last seen when, signed, so that a client can neither choose its server
-//! nor learn its name.
-//!
-//! `base64url(version 1, server id 8, issued 4, seen 4, tag 16)`: 44 characters. The tag covers the cookie's name
-//! too, not the pool's: pools that share servers and a cookie name share the stickiness. What does not verify counts
-//! as absent and is healed by a new cookie.
+//! A cookie of lbd's own: a signed word ([`Token`]), so that a client can neither choose its server nor learn its
+//! name. What does not verify counts as absent and is healed by a new cookie.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use data_encoding::BASE64URL_NOPAD;
-
-use super::keys::TAG;
-use super::{KeyRing, Known, OnDown};
+use super::keys::Signed;
+use super::token::{Token, seconds};
+use super::{CookieValue, KeyRing, Known, OnDown};
 use crate::pool::acquire::Ask;
 use crate::pool::server::ServerId;
 
-const VERSION: u8 = 1;
-const PAYLOAD: usize = 17;
-const RAW: usize = PAYLOAD + TAG;
-/// Characters of a value.
-const VALUE: usize = 44;
 /// A cookie with a limit on idleness is stamped anew after a quarter of the limit, or after this long.
 const REFRESH_AFTER: u64 = 60;
-
-/// Characters of a cookie's value.
-pub type CookieValue = [u8; VALUE];
 
 /// How a sticky cookie is made and what is believed of one.
 #[derive(Debug, Clone)]
@@ -43,6 +30,8 @@ pub struct CookiePolicy {
     pub same_site: SameSite,
     /// `Partitioned`.
     pub partitioned: bool,
+    /// `Max-Age`: how long browsers keep it; until they close, when not said.
+    pub max_age: Option<Duration>,
     /// Forget a client that stayed away this long.
     pub max_idle: Option<Duration>,
     /// Forget a client after this long in any case.
@@ -111,35 +100,15 @@ impl CookiePolicy {
     fn encode(&self, server: ServerId, issued: u32, now: u64) -> CookieValue {
         // 0 says that idleness was not watched when this was made: a limit set later must not find everybody idle.
         let seen = if self.max_idle.is_some() { seconds(now) } else { 0 };
-        let mut raw = [0; RAW];
-        raw[0] = VERSION;
-        raw[1..9].copy_from_slice(&server.0.to_be_bytes());
-        raw[9..13].copy_from_slice(&issued.to_be_bytes());
-        raw[13..PAYLOAD].copy_from_slice(&seen.to_be_bytes());
-        let tag = self.keys.sign([self.name.as_bytes(), &raw[..PAYLOAD]]);
-        raw[PAYLOAD..].copy_from_slice(&tag);
-        let mut value = [0; VALUE];
-        BASE64URL_NOPAD.encode_mut(&raw, &mut value);
-        value
+        Token { server, issued, seen }.seal(&self.name, &self.keys)
     }
 
     fn read(&self, value: &[u8], now: u64) -> Known {
-        if value.len() != VALUE {
-            return Known::Nothing;
-        }
-        let mut raw = [0; RAW];
-        if BASE64URL_NOPAD.decode_mut(value, &mut raw) != Ok(RAW) || raw[0] != VERSION {
-            return Known::Nothing;
-        }
-        let (payload, tag) = raw.split_at(PAYLOAD);
-        if !self.keys.verify([self.name.as_bytes(), payload], tag) {
-            return Known::Nothing;
-        }
-        let id = ServerId(payload[1..9].iter().fold(0, |id, &byte| id << 8 | u64::from(byte)));
-        let (issued, seen) = (number(&payload[9..13]), number(&payload[13..PAYLOAD]));
+        let Some((token, signed)) = Token::open(value, &self.name, &self.keys) else { return Known::Nothing };
+        let Token { server: id, issued, seen } = token;
         let age = |stamp: u32| now.saturating_sub(u64::from(stamp));
         let idle = age(seen);
-        let refresh = match self.max_idle.map(|limit| limit.as_secs()) {
+        let stale = match self.max_idle.map(|limit| limit.as_secs()) {
             None => false,
             Some(_) if seen == 0 => true,
             Some(limit) if idle > limit => return Known::Nothing,
@@ -148,7 +117,8 @@ impl CookiePolicy {
         if self.max_life.is_some_and(|limit| age(issued) > limit.as_secs()) {
             return Known::Nothing;
         }
-        Known::Server { id, issued, refresh }
+        // Signed anew before the old key goes.
+        Known::Server { id, issued, refresh: stale || signed == Signed::Earlier }
     }
 }
 
@@ -186,6 +156,10 @@ impl SetCookie {
             out.extend_from_slice(b"; Domain=");
             out.extend_from_slice(domain.as_bytes());
         }
+        if let Some(age) = policy.max_age {
+            out.extend_from_slice(b"; Max-Age=");
+            out.extend_from_slice(itoa::Buffer::new().format(age.as_secs()).as_bytes());
+        }
         if policy.http_only {
             out.extend_from_slice(b"; HttpOnly");
         }
@@ -203,16 +177,9 @@ impl SetCookie {
     }
 }
 
-fn seconds(now: u64) -> u32 {
-    u32::try_from(now).unwrap_or(u32::MAX)
-}
-
-fn number(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0, |number, &byte| number << 8 | u32::from(byte))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::token::LENGTH;
     use super::*;
     use crate::pool::testing::cookie_policy;
 
@@ -235,14 +202,14 @@ mod tests {
         assert_eq!(renamed.verify(&value, NOW), None, "another name");
         assert_eq!(policy.verify(b"", NOW), None);
         assert_eq!(policy.verify(b"tw1", NOW), None);
-        assert_eq!(policy.verify(&[b'!'; VALUE], NOW), None);
+        assert_eq!(policy.verify(&[b'!'; LENGTH], NOW), None);
     }
 
     #[test]
     fn no_bit_of_a_cookie_can_be_changed() {
         let policy = cookie_policy("lbd");
         let value = policy.issue(A, NOW);
-        for at in 0..VALUE {
+        for at in 0..LENGTH {
             for letter in *b"Az09-_" {
                 let mut forged = value;
                 forged[at] = letter;
@@ -280,7 +247,7 @@ mod tests {
         let mut value = policy.issue(A, NOW);
         for later in [80, 160, 240] {
             let known = policy.read(&value, NOW + later);
-            assert!(known.is(A), "after {later}");
+            assert!(matches!(known, Known::Server { id: A, .. }), "after {later}");
             value = policy.renew(&known, A, NOW + later).expect("more than a quarter passed");
         }
         assert_eq!(policy.verify(&value, NOW + 260), None, "its life is over, however busy it was");
@@ -332,10 +299,11 @@ mod tests {
                 http_only: false,
                 same_site: SameSite::None,
                 partitioned: true,
+                max_age: Some(Duration::from_secs(3600)),
                 ..cookie_policy("lbd")
             },
             false,
-            "; Path=/app; Domain=example.org; SameSite=None; Secure; Partitioned",
+            "; Path=/app; Domain=example.org; Max-Age=3600; SameSite=None; Secure; Partitioned",
         );
     }
 }

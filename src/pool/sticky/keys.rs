@@ -1,8 +1,9 @@
 //! The keys that sign sticky cookies: the first signs, all verify.
 //!
-//! They stand in the state directory, one per line, readable by their owner only, so that cookies outlive a restart;
-//! without a state directory they live as long as the process. An unreadable file is an error and never replaced:
-//! new keys would move every client.
+//! They stand in the state directory, one per line, readable by their owner only, so that cookies outlive a restart.
+//! A key that was made here signs for 30 days and verifies for 90 more; keys that somebody else wrote stay as they
+//! are, for example where several lbd share them. Without a state directory they live as long as the process. An
+//! unreadable file is an error and never replaced: new keys would move every client.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -13,6 +14,12 @@ use std::sync::Arc;
 use aws_lc_rs::{constant_time, hmac, rand};
 use data_encoding::HEXLOWER;
 
+/// A key of our own making signs this long; then a new one does.
+const SIGNS_FOR: u64 = 30 * 24 * 60 * 60;
+/// Keys that are kept, the one that signs included.
+const MOST_KEYS: usize = 4;
+/// Before the time (unix seconds) at which the first key was made; without it the keys are somebody else's.
+const MADE: &str = "# made ";
 /// The file's name in the state directory.
 const FILE: &str = "sticky.keys";
 /// Bytes of a key.
@@ -25,18 +32,36 @@ pub struct KeyRing {
     keys: Vec<hmac::Key>,
 }
 
+/// Which key made a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signed {
+    /// The one that signs now.
+    Now,
+    /// One that signed before.
+    Earlier,
+}
+
 impl KeyRing {
-    /// The keys of a state directory; the first start makes one.
-    pub fn load_or_create(state_dir: &Path) -> io::Result<Arc<Self>> {
+    /// The keys of a state directory at this time (unix seconds); the first start makes one, and a start that finds
+    /// the first key too old puts a new one before it. Keys without a time are left as they are.
+    pub fn load_or_create(state_dir: &Path, now: u64) -> io::Result<Arc<Self>> {
         let path = state_dir.join(FILE);
         match fs::read_to_string(&path) {
-            Ok(text) => Self::parse(&text).map(Arc::new).map_err(|reason| {
-                io::Error::new(io::ErrorKind::InvalidData, format!("{}: {reason}", path.display()))
-            }),
+            Ok(text) => {
+                let mut keys = parse(&text).map_err(|reason| {
+                    io::Error::new(io::ErrorKind::InvalidData, format!("{}: {reason}", path.display()))
+                })?;
+                if made(&text).is_some_and(|made| now.saturating_sub(made) > SIGNS_FOR) {
+                    keys.insert(0, new_key()?);
+                    keys.truncate(MOST_KEYS);
+                    save(&path, &keys, now)?;
+                }
+                Ok(Arc::new(Self::of(&keys)))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let key = new_key()?;
-                write_atomically(&path, &format!("{}\n", HEXLOWER.encode(&key)))?;
-                Ok(Arc::new(Self::of(&[key])))
+                let keys = [new_key()?];
+                save(&path, &keys, now)?;
+                Ok(Arc::new(Self::of(&keys)))
             }
             Err(error) => Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
         }
@@ -52,23 +77,12 @@ impl KeyRing {
         tag(&self.keys[0], parts)
     }
 
-    /// Whether any key made this signature.
-    pub(super) fn verify(&self, parts: [&[u8]; 2], signature: &[u8]) -> bool {
+    /// Which key made this signature, if any did.
+    pub(super) fn verify(&self, parts: [&[u8]; 2], signature: &[u8]) -> Option<Signed> {
         let matches = |key| constant_time::verify_slices_are_equal(&tag(key, parts), signature).is_ok();
-        self.keys.iter().any(matches)
-    }
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-        let key = |line: &str| {
-            let bytes = HEXLOWER.decode(line.as_bytes()).ok();
-            bytes.and_then(|bytes| <[u8; KEY]>::try_from(bytes).ok())
-        };
-        let keys: Option<Vec<_>> = lines.map(key).collect();
-        match keys {
-            Some(keys) if !keys.is_empty() => Ok(Self::of(&keys)),
-            Some(_) => Err("no key".into()),
-            None => Err(format!("a line is not a key of {} hexadecimal digits", 2 * KEY)),
+        match self.keys.iter().position(matches)? {
+            0 => Some(Signed::Now),
+            _ => Some(Signed::Earlier),
         }
     }
 
@@ -81,6 +95,30 @@ impl std::fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "KeyRing({} keys)", self.keys.len())
     }
+}
+
+fn parse(text: &str) -> Result<Vec<[u8; KEY]>, String> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let key = |line: &str| {
+        let bytes = HEXLOWER.decode(line.as_bytes()).ok();
+        bytes.and_then(|bytes| <[u8; KEY]>::try_from(bytes).ok())
+    };
+    let keys: Option<Vec<_>> = lines.map(key).collect();
+    match keys {
+        Some(keys) if !keys.is_empty() => Ok(keys),
+        Some(_) => Err("no key".into()),
+        None => Err(format!("a line is not a key of {} hexadecimal digits", 2 * KEY)),
+    }
+}
+
+/// When the first key was made, if that was here.
+fn made(text: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(MADE))?.trim().parse().ok()
+}
+
+fn save(path: &Path, keys: &[[u8; KEY]], now: u64) -> io::Result<()> {
+    let lines: String = keys.iter().map(|key| format!("{}\n", HEXLOWER.encode(key))).collect();
+    write_atomically(path, format!("{MADE}{now}\n{lines}").as_bytes())
 }
 
 fn tag(key: &hmac::Key, parts: [&[u8]; 2]) -> [u8; TAG] {
@@ -102,13 +140,14 @@ fn new_key() -> io::Result<[u8; KEY]> {
 }
 
 /// A crash leaves the old file or the new one, never half of it.
-fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    let temporary = directory.join(format!("{FILE}.{}.new", std::process::id()));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = directory.join(format!("{name}.{}.new", std::process::id()));
     let written = (|| {
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(text.as_bytes())?;
+        file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
         File::open(directory)?.sync_all()
@@ -126,15 +165,16 @@ mod tests {
 
     use super::*;
 
+    const NOW: u64 = 1_800_000_000;
     const PARTS: [&[u8]; 2] = [b"name", b"payload"];
 
     #[test]
     fn keys_outlive_a_restart_and_are_private() {
         let dir = tempfile::tempdir().unwrap();
-        let first = KeyRing::load_or_create(dir.path()).unwrap();
+        let first = KeyRing::load_or_create(dir.path(), NOW).unwrap();
         let tag = first.sign(PARTS);
-        let second = KeyRing::load_or_create(dir.path()).unwrap();
-        assert!(second.verify(PARTS, &tag));
+        let second = KeyRing::load_or_create(dir.path(), NOW).unwrap();
+        assert_eq!(second.verify(PARTS, &tag), Some(Signed::Now));
         let mode = fs::metadata(dir.path().join(FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
@@ -145,10 +185,28 @@ mod tests {
         let (old, new) = ([1; KEY], [2; KEY]);
         let tag = KeyRing::of(&[old]).sign(PARTS);
         let text = format!("# newest first\n{}\n\n{}\n", HEXLOWER.encode(&new), HEXLOWER.encode(&old));
-        let ring = KeyRing::parse(&text).unwrap();
-        assert!(ring.verify(PARTS, &tag));
+        let ring = KeyRing::of(&parse(&text).unwrap());
+        assert_eq!(ring.verify(PARTS, &tag), Some(Signed::Earlier));
         assert_ne!(ring.sign(PARTS), tag, "the first one signs");
-        assert!(!KeyRing::of(&[new]).verify(PARTS, &tag));
+        assert_eq!(KeyRing::of(&[new]).verify(PARTS, &tag), None);
+    }
+
+    #[test]
+    fn keys_rotate_unless_they_are_somebody_elses() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |days: u64| KeyRing::load_or_create(dir.path(), NOW + days * 86_400).unwrap();
+        let first = at(0).sign(PARTS);
+        assert_eq!(at(30).verify(PARTS, &first), Some(Signed::Now));
+        for (days, expected) in [(31, true), (62, true), (93, true), (124, false)] {
+            let ring = at(days);
+            assert_eq!(ring.verify(PARTS, &first), expected.then_some(Signed::Earlier), "after {days} days");
+            assert_eq!(at(days).sign(PARTS), ring.sign(PARTS), "once");
+        }
+        let own = format!("{}\n", HEXLOWER.encode(&[1; KEY]));
+        fs::write(dir.path().join(FILE), &own).unwrap();
+        let tag = at(1000).sign(PARTS);
+        assert_eq!(tag, KeyRing::of(&[[1; KEY]]).sign(PARTS));
+        assert_eq!(fs::read_to_string(dir.path().join(FILE)).unwrap(), own);
     }
 
     #[test]
@@ -156,7 +214,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for text in ["", "# only a comment\n", "zz\n", "abcd\n"] {
             fs::write(dir.path().join(FILE), text).unwrap();
-            let error = KeyRing::load_or_create(dir.path()).unwrap_err();
+            let error = KeyRing::load_or_create(dir.path(), NOW).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{text:?}");
             assert_eq!(fs::read_to_string(dir.path().join(FILE)).unwrap(), text);
         }
@@ -166,9 +224,9 @@ mod tests {
     fn parts_cannot_be_shifted_and_tags_cannot_be_cut() {
         let ring = KeyRing::ephemeral().unwrap();
         let tag = ring.sign([b"ab", b"c"]);
-        assert!(ring.verify([b"ab", b"c"], &tag));
-        assert!(!ring.verify([b"a", b"bc"], &tag));
-        assert!(!ring.verify([b"ab", b"c"], &tag[..8]));
-        assert!(!ring.verify([b"ab", b"c"], &[]));
+        assert_eq!(ring.verify([b"ab", b"c"], &tag), Some(Signed::Now));
+        assert_eq!(ring.verify([b"a", b"bc"], &tag), None);
+        assert_eq!(ring.verify([b"ab", b"c"], &tag[..8]), None);
+        assert_eq!(ring.verify([b"ab", b"c"], &[]), None);
     }
 }

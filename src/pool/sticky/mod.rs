@@ -1,19 +1,29 @@
-//! Keeping a client on its server: by a signed cookie, or by a table of client addresses.
+//! Keeping a client on its server: by a signed cookie, by a mark on the application's cookie, or by a table.
 //!
-//! Both remember the server's *name*: a server that moves to another address keeps its clients.
+//! All remember the server's *name*: a server that moves to another address keeps its clients.
 
 mod cookie;
+mod hold;
+mod keyed;
 mod keys;
-mod source;
+mod mark;
+mod store;
+mod table;
+mod token;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-pub use cookie::{CookiePolicy, CookieValue, SameSite, Secure, SetCookie};
+pub use cookie::{CookiePolicy, SameSite, Secure, SetCookie};
+pub use hold::Hold;
+pub use keyed::{ClientKey, Headers, LearnFrom, TablePolicy, address, any_param};
 pub use keys::KeyRing;
-pub use source::{SourceEntry, SourceTable};
+pub use mark::{MarkedCookie, Side};
+pub use store::{Remembered, Unreadable};
+pub use table::{ClientEntry, ClientTable};
+pub use token::CookieValue;
 
 use super::acquire::{Ask, How};
+use super::pool::Pool;
 use super::server::ServerId;
 
 /// What happens to a client whose server takes no requests.
@@ -25,44 +35,44 @@ pub enum OnDown {
     Fail,
 }
 
+/// What happens to a client that was moved, once the server is back that its key means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnReturn {
+    /// It stays where it is now.
+    Stay,
+    /// It goes back.
+    Home,
+}
+
 /// A way to keep a client on its server.
 #[derive(Debug)]
 pub enum Sticky {
-    /// A cookie.
+    /// A cookie of lbd's own.
     Cookie(Arc<CookiePolicy>),
-    /// A table by client address.
-    Source(SourcePolicy),
-}
-
-/// Stickiness by client address.
-#[derive(Debug)]
-pub struct SourcePolicy {
-    /// An entry's life after its last use.
-    pub ttl: Duration,
-    /// Most entries.
-    pub max_entries: usize,
-    /// When its server is down.
-    pub on_down: OnDown,
-    /// The entries; they live on across reloads.
-    pub table: Arc<SourceTable>,
+    /// The application's cookie.
+    Marked(Arc<MarkedCookie>),
+    /// A table.
+    Table(TablePolicy),
 }
 
 impl Sticky {
     /// What it knows of this client.
-    pub(super) fn find(&self, ask: &Ask<'_>) -> Known {
+    pub(super) fn find(&self, ask: &Ask<'_>, pool: &Pool) -> Found {
         match self {
-            Self::Cookie(policy) => policy.find(ask),
-            Self::Source(policy) => match policy.table.find(ask.client_ip, ask.now) {
-                Some(id) => Known::Server { id, issued: 0, refresh: false },
-                None => Known::Nothing,
-            },
+            Self::Cookie(policy) => Found { known: policy.find(ask), key: None },
+            Self::Marked(policy) => policy.find(ask, &|id| pool.index_of(id).is_some()),
+            Self::Table(policy) => policy.find(ask),
         }
     }
 
     pub(super) fn how(&self) -> How {
         match self {
-            Self::Cookie(_) => How::StickyCookie,
-            Self::Source(_) => How::StickySource,
+            Self::Cookie(_) | Self::Marked(_) => How::StickyCookie,
+            Self::Table(policy) => match policy.by {
+                ClientKey::SourceIp { .. } => How::StickySource,
+                ClientKey::Header(_) => How::StickyHeader,
+                ClientKey::Learned { .. } => How::StickyLearned,
+            },
         }
     }
 
@@ -70,20 +80,40 @@ impl Sticky {
     pub fn on_down(&self) -> OnDown {
         match self {
             Self::Cookie(policy) => policy.on_down,
-            Self::Source(policy) => policy.on_down,
+            Self::Marked(policy) => policy.on_down,
+            Self::Table(policy) => policy.on_down,
         }
     }
 
     /// Its table, when it has one.
-    pub fn table(&self) -> Option<&Arc<SourceTable>> {
+    pub fn table(&self) -> Option<&Arc<ClientTable>> {
+        self.table_policy().map(|policy| &policy.table)
+    }
+
+    /// Its table and what the keys of that mean, when it has one.
+    pub fn table_policy(&self) -> Option<&TablePolicy> {
         match self {
-            Self::Cookie(_) => None,
-            Self::Source(policy) => Some(&policy.table),
+            Self::Cookie(_) | Self::Marked(_) => None,
+            Self::Table(policy) => Some(policy),
         }
     }
 }
 
 /// What one `sticky` knows of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Its server.
+    pub(super) known: Known,
+    /// What the client is known by, where it shows something: the key of a table, and of the hash.
+    pub(super) key: Option<u128>,
+}
+
+impl Found {
+    /// Nothing.
+    pub(super) const NOTHING: Self = Self { known: Known::Nothing, key: None };
+}
+
+/// A client's server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
     /// Nothing (that is valid).
@@ -94,14 +124,19 @@ pub(super) enum Known {
         id: ServerId,
         /// Since when, for a cookie (unix seconds).
         issued: u32,
-        /// The memory is about to grow old and should be written anew.
+        /// The memory is out of step or about to grow old, and should be written anew.
         refresh: bool,
     },
 }
 
-impl Known {
-    /// Whether it is this server.
-    pub(super) fn is(&self, server: ServerId) -> bool {
-        matches!(self, Self::Server { id, .. } if *id == server)
-    }
+/// A hash of what a client shows: 128 bits of SHA-256, so that a table keeps no session, and none can be made to
+/// meet another.
+pub(super) fn digest(value: &[u8]) -> u128 {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, value);
+    digest.as_ref().iter().take(16).fold(0, |sum, &byte| sum << 8 | u128::from(byte))
+}
+
+/// The hash of a key that servers' names compete for: the same on every lbd, for ever.
+pub(super) fn rendezvous(key: u128) -> u64 {
+    super::balance::hash(&key.to_be_bytes())
 }

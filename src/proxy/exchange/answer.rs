@@ -17,6 +17,7 @@ pub(crate) async fn refuse(
 ) -> Next {
     let mut story = Story::new(connection, scratch);
     let next = fail(connection, scratch, &mut story, failure).await;
+    super::note(connection, &story);
     super::tell(connection, scratch, &story);
     next
 }
@@ -55,7 +56,8 @@ pub(super) async fn fail(
         None => ("text/plain; charset=utf-8", failure.body().as_bytes()),
     };
     let seconds = failure.retry_after().map(|seconds| seconds.to_string());
-    let mut headers = vec![("Content-Type", content_type)];
+    let id = story.id;
+    let mut headers = vec![("Content-Type", content_type), ("X-Request-Id", id.as_str())];
     headers.extend(seconds.iter().map(|seconds| ("Retry-After", seconds.as_str())));
     send(connection, scratch, story, (verdict.status, &headers, body), close).await.unwrap_or(Next::Abort)
 }

@@ -108,6 +108,10 @@ fn write_head(forward: &mut Forward<'_>) {
     let own = request_lines.len();
     client.write_lines(request, connection.peer, connection.local, connection.wire.is_tls(), request_lines);
     connection.shown.write_lines(&connection.listener, request_lines);
+    // A route that sets or removes the field has the last word.
+    if !Names::Shared(&route.request_drop).any(|name| name == "x-request-id") {
+        story.id.write_line(request_lines);
+    }
     let local = match request.authority() {
         Some(_) => String::new(),
         // HTTP/1.0 may leave Host out; HTTP/1.1, which the server gets, may not.
@@ -125,6 +129,7 @@ fn write_head(forward: &mut Forward<'_>) {
             drop: Names::Shared(&route.request_drop),
             keep: Names::Shared(&route.keep),
             strip_cookies: Names::Shared(&connection.listener.sticky_cookies),
+            unmark_cookies: &connection.listener.marked_cookies,
             framing: FramingLine::from(request.framing()),
             connection: if upgrading { ConnectionLine::Upgrade } else { ConnectionLine::None },
             extra: request_lines,
@@ -229,7 +234,9 @@ impl Answered {
             }
             Poll::Ready(Err(PumpError::TooLarge)) => Poll::Ready(Err(Failure::BodyTooLarge)),
             Poll::Ready(Err(PumpError::Framing)) => Poll::Ready(Err(Failure::BadBody)),
-            Poll::Ready(Err(PumpError::From | PumpError::Truncated)) => Poll::Ready(Err(Failure::ClientGone)),
+            Poll::Ready(Err(PumpError::From | PumpError::Truncated | PumpError::Encoder)) => {
+                Poll::Ready(Err(Failure::ClientGone))
+            }
             Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
             Poll::Pending => Poll::Pending,
         }

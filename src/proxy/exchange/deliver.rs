@@ -6,8 +6,8 @@ use std::task::Poll;
 
 use super::attempt::Answered;
 use super::forward::Forward;
-use super::{Next, Story};
-use crate::pool::{Acquired, SetCookie};
+use super::{Next, compress, stickiness};
+use crate::pool::Acquired;
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
 use crate::proxy::head::{Known, KnownSet, ResponseFraming, Version};
@@ -26,8 +26,9 @@ pub(super) async fn run(
     let Acquired { lease, set_cookie, .. } = acquired;
     let worker = Rc::clone(&connection.worker);
     let is_head = scratch.request.is_head();
-    let delivery = Delivery::of(&scratch.request, &scratch.response);
+    let mut delivery = Delivery::of(&scratch.request, &scratch.response);
     let framing = scratch.response.framing_for(is_head, false);
+    let coded = compress::run(&worker, route, scratch, &mut delivery);
     let keep = scratch.request.keep_alive()
         && !delivery.close
         && !connection.orphaned
@@ -38,14 +39,12 @@ pub(super) async fn run(
         (true, Version::Http10) => ConnectionLine::KeepAlive,
         (true, Version::Http11) | (_, Version::Http2) => ConnectionLine::None,
     };
-    write_head(
-        scratch,
-        story,
-        route,
-        (&delivery, line, answered.server.wire.via()),
-        set_cookie,
-        worker.date(),
-    );
+    let own = (&*pool.pool, &**lease.server(), &***route);
+    let Scratch { response, response_lines, .. } = &mut **scratch;
+    let replaced =
+        stickiness::settle(own, set_cookie, response, (story, worker.unix_seconds()), response_lines);
+    let lines = (&delivery, line, answered.server.wire.via());
+    write_head(scratch, route, lines, replaced.with(coded.drop), worker.date());
     let first_byte = story.began.elapsed();
     story.first_byte = Some(first_byte);
     story.status = scratch.response.status();
@@ -56,10 +55,10 @@ pub(super) async fn run(
     connection.wire.begin(&mut out).map_err(|_| Failure::ClientGone)?;
     let framed = connection.wire.answer_framing(delivery.chunked);
     let decoder = answered.server.wire.answer_decoder(framing);
-    let mut answer = Pump::new(decoder, framed, out, answered.input.take());
+    let mut answer = Pump::new(decoder, framed, out, answered.input.take()).encoded(coded.encoder);
     let ended = pump_both(connection, &mut answered, &mut answer, route).await;
     story.bytes_in = answered.request.moved();
-    story.bytes_out = answer.moved();
+    story.bytes_out = answer.delivered();
     pool.pool.counters.shard(worker.index).bytes(story.bytes_in, story.bytes_out);
     let leftover = answer.take_input();
     scratch.to_client = answer.into_out();
@@ -88,18 +87,12 @@ pub(super) async fn run(
 /// Serialises the answer's head for the client.
 fn write_head(
     scratch: &mut Scratch,
-    story: &Story,
     route: &RouteSnap,
     (delivery, line, via): (&Delivery, ConnectionLine, &[u8]),
-    set_cookie: Option<SetCookie>,
+    replaced: KnownSet,
     date: [u8; 29],
 ) {
     let Scratch { response, to_client, response_lines, .. } = scratch;
-    if let Some(cookie) = set_cookie {
-        response_lines.extend_from_slice(b"Set-Cookie: ");
-        cookie.write(story.client.https, response_lines);
-        response_lines.extend_from_slice(b"\r\n");
-    }
     if response.get_known(Known::Date).is_none() {
         // RFC 9110, section 6.6.1: who has a clock adds what the server left out.
         response_lines.extend_from_slice(b"Date: ");
@@ -111,7 +104,7 @@ fn write_head(
     write_response(
         response,
         &ResponsePlan {
-            drop_known: KnownSet::of(&[Known::Via]),
+            drop_known: KnownSet::of(&[Known::Via]).with(replaced),
             drop: Names::Shared(&route.response_drop),
             framing: delivery.framing,
             connection: line,
@@ -138,6 +131,7 @@ async fn pump_both(
             Poll::Ready(Err(PumpError::Framing | PumpError::TooLarge)) => {
                 return Poll::Ready(Err(Failure::BadResponseBody));
             }
+            Poll::Ready(Err(PumpError::Encoder)) => return Poll::Ready(Err(Failure::CompressFailed)),
             Poll::Ready(Err(PumpError::From | PumpError::Truncated)) => {
                 return Poll::Ready(Err(Failure::ServerClosed));
             }

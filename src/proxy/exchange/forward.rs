@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::routing::Path;
 use super::{Next, Story, attempt, deliver, observed, upgrade, waiting};
+use crate::config::model::ServerHttp;
 use crate::pool::{Acquired, Ask, Server, SessionKind, Unavailable};
 use crate::proxy::affinity::RequestFacts;
 use crate::proxy::connection::ClientConnection;
@@ -76,6 +77,9 @@ impl Forward<'_> {
         self.pool.retries.deposit(self.route.retry.budget_percent);
         self.ends_at = self.route.timeout.request.map(|whole| self.connection.deadline.point(whole));
         self.upgrading = upgrade::asked(&self.scratch.request);
+        if self.upgrading.is_some() && self.pool.connect.http == ServerHttp::Http2 {
+            return Err(Failure::UpgradeOverHttp2);
+        }
         let repeatable =
             is_repeatable(&self.scratch.request, self.route.retry.all_methods) && self.upgrading.is_none();
         let mut tries = Tries { repeatable, connects: 0, resends: 0, unprocessed: 0, fresh: false };

@@ -9,7 +9,7 @@ use data_encoding::BASE64;
 
 use super::attempt::Answered;
 use super::forward::Forward;
-use super::{Next, Story};
+use super::{Next, Story, stickiness};
 use crate::config::model::AccessLog;
 use crate::pool::{Acquired, SessionKind, SessionLease, WebSocketPolicy};
 use crate::proxy::access_log::Entry;
@@ -18,6 +18,7 @@ use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
 use crate::proxy::head::{BodyFraming, Known, KnownSet, RequestHead, ResponseHead};
 use crate::proxy::http1::{ConnectionLine, Names, ResponsePlan, write_response};
+use crate::proxy::request_id::RequestId;
 use crate::proxy::scratch::Scratch;
 use crate::proxy::server_wire::ServerWire;
 use crate::proxy::stream::Stream;
@@ -61,6 +62,7 @@ pub(super) async fn accept(
     answered: Answered,
     acquired: Acquired,
 ) -> Result<Next, Failure> {
+    let holds = forward.asking(|ask| forward.pool.pool.hold(ask));
     let Forward { connection, scratch, story, route, pool, upgrading, .. } = forward;
     let Acquired { lease, set_cookie, .. } = acquired;
     let Some(kind) = upgrading.filter(|kind| answers(*kind, &scratch.request, &scratch.response)) else {
@@ -69,17 +71,16 @@ pub(super) async fn accept(
     let Answered { server, input, .. } = answered;
     let ServerWire::Http1(server) = server.wire else { return Err(Failure::BadUpgrade) };
     let Scratch { response, to_client, response_lines, .. } = &mut **scratch;
-    if let Some(cookie) = set_cookie {
-        response_lines.extend_from_slice(b"Set-Cookie: ");
-        cookie.write(story.client.https, response_lines);
-        response_lines.extend_from_slice(b"\r\n");
-    }
+    let now = connection.worker.unix_seconds();
+    let own = (&*pool.pool, &**lease.server(), &***route);
+    let replaced = stickiness::settle(own, set_cookie, response, (story, now), response_lines);
     to_client.clear();
     // HTTP/2 has no word for the change, and no key to prove.
     let connect = connection.wire.is_connect();
+    let moot = if connect { KnownSet::of(&[Known::SecWebSocketAccept]) } else { KnownSet::EMPTY };
     let plan = ResponsePlan {
         drop: Names::Shared(&route.response_drop),
-        drop_known: if connect { KnownSet::of(&[Known::SecWebSocketAccept]) } else { KnownSet::default() },
+        drop_known: replaced.with(moot),
         connection: if connect { ConnectionLine::None } else { ConnectionLine::Upgrade },
         extra: response_lines,
         ..ResponsePlan::default()
@@ -98,8 +99,9 @@ pub(super) async fn accept(
     };
     scratch.to_client = out;
     written.map_err(|_| Failure::ClientGone)?;
-    let session =
-        lease.into_session(kind, std::net::SocketAddr::new(story.client.ip, connection.peer.port()));
+    let session = lease
+        .into_session(kind, std::net::SocketAddr::new(story.client.ip, connection.peer.port()))
+        .holding(holds);
     let clocks = TunnelClocks { idle: route.timeout.tunnel_idle, max: route.timeout.tunnel_max };
     let policy = pool.pool.websocket;
     Ok(Next::Upgraded(Box::new(Accepted { server, input, session, clocks, policy, record: None })))
@@ -169,6 +171,7 @@ impl Upgraded {
 #[derive(Debug)]
 struct Record {
     settings: Arc<AccessLog>,
+    id: RequestId,
     client: IpAddr,
     listener: Arc<str>,
     generation: u64,
@@ -189,6 +192,7 @@ impl Record {
     fn new(settings: &Arc<AccessLog>, listener: &ListenerSnap, head: &RequestHead, story: Story) -> Self {
         Self {
             settings: Arc::clone(settings),
+            id: story.id,
             client: story.client.ip,
             listener: Arc::clone(&listener.name),
             generation: listener.generation,
@@ -210,6 +214,7 @@ impl Record {
         worker.access_log.record(
             &self.settings,
             &Entry {
+                id: self.id.as_str(),
                 client: self.client,
                 listener: &self.listener,
                 method: &self.method,

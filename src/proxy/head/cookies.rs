@@ -6,22 +6,43 @@ pub fn cookie_pairs(value: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     value.split(|&byte| byte == b';').filter_map(split_pair)
 }
 
-/// Appends the field value without the cookies that `drop` names; the others stay byte for byte, in order and
-/// with their own separators. Returns whether anything is left.
-pub fn keep_cookies(value: &[u8], drop: &dyn Fn(&[u8]) -> bool, out: &mut Vec<u8>) -> bool {
-    let goes = |part: &&[u8]| split_pair(part).is_some_and(|(name, _)| drop(name));
+/// What becomes of a cookie on its way to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate<'a> {
+    /// It stays, byte for byte.
+    Keep,
+    /// It goes.
+    Drop,
+    /// Only this of its value stays.
+    Trim(&'a [u8]),
+}
+
+/// Appends the field value with the cookies that `fate` leaves, by name and value; those that are kept stay byte for
+/// byte, in order and with their own separators. Returns whether anything is left.
+pub fn keep_cookies<'v>(
+    value: &'v [u8],
+    fate: &dyn Fn(&'v [u8], &'v [u8]) -> Fate<'v>,
+    out: &mut Vec<u8>,
+) -> bool {
+    let of = |part: &'v [u8]| split_pair(part).map_or(Fate::Keep, |(name, value)| fate(name, value));
     let parts = value.split(|&byte| byte == b';');
-    if !parts.clone().any(|part| goes(&part)) {
+    if parts.clone().all(|part| of(part) == Fate::Keep) {
         out.extend_from_slice(value);
         return true;
     }
     let start = out.len();
-    for part in parts.filter(|part| !goes(part)) {
-        if out.len() == start {
-            out.extend_from_slice(part.trim_ascii_start());
-        } else {
+    for (part, fate) in parts.map(|part| (part, of(part))).filter(|(_, fate)| *fate != Fate::Drop) {
+        let first = out.len() == start;
+        if !first {
             out.push(b';');
-            out.extend_from_slice(part);
+        }
+        let part = if first { part.trim_ascii_start() } else { part };
+        match (fate, memchr::memchr(b'=', part)) {
+            (Fate::Trim(value), Some(equals)) => {
+                out.extend_from_slice(&part[..=equals]);
+                out.extend_from_slice(value);
+            }
+            _ => out.extend_from_slice(part),
         }
     }
     if out[start..].iter().all(|byte| matches!(byte, b' ' | b'\t' | b';')) {
@@ -39,10 +60,17 @@ fn split_pair(part: &[u8]) -> Option<(&[u8], &[u8])> {
 mod tests {
     use super::*;
 
+    fn fate(goes: bool) -> Fate<'static> {
+        if goes { Fate::Drop } else { Fate::Keep }
+    }
+
     fn thinned(value: &str, names: &[&str]) -> Option<String> {
         let mut out = b"Cookie: ".to_vec();
-        let left =
-            keep_cookies(value.as_bytes(), &|name| names.iter().any(|n| n.as_bytes() == name), &mut out);
+        let left = keep_cookies(
+            value.as_bytes(),
+            &|name, _| fate(names.iter().any(|n| n.as_bytes() == name)),
+            &mut out,
+        );
         assert_eq!(left, out.len() > 8 || value.is_empty());
         left.then(|| String::from_utf8(out[8..].to_vec()).unwrap())
     }
@@ -64,6 +92,43 @@ mod tests {
         ];
         for &(value, names, expected) in table {
             assert_eq!(thinned(value, names).as_deref(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn values_are_trimmed_and_the_others_stay_byte_for_byte() {
+        let table = [
+            ("S=ab.cd", "S=ab"),
+            ("a=1.2; S=ab.cd;b=3.4", "a=1.2; S=ab;b=3.4"),
+            ("lb=1; S=ab.cd ; b", "S=ab; b"),
+            ("S = ab.cd; S=x; T=S=ab.cd", "S =ab; S=x; T=S=ab.cd"),
+        ];
+        for (value, expected) in table {
+            let mut out = Vec::new();
+            let fate = |name: &[u8], value: &'static [u8]| match name {
+                b"S" => value.strip_suffix(b".cd").map_or(Fate::Keep, Fate::Trim),
+                b"lb" => Fate::Drop,
+                _ => Fate::Keep,
+            };
+            let left = keep_cookies(value.as_bytes(), &fate, &mut out);
+            assert!(left);
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "{value}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn other_cookies_are_never_touched(before in "[ -:<-~]{0,30}", after in "[ -~]{0,40}", value in "[a-z]{0,9}") {
+            let text = format!("{before}; S={value}.m;{after}");
+            let others = |text: &[u8]| -> Vec<(Vec<u8>, Vec<u8>)> {
+                cookie_pairs(text).filter(|(name, _)| *name != b"S").map(|(n, v)| (n.into(), v.into())).collect()
+            };
+            let mut out = Vec::new();
+            keep_cookies(text.as_bytes(), &|name, _| if name == b"S" { Fate::Trim(b"t") } else { Fate::Keep }, &mut out);
+            proptest::prop_assert_eq!(others(&out), others(text.as_bytes()));
+            out.clear();
+            keep_cookies(text.as_bytes(), &|name, _| fate(name == b"S"), &mut out);
+            proptest::prop_assert_eq!(others(&out), others(text.as_bytes()));
         }
     }
 

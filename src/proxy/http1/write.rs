@@ -6,7 +6,10 @@
 
 use std::sync::Arc;
 
-use crate::proxy::head::{BodyFraming, Field, Known, KnownSet, RequestHead, ResponseHead, keep_cookies};
+use crate::pool::MarkedCookie;
+use crate::proxy::head::{
+    BodyFraming, Fate, Field, Known, KnownSet, RequestHead, ResponseHead, keep_cookies,
+};
 
 /// The `Connection` line to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -130,6 +133,8 @@ pub struct RequestPlan<'a> {
     pub keep: Names<'a>,
     /// Cookies to take out of `Cookie` fields. Names of cookies are compared byte for byte.
     pub strip_cookies: Names<'a>,
+    /// Cookies of the application whose marks are taken off.
+    pub unmark_cookies: &'a [Arc<MarkedCookie>],
     /// The framing to write.
     pub framing: FramingLine,
     /// The connection line to write.
@@ -222,8 +227,9 @@ pub fn write_request(head: &RequestHead, plan: &RequestPlan<'_>, out: &mut Vec<u
         if gone {
             continue;
         }
-        if field.known == Known::Cookie && !plan.strip_cookies.is_empty() {
-            write_cookies(&field, plan.strip_cookies, out);
+        let edits = !plan.strip_cookies.is_empty() || !plan.unmark_cookies.is_empty();
+        if field.known == Known::Cookie && edits {
+            write_cookies(&field, plan, out);
         } else {
             write_field(field.name, field.value, out);
         }
@@ -303,16 +309,24 @@ pub(super) fn write_framing(framing: FramingLine, out: &mut Vec<u8>) {
     }
 }
 
-fn write_cookies(field: &Field<'_>, strip: Names<'_>, out: &mut Vec<u8>) {
+fn write_cookies(field: &Field<'_>, plan: &RequestPlan<'_>, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(field.name);
     out.extend_from_slice(b": ");
-    let goes = |cookie: &[u8]| strip.any(|name| name.as_bytes() == cookie);
-    if keep_cookies(field.value, &goes, out) {
+    if keep_cookies(field.value, &|name, value| fate(plan, name, value), out) {
         out.extend_from_slice(b"\r\n");
     } else {
         out.truncate(start);
     }
+}
+
+fn fate<'v>(plan: &RequestPlan<'_>, name: &[u8], value: &'v [u8]) -> Fate<'v> {
+    if plan.strip_cookies.any(|own| own.as_bytes() == name) {
+        return Fate::Drop;
+    }
+    let marked = plan.unmark_cookies.iter().filter(|cookie| cookie.name.as_bytes() == name);
+    let bare = marked.fold(value, |value, cookie| cookie.bare(value));
+    if bare.len() == value.len() { Fate::Keep } else { Fate::Trim(bare) }
 }
 
 fn write_connection(line: ConnectionLine, te: bool, upgrade: Option<&[u8]>, out: &mut Vec<u8>) {

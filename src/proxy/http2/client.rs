@@ -123,9 +123,9 @@ impl Http2Connection {
         Ok(connection)
     }
 
-    /// Whether it was made under these terms.
+    /// Whether it was made under these terms, to where the server still is.
     pub(crate) fn is_under(&self, spec: &Arc<ConnectSpec>) -> bool {
-        Arc::ptr_eq(&self.spec, spec)
+        Arc::ptr_eq(&self.spec, spec) && self.remote.is_none_or(|ip| self.server.is_at(ip))
     }
 
     /// Whether it may carry requests of this client.

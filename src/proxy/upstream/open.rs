@@ -31,12 +31,9 @@ impl Connection {
         spec: &Arc<ConnectSpec>,
         wanted: &Wanted,
     ) -> Result<Self, Failure> {
-        if spec.http == ServerHttp::Http1 || (wanted.upgrade && spec.http == ServerHttp::Auto) {
+        if spec.http == ServerHttp::Http1 || wanted.upgrade {
             let stream = dial(server, spec, &wanted.behalf, ServerHttp::Http1).await?;
             return Ok(Self::alone(stream, spec, wanted));
-        }
-        if wanted.upgrade {
-            return Err(Failure::UpgradeOverHttp2);
         }
         let opening = worker.upstreams.opening(server);
         let _mine = match &opening {
@@ -66,7 +63,8 @@ impl Connection {
     /// A connection of HTTP/1.
     fn alone(stream: Stream, spec: &ConnectSpec, wanted: &Wanted) -> Self {
         let behalf = spec.send_proxy.map(|_| wanted.behalf);
-        Self { wire: ServerWire::Http1(stream), reused: false, uses: 0, behalf }
+        let address = stream.tcp().peer_addr().ok();
+        Self { wire: ServerWire::Http1(stream), reused: false, uses: 0, address, behalf }
     }
 }
 
@@ -91,7 +89,7 @@ pub(crate) async fn dial(
         Failure::ConnectFailed
     })?;
     let Some(tls) = &spec.tls else { return Ok(Stream::Plain(tcp)) };
-    let name = tls.name_for(&server.host).ok_or(Failure::TlsToServer)?;
+    let name = tls.name_for(&server.known_as()).ok_or(Failure::TlsToServer)?;
     let config = match (&spec.offer, http) {
         (Some(offer), ServerHttp::Http2 | ServerHttp::Auto) => offer,
         _ => &tls.config,

@@ -55,7 +55,7 @@ pub(super) const LISTEN: &[NodeSpec] = &[
         .props(&[
             prop("timeout", TIME, "3s").doc("for the whole header").peers("", "", "listener_filters_timeout"),
         ]),
-    node("trust-forwarded", &["root", "listen"], "Believe X-Forwarded-*/Forwarded from these senders.")
+    node("trust-forwarded", &["root", "listen"], "Believe X-Forwarded-*, Forwarded and X-Request-Id from these senders.")
         .peers("", "set_real_ip_from", "xff_num_trusted_hops")
         .args(&[arg("from", Type::Cidr).rep()]),
     node("protocols", &["listen"], "HTTP versions without TLS ALPN; h2c by prior knowledge. Default: http1.")

@@ -2,8 +2,7 @@
 
 use super::super::{NodeSpec, Type};
 use super::{
-    COUNT, FILE, PERCENT, PORT, TIME, TIME_0, TIME_OFF, TLS_VERSIONS, arg, int, int_off, node, one_of,
-    one_of_some, prop,
+    COUNT, FILE, PERCENT, PORT, TIME, TIME_0, TIME_OFF, TLS_VERSIONS, arg, int, int_off, node, one_of, prop,
 };
 
 #[rustfmt::skip] // one row, one property to a line
@@ -22,12 +21,12 @@ pub(super) const POOL: &[NodeSpec] = &[
             prop("health-port", PORT, "").doc("that its checks go to").unit("port").without("the port of `health`, else the server's").peers("port", "health_check port= (Plus)", "port_value"),
             prop("zone", Type::Name, "").doc("preferred by an lbd that runs with the same --zone").without("in every zone").peers("", "", "locality"),
         ]),
-    node("discover", &["pool"], "Take servers from DNS (A/AAAA or SRV), named by address.")
+    node("discover", &["pool"], "Take servers from DNS: each address of `name:port` (A, AAAA), or a service (SRV). They are named by address and port, and come and go without a reload.")
         .peers("server-template", "server resolve", "STRICT_DNS")
-        .later().many().args(&[arg("source", Type::Upstream)])
+        .many().args(&[arg("source", Type::Text)])
         .props(&[
-            prop("kind", one_of(&["a", "srv"]), "a").doc("which records: addresses, or SRV with ports and weights").peers("server-template", "server service=", ""),
-            prop("refresh", TIME, "30s").doc("how often it is asked").peers("hold valid", "resolver valid=", "dns_refresh_rate"),
+            prop("kind", one_of(&["a", "srv"]), "a").doc("addresses, or SRV: ports, weights, and as backups all but the lowest priority").peers("server-template", "server service=", ""),
+            prop("refresh", TIME, "resolver's").doc("asked for again after this, or as soon as the answer's TTL ends (1s or more)").peers("hold valid", "resolver valid=", "dns_refresh_rate"),
             prop("on-failure", one_of(&["keep-last", "empty"]), "keep-last").doc("a name that is not answered: the servers stay, or go").peers("hold", "", ""),
         ]),
     node("balance", &["pool"], "Which server gets a request that is not sticky.")
@@ -39,23 +38,27 @@ pub(super) const POOL: &[NodeSpec] = &[
         ]),
     node("sticky", &["pool"], "Keep a client on its server. Several: tried in order, first usable answer wins.")
         .peers("cookie, stick on", "sticky (Plus), ip_hash", "stateful_session")
-        .many().args(&[arg("by", one_of_some(&["cookie", "source-ip"], &["header", "learn"]))])
+        .many().args(&[arg("by", one_of(&["cookie", "source-ip", "header", "learn"]))])
         .props(&[
-            prop("name", Type::Token, "lbd-POOL").doc("the cookie's").peers("cookie", "sticky cookie (Plus)", "name"),
-            prop("mode", one_of_some(&["insert"], &["prefix", "suffix"]), "insert").doc("whose cookie").peers("cookie insert, cookie prefix", "", ""),
+            prop("name", Type::Token, "lbd-POOL").doc("of the cookie, header or parameter; only `cookie` with mode=insert has a default").peers("cookie", "sticky cookie (Plus)", "name"),
+            prop("mode", one_of(&["insert", "prefix", "suffix"]), "insert").doc("with cookie: a cookie of lbd's own, or a mark before or behind the value of the application's cookie").peers("cookie insert, cookie prefix", "", ""),
+            prop("from", one_of(&["cookie", "header", "parameter"]), "cookie").doc("with learn: where answers and requests carry the application's session").peers("stick store-response", "sticky learn (Plus)", ""),
+            prop("param", Type::Token, "").doc("with mode=suffix and learn: a path or query parameter that carries the same value, e.g. jsessionid").without("the cookie alone").peers("url_param", "sticky route (Plus)", ""),
             prop("path", Type::Path, "/").doc("the cookie's Path").peers("cookie attr", "sticky cookie path= (Plus)", "path"),
             prop("domain", Type::HostName, "").doc("the cookie's Domain").without("no Domain: this host alone").peers("cookie domain", "sticky cookie domain= (Plus)", ""),
             prop("secure", one_of(&["auto", "always", "never"]), "auto").doc("the cookie's Secure; auto: when the client came by https").peers("cookie secure", "sticky cookie secure (Plus)", ""),
             prop("http-only", Type::Bool, "#true").doc("the cookie's HttpOnly: no script reads it").peers("cookie httponly", "sticky cookie httponly (Plus)", ""),
             prop("same-site", one_of(&["lax", "strict", "none"]), "lax").doc("the cookie's SameSite").peers("cookie attr", "sticky cookie samesite= (Plus)", ""),
             prop("partitioned", Type::Bool, "#false").doc("the cookie's Partitioned (CHIPS)").peers("cookie attr", "", ""),
+            prop("max-age", TIME_OFF, "off").doc("how long browsers keep the cookie; off: until they close").peers("cookie attr", "sticky cookie expires= (Plus)", "ttl"),
             prop("max-idle", TIME_OFF, "off").doc("a client that was away longer is balanced anew").peers("cookie maxidle", "", ""),
-            prop("max-life", TIME_OFF, "off").doc("after this time a client is balanced anew").peers("cookie maxlife", "sticky cookie expires= (Plus)", "ttl"),
-            prop("ttl", TIME, "30m").doc("of an entry in the table since its last use").peers("stick-table expire", "", ""),
+            prop("max-life", TIME_OFF, "off").doc("after this time a client is balanced anew").peers("cookie maxlife", "", ""),
+            prop("ttl", TIME, "30m").doc("of an entry in the table since its last use; an open stream keeps it").peers("stick-table expire", "", ""),
             prop("max-entries", int(1, 100_000_000), "100000").doc("in the table; then the longest unused go").unit("entries").peers("stick-table size", "", ""),
             prop("mask-v4", int(1, 32), "32").doc("of the address that count; 24 keeps a whole /24 together").unit("bits").peers("ipmask", "", ""),
             prop("mask-v6", int(1, 128), "64").doc("of the address that count").unit("bits").peers("ipmask", "", ""),
             prop("on-down", one_of(&["redispatch", "fail"]), "redispatch").doc("the client's server is down: another one, or 503").peers("option redispatch", "", "strict"),
+            prop("on-return", one_of(&["stay", "home"]), "stay").doc("with source-ip and header: home: clients go where the names of the servers say as soon as that server is up, a new one included").peers("", "", ""),
         ]),
     node("health", &["pool"], "Active check. First argument: an http path, tcp, grpc (then perhaps a service) or websocket (then perhaps a path).")
         .peers("option httpchk", "health_check (Plus)", "health_checks")

@@ -62,13 +62,15 @@ pub(super) const PROCESS: &[NodeSpec] = &[
             prop("history", int(0, 1000), "20").unit("generations").doc("kept, to go back to").unit("generations"),
             prop("max-removal", Type::Percent { off: true }, "off").doc("refuse an unattended reload that removes more of the routes or servers than this"),
         ]),
-    node("resolver", &["root"], "DNS used for server names and discover.")
+    node("resolver", &["root"], "DNS used for server names and discover. /etc/hosts comes first, then the name servers of /etc/resolv.conf, or those named here.")
         .peers("resolvers", "resolver", "typed_dns_resolver_config")
-        .later()
         .props(&[
-            prop("refresh", TIME, "30s").doc("how often names are asked for").peers("hold valid", "resolver valid=", "dns_refresh_rate"),
+            prop("refresh", TIME, "30s").doc("names are asked for again after this, or as soon as the answer's TTL ends (1s or more)").peers("hold valid", "resolver valid=", "dns_refresh_rate"),
             prop("prefer", one_of(&["v4", "v6", "any"]), "any").doc("which addresses of a name that has both").peers("resolve-prefer", "resolver ipv6=", "dns_lookup_family"),
         ]),
+    node("nameserver", &["resolver"], "Ask these instead (IP addresses, port 53 unless said). Names are then whole: no search list is tried.")
+        .peers("nameserver", "resolver", "resolvers")
+        .args(&[arg("address", Type::Text).rep()]),
     // ---- lint
     node("lint", &["root"], "Rules for this configuration.")
         .peers("-c", "-t", "--mode validate")

@@ -1,7 +1,7 @@
 //! Sites, routes, and what happens to a request on its way.
 
 use super::super::{NodeSpec, Type};
-use super::{COUNT, FILE, PERCENT, REDIRECTS, TIME, TIME_OFF, arg, int, node, one_of, prop};
+use super::{COUNT, FILE, PERCENT, REDIRECTS, TIME, TIME_OFF, arg, int, node, one_of, one_of_some, prop};
 
 #[rustfmt::skip] // one row, one property to a line
 pub(super) const ROUTING: &[NodeSpec] = &[
@@ -31,7 +31,7 @@ pub(super) const ROUTING: &[NodeSpec] = &[
         .many(),
     node("method", &["match"], "One of these methods.")
         .peers("method", "$request_method", ":method")
-        .args(&[arg("method", one_of(&["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"])).rep()]),
+        .args(&[arg("method", one_of_some(&["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"], &["CONNECT"])).rep()]),
     node("header", &["match"], "Header present, or equal to / matching a value.")
         .peers("req.hdr", "$http_NAME", "headers")
         .many().args(&[arg("name", Type::HeaderName), arg("value", Type::Match).opt()]),
@@ -102,7 +102,7 @@ pub(super) const ROUTING: &[NodeSpec] = &[
             prop("tunnel-idle", TIME_OFF, "1h").doc("without a byte in an upgraded stream, either way").peers("timeout tunnel", "proxy_read_timeout", "idle_timeout"),
             prop("tunnel-max", TIME_OFF, "off").doc("whole upgraded stream").peers("", "", "max_stream_duration"),
         ]),
-    node("retry", &["route"], "When another server is tried (without this node: connect reset). Only before any byte reached the client; only idempotent methods unless all=#true.")
+    node("retry", &["route"], "When another server is tried (without this node: connect reset). Only before any byte reached the client; only idempotent methods unless all=#true, or when an HTTP/2 server says that it did not look at the request.")
         .peers("retry-on", "proxy_next_upstream", "retry_on")
         .args(&[arg("on", one_of(&["connect", "reset", "timeout", "502", "503", "504"])).rep()])
         .props(&[
@@ -127,11 +127,11 @@ pub(super) const ROUTING: &[NodeSpec] = &[
     node("deny-from", &["route", "site"], "Not these networks.")
         .peers("src", "deny", "rbac")
         .args(&[arg("network", Type::Cidr).rep()]),
-    node("compress", &["route", "site"], "Compress answers.")
+    node("compress", &["route", "site"], "Compress answers whose Content-Type is some text, by the algorithm that the client likes best, among equals the first. Without a word: zstd, br, gzip. A route's own node replaces its site's; off turns it off.")
         .peers("compression algo", "gzip", "compressor")
-        .later().args(&[arg("algorithm", one_of(&["zstd", "br", "gzip"])).rep().opt()])
+        .args(&[arg("algorithm", one_of(&["zstd", "br", "gzip", "off"])).rep().opt()])
         .props(&[
-            prop("min-size", Type::Size { off: false }, "1KiB").doc("smaller answers are sent as they are").peers("", "gzip_min_length", "min_content_length"),
+            prop("min-size", Type::Size { off: false }, "1KiB").doc("smaller answers are sent as they are; those of unknown length are compressed").peers("", "gzip_min_length", "min_content_length"),
         ]),
     node("mirror", &["route"], "Copy requests to another pool, answers dropped.")
         .peers("", "mirror", "request_mirror_policies")

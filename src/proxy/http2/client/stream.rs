@@ -1,7 +1,8 @@
 //! One request to a server over HTTP/2.
 //!
 //! Data goes only as far as the server's windows allow, and the server's windows open only as its data is
-//! passed on. A stream that is dropped before both sides are whole is reset. What was sent of a body is kept,
+//! passed on. The last piece of a body is held back until it is known to be the last: it then carries the end of
+//! the stream. A stream that is dropped before both sides are whole is reset. What was sent of a body is kept,
 //! up to a bound, until the answer begins: a server may say that it never looked at the request.
 
 use std::io;
@@ -32,6 +33,8 @@ pub(crate) struct ServerStream {
     /// Opens the stream, once.
     opener: Option<SendRequest<Bytes>>,
     out: Option<SendStream<Bytes>>,
+    /// A piece of the body that waits for what follows it.
+    held: Bytes,
     answer: Answer,
     /// Of the frame that was read last, what did not fit.
     left: Bytes,
@@ -58,6 +61,7 @@ impl ServerStream {
             connection,
             opener: Some(opener),
             out: None,
+            held: Bytes::new(),
             answer: Answer::None,
             left: Bytes::new(),
             trailers: Vec::new(),
@@ -90,6 +94,7 @@ impl ServerStream {
     /// Takes some of the request's body; ready with how much.
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let broken = || Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        self.flush()?;
         let Some(out) = &mut self.out else { return broken() };
         if out.capacity() == 0 {
             out.reserve_capacity(bytes.len().min(PIECE));
@@ -102,11 +107,19 @@ impl ServerStream {
         }
         let n = bytes.len().min(out.capacity()).min(PIECE);
         let piece = Bytes::copy_from_slice(&bytes[..n]);
-        if out.send_data(piece.clone(), false).is_err() {
-            return broken();
-        }
+        self.held = piece.clone();
         self.keep(piece);
         Poll::Ready(Ok(n))
+    }
+
+    /// Sends what was taken: nothing follows soon.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        match &mut self.out {
+            Some(out) if !self.held.is_empty() => out
+                .send_data(std::mem::take(&mut self.held), false)
+                .map_err(|_| io::ErrorKind::BrokenPipe.into()),
+            _ => Ok(()),
+        }
     }
 
     fn keep(&mut self, piece: Bytes) {
@@ -121,15 +134,19 @@ impl ServerStream {
 
     /// The body is whole; these are the lines of its trailers.
     pub(crate) fn end(&mut self, trailers: &[u8]) {
+        let last = std::mem::take(&mut self.held);
         let Some(mut out) = self.out.take() else { return };
         // What fails here fails the answer too.
-        let _ = if trailers.is_empty() {
-            out.send_data(Bytes::new(), true)
-        } else {
-            let mut map = HeaderMap::new();
-            fields(trailers, &mut map);
-            out.send_trailers(map)
-        };
+        if trailers.is_empty() {
+            let _ = out.send_data(last, true);
+            return;
+        }
+        if !last.is_empty() {
+            let _ = out.send_data(last, false);
+        }
+        let mut map = HeaderMap::new();
+        fields(trailers, &mut map);
+        let _ = out.send_trailers(map);
     }
 
     /// What was sent of the body, if it can be sent again.

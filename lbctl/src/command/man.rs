@@ -1,0 +1,17 @@
+//! `lbctl man DIR`: a manual page for each command, made from the same parser as this command line.
+
+use crate::failure::Failure;
+use crate::screen::Screen;
+use clap::CommandFactory;
+use lbctl::args::Cli;
+use lbctl::protocol::Exit;
+use std::path::Path;
+
+pub(super) fn run(directory: &Path, screen: &Screen) -> Result<Exit, Failure> {
+    let command = Cli::command().disable_help_subcommand(true);
+    clap_mangen::generate_to(command, directory).map_err(|error| {
+        Failure::new(Exit::Failed, format!("cannot write manual pages into {}: {error}", directory.display()))
+    })?;
+    screen.talk(&format!("written: lbctl.1 and a page for each command, in {}", directory.display()));
+    Ok(Exit::Done)
+}

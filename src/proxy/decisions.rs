@@ -1,0 +1,221 @@
+//! What was decided lately, by request: a ring of fixed slots for each worker, looked at on demand.
+//!
+//! Writing one copies some hundred bytes and allocates nothing; names are kept as text, so that no route, pool or
+//! server outlives its generation here. Only its own worker touches a ring: who asks sends an order.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use super::request_id::RequestId;
+
+/// Requests that each worker remembers.
+const KEPT: usize = 2048;
+/// Bytes of a name that are kept.
+const NAME: usize = 48;
+
+/// A request that ended, or became a tunnel, told to whoever asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Its `X-Request-Id`.
+    pub id: String,
+    /// When it ended, or became a tunnel.
+    pub at: SystemTime,
+    /// The client.
+    pub client: IpAddr,
+    /// The listener.
+    pub listener: String,
+    /// The generation that it saw.
+    pub generation: u64,
+    /// The route.
+    pub route: Option<String>,
+    /// The pool.
+    pub pool: Option<String>,
+    /// The last server that it was sent to.
+    pub server: Option<String>,
+    /// How that server was chosen, or `lbd` when it was answered here.
+    pub how: &'static str,
+    /// How often it was sent again.
+    pub retries: u32,
+    /// The answer's status; 0 when there was none.
+    pub status: u16,
+    /// Why it failed.
+    pub reason: Option<&'static str>,
+    /// Until the first byte of the answer.
+    pub first_byte: Option<Duration>,
+    /// Until its end.
+    pub took: Duration,
+}
+
+/// What is noted of a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Note<'a> {
+    pub(crate) id: &'a RequestId,
+    pub(crate) client: IpAddr,
+    pub(crate) listener: &'a str,
+    pub(crate) generation: u64,
+    pub(crate) route: Option<&'a str>,
+    pub(crate) pool: Option<&'a str>,
+    pub(crate) server: Option<&'a str>,
+    pub(crate) how: &'static str,
+    pub(crate) retries: u32,
+    pub(crate) status: u16,
+    pub(crate) reason: Option<&'static str>,
+    pub(crate) first_byte: Option<Duration>,
+    pub(crate) took: Duration,
+}
+
+/// One worker's ring.
+#[derive(Debug)]
+pub(crate) struct Decisions {
+    slots: Vec<Slot>,
+    next: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    id: RequestId,
+    at: SystemTime,
+    client: IpAddr,
+    generation: u64,
+    listener: Name,
+    route: Name,
+    pool: Name,
+    server: Name,
+    how: &'static str,
+    reason: Option<&'static str>,
+    retries: u32,
+    status: u16,
+    first_byte: Option<Duration>,
+    took: Duration,
+}
+
+/// The beginning of a name.
+#[derive(Debug, Clone, Copy)]
+struct Name {
+    bytes: [u8; NAME],
+    length: u8,
+}
+
+impl Default for Decisions {
+    fn default() -> Self {
+        Self { slots: Vec::with_capacity(KEPT), next: 0 }
+    }
+}
+
+impl Decisions {
+    /// Notes one; the oldest makes room.
+    pub(crate) fn note(&mut self, note: &Note<'_>) {
+        let slot = Slot {
+            id: *note.id,
+            at: SystemTime::now(),
+            client: note.client,
+            generation: note.generation,
+            listener: Name::of(Some(note.listener)),
+            route: Name::of(note.route),
+            pool: Name::of(note.pool),
+            server: Name::of(note.server),
+            how: note.how,
+            reason: note.reason,
+            retries: note.retries,
+            status: note.status,
+            first_byte: note.first_byte,
+            took: note.took,
+        };
+        match self.slots.get_mut(self.next) {
+            Some(old) => *old = slot,
+            // Room for all of them was made at the beginning.
+            None => self.slots.push(slot),
+        }
+        self.next = (self.next + 1) % KEPT;
+    }
+
+    /// The latest of this name.
+    pub(crate) fn find(&self, id: &str) -> Option<Decision> {
+        let (newer, older) = self.slots.split_at(self.next.min(self.slots.len()));
+        let slot = newer.iter().rev().chain(older.iter().rev()).find(|slot| slot.id.as_str() == id)?;
+        Some(Decision {
+            id: slot.id.as_str().to_owned(),
+            at: slot.at,
+            client: slot.client,
+            listener: slot.listener.text().unwrap_or_default(),
+            generation: slot.generation,
+            route: slot.route.text(),
+            pool: slot.pool.text(),
+            server: slot.server.text(),
+            how: slot.how,
+            retries: slot.retries,
+            status: slot.status,
+            reason: slot.reason,
+            first_byte: slot.first_byte,
+            took: slot.took,
+        })
+    }
+}
+
+impl Name {
+    fn of(name: Option<&str>) -> Self {
+        let name = name.unwrap_or_default();
+        let mut end = name.len().min(NAME);
+        while !name.is_char_boundary(end) {
+            end -= 1;
+        }
+        let mut bytes = [0; NAME];
+        bytes[..end].copy_from_slice(&name.as_bytes()[..end]);
+        Self { bytes, length: end as u8 }
+    }
+
+    fn text(&self) -> Option<String> {
+        let text = String::from_utf8_lossy(&self.bytes[..usize::from(self.length)]).into_owned();
+        (!text.is_empty()).then_some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    fn note<'a>(id: &'a RequestId, route: &'a str, retries: u32) -> Note<'a> {
+        Note {
+            id,
+            client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            listener: "front",
+            generation: 3,
+            route: Some(route),
+            pool: None,
+            server: None,
+            how: "balanced",
+            retries,
+            status: 200,
+            reason: None,
+            first_byte: None,
+            took: Duration::from_millis(2),
+        }
+    }
+
+    #[test]
+    fn the_latest_are_kept_and_found() {
+        let mut ring = Decisions::default();
+        assert_eq!(ring.find("0"), None);
+        for number in 0..KEPT as u32 + 10 {
+            ring.note(&note(&RequestId::named(&number.to_string()), "/", number));
+            assert_eq!(ring.find(&number.to_string()).map(|found| found.retries), Some(number));
+        }
+        assert_eq!(ring.slots.capacity(), KEPT, "nothing was allocated on the way");
+        assert_eq!(ring.find("9"), None, "it made room");
+        assert_eq!(ring.find("10").map(|found| found.retries), Some(10));
+        ring.note(&note(&RequestId::named("twice"), "/", 1));
+        ring.note(&note(&RequestId::named("twice"), "/", 2));
+        assert_eq!(ring.find("twice").map(|found| found.retries), Some(2), "of two the later one");
+    }
+
+    #[test]
+    fn names_are_cut_between_letters() {
+        let mut ring = Decisions::default();
+        let long = "é".repeat(NAME);
+        ring.note(&note(&RequestId::named("a"), &long, 0));
+        let found = ring.find("a").expect("it was noted");
+        assert_eq!(found.route.as_deref(), Some(&*"é".repeat(NAME / 2)));
+        assert_eq!((found.listener.as_str(), found.pool, found.generation), ("front", None, 3));
+    }
+}
