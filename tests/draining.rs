@@ -28,8 +28,12 @@ fn drain_a_crowd(count: usize, streaming: usize, rate: u32) -> (Report, Value) {
     );
     let daemon = Daemon::run(&config);
     let crowd = Crowd::gather(daemon.address(), count);
-    let operation = drain(&daemon, &json!({"force": true, "reason": "kernel"}));
-    let report = crowd.disperse();
+    let (operation, report) = std::thread::scope(|scope| {
+        // They read when the drain begins.
+        let report = scope.spawn(|| crowd.disperse());
+        let operation = drain(&daemon, &json!({"force": true, "reason": "kernel"}));
+        (operation, report.join().expect("all are read"))
+    });
     let ended = eventually("the drain is done", || {
         let now = daemon.control("GET", &operation).1;
         (now["phase"] == "drained").then_some(now)
