@@ -65,6 +65,7 @@ const SPAWNERS: &[&str] = &[
     "src/health",                    // the reconciler owns the checkers
     "src/discover",                  // the registry owns the questions
     "src/proxy/accept.rs",           // the accept loop owns the connections
+    "src/proxy/exchange/mirror.rs",  // a copy that nobody waits for, bounded in number and time
     "src/proxy/http2/client.rs",     // the worker owns its connections to servers
     "src/proxy/http2/connection.rs", // a connection owns the tunnels of its streams
     "src/proxy/http2/seats.rs",      // a worker owns the tasks that run exchanges of streams

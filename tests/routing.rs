@@ -4,6 +4,7 @@ use crate::support::{Client, Daemon, Message, Origin};
 
 mod compress;
 mod error_pages;
+mod mirrors;
 mod rate_limits;
 mod rewrites;
 mod splits;

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use crate::observe::Totals;
 use crate::pool::{ClientTable, Eligibility, Pool, State, Sticky};
 use crate::reload::ReloadState;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{CopyEnd, Snapshot};
 
 /// The whole page.
 pub(super) fn render(snapshot: &Snapshot, reload: &ReloadState) -> String {
@@ -18,6 +18,7 @@ pub(super) fn render(snapshot: &Snapshot, reload: &ReloadState) -> String {
     let pools: Vec<(&Pool, Totals)> =
         snapshot.pools.values().map(|snap| (&*snap.pool, snap.pool.counters.total())).collect();
     traffic(&mut page, &pools);
+    copies(&mut page, snapshot);
     tables(&mut page, &pools);
     servers(&mut page, &pools);
     page.0
@@ -126,6 +127,24 @@ fn traffic(page: &mut Page, pools: &[(&Pool, Totals)]) {
         "From a request's head to its answer's first byte.",
     );
     pools.iter().for_each(|(pool, totals)| histogram(page, &pool.name, totals));
+}
+
+/// Only of pools that a mirror ever sent to.
+fn copies(page: &mut Page, snapshot: &Snapshot) {
+    let name = "lbd_pool_mirrored_total";
+    page.family(
+        name,
+        "counter",
+        "Requests that a mirror copied to the pool, or was to, by what became of them.",
+    );
+    for snap in snapshot.pools.values() {
+        let ends = CopyEnd::ALL.map(|end| (end.as_str(), snap.copies.ended(end)));
+        if ends.iter().any(|(_, count)| *count > 0) {
+            ends.iter().for_each(|(end, count)| {
+                page.sample(name, &[("pool", &snap.pool.name), ("result", end)], count);
+            });
+        }
+    }
 }
 
 /// What one table says: its name, help, kind, and how it is read.

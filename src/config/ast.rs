@@ -14,6 +14,7 @@ pub(crate) mod lint;
 pub(crate) mod listen;
 pub(crate) mod log;
 pub(crate) mod matches;
+mod mirror;
 pub(crate) mod overload;
 pub(crate) mod policy;
 pub(crate) mod pool;

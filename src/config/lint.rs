@@ -4,6 +4,7 @@
 //! `lint { deny … }` makes it an error; both are applied after all rules ran.
 
 mod exposure;
+mod mirrors;
 mod overload;
 mod passing;
 mod pools;
@@ -46,6 +47,7 @@ pub(crate) fn run<'a>(
     let subject = Subject { cx, root, written, model, complete };
     routes::run(&subject);
     splits::run(&subject);
+    mirrors::run(&subject);
     pools::run(&subject);
     overload::run(&subject);
     stickiness::run(&subject);

@@ -290,6 +290,8 @@ pub struct Route {
     pub rewrite: Option<Rewrite>,
     /// All must have a token; the site's and the route's, sorted by name.
     pub rate_limits: Vec<RateLimit>,
+    /// Where copies of its requests go.
+    pub mirror: Option<Mirror>,
     /// How answers are compressed: as the route says, else as its site does.
     pub compress: Option<Compress>,
     /// Pages for errors, the first that fits: the route's, the site's, those of the top level.

@@ -150,6 +150,14 @@ impl Pool {
         Ok(self.held(ask, &known, lease, how))
     }
 
+    /// Chooses by balance alone and holds: for what is no client's own request. Stickiness is neither asked nor told.
+    pub fn acquire_plain(&self, ask: &Ask<'_>) -> Result<Lease, Unavailable> {
+        if self.members.is_empty() {
+            return Err(Unavailable::NoServers);
+        }
+        self.by_balance(ask, &[Found::NOTHING; MOST_STICKY], self.is_panicking())
+    }
+
     /// Counts how it came, and brings all stickiness in step.
     pub(super) fn held(
         &self,

@@ -12,6 +12,7 @@ mod error_page;
 mod forward;
 mod grpc;
 mod limit;
+mod mirror;
 mod observed;
 mod rewrite;
 mod routing;
@@ -25,6 +26,7 @@ use std::time::{Duration, Instant};
 use tracing::debug;
 
 pub(crate) use answer::refuse;
+pub(crate) use mirror::RequestCopy;
 pub(crate) use upgrade::Upgraded;
 
 use super::access_log::Entry;
@@ -145,9 +147,9 @@ async fn stations(
     }
     match &route.action {
         ActionSnap::Pool(pool) => {
-            let (upgrading, ends_at, body) = (None, None, forward::Body::Fresh);
+            let (upgrading, ends_at, body, copy) = (None, None, forward::Body::Fresh, None);
             let route = &route;
-            forward::Forward { connection, scratch, story, route, pool, path, upgrading, ends_at, body }
+            forward::Forward { connection, scratch, story, route, pool, path, upgrading, ends_at, body, copy }
                 .run()
                 .await
         }

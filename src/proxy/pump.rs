@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use super::buffer::{Buffer, BufferPool, SMALL};
 use super::compress::{Encoder, STEP};
+use super::exchange::RequestCopy;
 use super::http1::{BodyDecoder, chunk_end, chunk_head, last_chunk};
 
 /// A body up to this size is copied behind its head: one plain `send` is cheaper than a `writev`.
@@ -88,6 +89,8 @@ pub(crate) struct Pump {
     /// Bytes written so far, the head's included.
     written: u64,
     limit: Option<u64>,
+    /// Who gets a copy.
+    copy: Option<Box<RequestCopy>>,
     /// What the body is compressed with.
     encoder: Option<Box<Encoder>>,
     decoded_all: bool,
@@ -111,6 +114,7 @@ impl Pump {
             moved: 0,
             written: 0,
             limit: None,
+            copy: None,
             encoder: None,
             decoded_all: false,
             finished: false,
@@ -121,6 +125,12 @@ impl Pump {
     /// With a largest size.
     pub(crate) fn limited(mut self, limit: Option<u64>) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// With a copy of it for somebody else.
+    pub(crate) fn copied(mut self, copy: Option<Box<RequestCopy>>) -> Self {
+        self.copy = copy;
         self
     }
 
@@ -264,6 +274,11 @@ impl Pump {
             if piece.consumed == 0 {
                 break;
             }
+            if let Some(copy) = &mut self.copy
+                && !copy.push(&bytes[piece.data.clone()])
+            {
+                self.copy = None;
+            }
             if let Some(encoder) = &mut self.encoder {
                 encoder.push(&bytes[piece.data]).map_err(|_| PumpError::Encoder)?;
                 input.consume(piece.consumed);
@@ -294,6 +309,9 @@ impl Pump {
             input.consume(piece.consumed);
         }
         if self.decoder.is_done() && !self.decoded_all {
+            if let Some(copy) = self.copy.take() {
+                copy.send();
+            }
             if let Some(encoder) = &mut self.encoder {
                 encoder.finish().map_err(|_| PumpError::Encoder)?;
                 take_encoded(encoder, self.framed, &mut self.out);

@@ -8,8 +8,8 @@ use std::time::SystemTime;
 use super::discovered::{Discovered, servers};
 use super::limits::{self, Limiters};
 use super::{
-    ActionSnap, ConnectSpec, ListenerLive, ListenerSnap, ListenerTlsSnap, PoolSnap, RetryBudget, RewriteSnap,
-    RouteSnap, SiteSnap, Snapshot, SplitSnap, TcpSnap,
+    ActionSnap, ConnectSpec, ListenerLive, ListenerSnap, ListenerTlsSnap, MirrorSnap, PoolSnap, RetryBudget,
+    RewriteSnap, RouteSnap, SiteSnap, Snapshot, SplitSnap, TcpSnap,
 };
 use super::{sessions, sticky};
 use crate::config::diagnostic::{Diagnostic, Report};
@@ -246,6 +246,7 @@ fn compile_route(
         retry: route.retry.clone(),
         rewrite: route.rewrite.as_ref().map(|r| RewriteSnap::new(r, site.paths, route.ignore_case)),
         rate_limits: limits::of_route(route, &shared.limiters),
+        mirror: route.mirror.as_ref().and_then(|mirror| MirrorSnap::of(mirror, pools)),
         compress: route.compress.clone(),
         error_pages: route.error_pages.clone(),
     })
@@ -315,6 +316,7 @@ fn compile_pool(pool: &model::Pool, context: &Context<'_>, report: &mut Report) 
     Some(PoolSnap {
         pool: Arc::new(Pool::new(settings, before.map(|before| &*before.pool), context.workers)),
         connect,
+        copies: before.map(|before| Arc::clone(&before.copies)).unwrap_or_default(),
         retries: before
             .map_or_else(|| Arc::new(RetryBudget::default()), |before| Arc::clone(&before.retries)),
     })

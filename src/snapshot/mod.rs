@@ -8,6 +8,7 @@ mod connect;
 mod current;
 mod discovered;
 mod limits;
+mod mirror;
 mod rewrite;
 mod sessions;
 mod split;
@@ -30,6 +31,7 @@ pub use connect::ConnectSpec;
 pub use current::{Current, Reader};
 pub use discovered::Discovered;
 pub use limits::{LimitSnap, Limiters};
+pub use mirror::{Copies, CopyEnd, CopyHold, MirrorSnap};
 pub use rewrite::RewriteSnap;
 pub use split::{BranchSnap, Chosen, SplitSnap};
 pub use tcp::{TcpRouteSnap, TcpSnap};
@@ -266,6 +268,8 @@ pub struct RouteSnap {
     pub rewrite: Option<RewriteSnap>,
     /// All must have a token.
     pub rate_limits: Vec<LimitSnap>,
+    /// Where copies of its requests go.
+    pub mirror: Option<MirrorSnap>,
     /// How answers are compressed.
     pub compress: Option<Compress>,
     /// Pages for errors, the first that fits.
@@ -314,6 +318,8 @@ pub struct PoolSnap {
     pub connect: Arc<ConnectSpec>,
     /// Which share of its requests may be retries.
     pub retries: Arc<RetryBudget>,
+    /// Copies that mirrors send here.
+    pub copies: Arc<Copies>,
 }
 
 /// A pool's allowance for retries by rule: each request pays in a share, each retry takes a whole one, so

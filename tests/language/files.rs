@@ -14,12 +14,8 @@ use super::listeners::{Certificates, TLS13};
 use crate::support::{Client, Daemon, Message, Origin, Tail, eventually};
 
 /// What is not in this version: the text in the file, and what stands for it until then.
-const LATER: [(&str, &str); 4] = [
-    ("  mirror pool=shadow fraction=\"1%\"\n", ""),
-    ("{ compress; }", ""),
-    ("discover \"tenants.internal:8080\" refresh=\"10s\"", "server \"10.0.2.21:8080\""),
-    (" close-rate=\"20/s\" close-code=1012", ""),
-];
+const LATER: [(&str, &str); 2] =
+    [("  mirror pool=shadow fraction=\"1%\"\n", ""), (" close-rate=\"20/s\" close-code=1012", "")];
 
 fn file(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/language/files").join(name);
@@ -40,8 +36,8 @@ fn lint_finds_in_each_file_what_is_in_it_and_no_more() {
     for (name, expected) in [
         ("simple.kdl", &[][..]),
         ("canary.kdl", &[]),
-        ("edge.kdl", &["LB100", "LB204"]),
-        ("multisite.kdl", &["LB100", "LB611"]),
+        ("edge.kdl", &["LB204"]),
+        ("multisite.kdl", &["LB611"]),
         ("thingworx.kdl", &["LB100", "LB306", "LB702"]),
     ] {
         assert_eq!(findings(name).into_iter().collect::<Vec<_>>(), expected, "{name}");
@@ -106,7 +102,7 @@ fn canary() {
     let tester = |fields: &str| ask(daemon.address(), "app.test", "/", fields).text().to_owned();
     eventually("testers get the canary", || (tester("X-Canary: 1\r\n") == "canary").then_some(()));
     assert_eq!(tester("Cookie: beta=yes\r\n"), "canary");
-    eventually("everyone else gets an answer", || (!tester("").is_empty()).then_some(()));
+    eventually("everyone else gets an answer", || (tester("") == "stable").then_some(()));
     for _ in 0..8 {
         let first = ask(daemon.address(), "app.test", "/", "");
         let field = first.field("set-cookie").expect("a side");
@@ -139,7 +135,7 @@ fn multisite() {
         ("10.0.1.11:8080", at(&shop)),
         ("10.0.1.12:8080", "127.0.0.1:1".to_owned()),
         ("10.0.2.11:8080", at(&orders)),
-        ("10.0.2.21:8080", at(&tenants)),
+        ("tenants.internal:8080", format!("localhost:{}", tenants.address().port())),
     ];
     let daemon = Daemon::run(&runnable("multisite.kdl", &changes));
     let get = |host: &str, target: &str| ask(daemon.address(), host, target, "");

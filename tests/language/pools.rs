@@ -290,7 +290,7 @@ fn a_connection_that_nobody_uses_is_closed_when_its_time_is_over() {
         let _ = tell.send(ended.is_ok_and(|bytes| bytes == 0));
         Ok(After::Close)
     });
-    let daemon = pool(&[&origin], "connections idle-timeout=\"300ms\"");
+    let daemon = pool(&[&origin], "connections http=1 idle-timeout=\"300ms\"");
     assert_eq!(order(&daemon, 1), "a");
     assert!(told.recv_timeout(DEADLINE).expect("closed before the deadline"));
 }

@@ -22,22 +22,25 @@ pub(super) enum Mode {
     HeaderHome,
     LearnCookie,
     LearnHeader,
+    /// Sessions are in paths, and answers tell of them in `Location`.
+    LearnParam,
 }
 
 impl Mode {
     pub(super) fn kdl(self) -> &'static str {
         match self {
-            Self::Insert => "sticky cookie name=NODE",
+            Self::Insert => "sticky cookie mode=insert name=NODE",
             Self::Prefix => "sticky cookie mode=prefix name=SID",
             Self::Suffix => "sticky cookie mode=suffix name=SID",
             Self::JvmRoute => "sticky cookie mode=suffix name=SID",
             Self::JvmParam => "sticky cookie mode=suffix name=SID param=sid",
-            Self::Source => "sticky source-ip",
+            Self::Source => "sticky source-ip on-return=stay",
             Self::SourceHome => "sticky source-ip on-return=home",
             Self::Header => "sticky header name=X-Device",
             Self::HeaderHome => "sticky header name=X-Device on-return=home",
-            Self::LearnCookie => "sticky learn name=SID",
+            Self::LearnCookie => "sticky learn from=cookie name=SID",
             Self::LearnHeader => "sticky learn from=header name=X-Session",
+            Self::LearnParam => "sticky learn from=parameter name=sid",
         }
     }
 
@@ -84,9 +87,11 @@ fn serve(
     let route = if mode.routes() { format!(".{name}") } else { String::new() };
     let new = format!("{name}-{}{route}", made.fetch_add(1, Ordering::SeqCst));
     sessions.lock().unwrap().push(new.clone());
+    let location =
+        if mode == Mode::LearnParam { format!("Location: /app;sid={new}\r\n") } else { String::new() };
     wire.send(format!(
         "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nSet-Cookie: theme=dark\r\nSet-Cookie: SID={new}; Path=/; HttpOnly\r\n\
-         X-Session: {new}\r\n\r\n{name}",
+         {location}X-Session: {new}\r\n\r\n{name}",
         name.len()
     ))?;
     Ok(After::Keep)
@@ -136,7 +141,7 @@ impl Visitor {
                 let device = self.extra.clone().unwrap_or_else(|| format!("device-{}", self.number));
                 fields += &format!("X-Device: {device}\r\n");
             }
-            Mode::JvmParam => {
+            Mode::JvmParam | Mode::LearnParam => {
                 target += &self.path_session.as_ref().map(|id| format!("app;sid={id}")).unwrap_or_default();
             }
             Mode::LearnHeader => {

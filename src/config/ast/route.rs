@@ -1,7 +1,7 @@
 //! `route`: patterns, conditions, and exactly one action.
 
 use super::super::diagnostic::{Diagnostic, Span, Spanned};
-use super::super::model::{Action, Name, Retry, RetryOn, Rewrite};
+use super::super::model::{Action, Mirror, Name, Retry, RetryOn, Rewrite};
 use super::super::reader::{Block, Reader};
 use super::super::values::typed::Typed;
 use super::headers::{check_holes, parts, value_of};
@@ -9,7 +9,7 @@ use super::listen::status;
 use super::matches::{self, bad_regex};
 use super::policy::{self, Policy};
 use super::timeout::{self, Clocks};
-use super::{rewrite, split};
+use super::{mirror, rewrite, split};
 use crate::router::{Conditions, Pattern, PatternError, PatternKind};
 
 /// A `route` as written.
@@ -38,6 +38,8 @@ pub(crate) struct Route<'n> {
     pub(crate) retry: Retry,
     /// What is changed before it is forwarded.
     pub(crate) rewrite: Option<Rewrite>,
+    /// Where copies go.
+    pub(crate) mirror: Option<Mirror>,
 }
 
 /// Every `route` of a block.
@@ -76,6 +78,7 @@ fn route(reader: Reader<'_>) -> Route<'_> {
         clocks: timeout::read(block),
         retry: retry(block),
         rewrite: rewrite::read(block, &patterns),
+        mirror: mirror::read(block),
         patterns,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::diagnostic::Diagnostic;
-use super::super::model::Action;
+use super::super::model::{Action, Name, Route};
 use super::super::values::show_duration;
 use super::Subject;
 use crate::router::PatternKind;
@@ -26,7 +26,10 @@ pub(super) fn run(s: &Subject<'_>) {
 fn unused_pools(s: &Subject<'_>) {
     let routes = s.model.sites.iter().flat_map(|site| &site.routes);
     let passed = s.model.listeners.iter().flat_map(|listener| &listener.tcp).map(|tcp| &tcp.pool);
-    let used: BTreeSet<_> = routes.flat_map(|route| route.action.pools()).chain(passed).collect();
+    let led = |route: &'_ Route| -> Vec<Name> {
+        route.action.pools().chain(route.mirror.as_ref().map(|m| &m.pool)).cloned().collect()
+    };
+    let used: BTreeSet<Name> = routes.flat_map(led).chain(passed.cloned()).collect();
     for pool in s.model.pools.values().filter(|pool| !used.contains(&pool.name)) {
         let finding = Diagnostic::warning("LB104", pool.span, format!("pool `{}` is not used", pool.name));
         s.push(
@@ -68,7 +71,7 @@ fn no_effect(s: &Subject<'_>) {
             Some(Action::Respond { .. }) => "respond",
             _ => continue,
         };
-        for name in ["timeout", "retry", "request-headers", "rewrite", "compress"] {
+        for name in ["timeout", "retry", "request-headers", "rewrite", "compress", "mirror"] {
             let Some(node) = route.reader.block().one(name).filter(|node| node.is_written()) else {
                 continue;
             };

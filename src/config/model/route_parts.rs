@@ -93,6 +93,19 @@ pub struct RateLimit {
     pub burst: u32,
 }
 
+/// `mirror`: copies of requests for another pool, whose answers are dropped.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mirror {
+    /// Who gets them.
+    pub pool: Name,
+    /// Which share of the requests is copied, in percent.
+    pub fraction_percent: f64,
+    /// Clocks of the copies: the pool's, else the defaults.
+    pub timeout: Timeouts,
+    /// Where the pool is named.
+    pub span: Span,
+}
+
 /// `compress`: how answers are compressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compress {

@@ -152,6 +152,22 @@ fn a_route_says_how_its_answers_are_compressed_or_its_site_does() {
 }
 
 #[test]
+fn a_mirror_has_a_pool_of_its_own_and_its_clocks() {
+    let mirror = route("route \"/x\" pool=app { timeout response=\"1s\"; mirror pool=b fraction=\"1%\"; }")
+        .mirror
+        .unwrap();
+    assert_eq!((&*mirror.pool, mirror.fraction_percent), ("b", 1.0));
+    assert_eq!(mirror.timeout.response.as_secs(), 7);
+    bad("pool=app { mirror pool=nowhere; }", &["LB103 5"]);
+    bad("pool=app { mirror; }", &["LB102 5"]);
+    let warned = |nodes: &str| format!("{CANARY}route \"/x\" {nodes}");
+    warnings(&warned("pool=app { mirror pool=b; }"), &[]);
+    warnings(&warned("pool=b { mirror pool=b; }"), &["LB218 5"]);
+    warnings(&warned("pool=app { mirror pool=b fraction=\"0%\"; }"), &["LB217 5"]);
+    warnings(&warned("{ respond 404; mirror pool=b; }"), &["LB217 5"]);
+}
+
+#[test]
 fn splits_that_disappoint() {
     let split = |pool: &str, node: &str| {
         format!("pool b {{ server \"10.0.0.2:1\"; {pool} }}\nroute \"/x\" {{ {node}; }}\nroute \"/b\" pool=b")

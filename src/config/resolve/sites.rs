@@ -7,7 +7,9 @@ use super::super::ast::route::Route as WrittenRoute;
 use super::super::ast::site::Site as WrittenSite;
 use super::super::ast::timeout::{self, Clocks};
 use super::super::diagnostic::{Diagnostic, Span, Spanned};
-use super::super::model::{Action, ErrorPage, HeaderEdit, Listener, Name, Pool, Route, Site, Timeouts};
+use super::super::model::{
+    Action, ErrorPage, HeaderEdit, Listener, Mirror, Name, Pool, Route, Site, Timeouts,
+};
 use super::super::reader::{Block, Cx};
 use super::super::suggest;
 use super::{Written, limits, ties};
@@ -116,11 +118,21 @@ impl Resolve<'_> {
             timeout: route.clocks.over(clocks),
             retry: route.retry.clone(),
             rewrite: route.rewrite.clone(),
+            mirror: self.mirror(route),
             compress: route.policy.compress.clone().or_else(|| site.policy.compress.clone()).flatten(),
             error_pages: [&route.policy.error_pages, &site.policy.error_pages, self.error_pages].concat(),
             place: route.reader.place(),
             span: route.reader.span(),
         }
+    }
+
+    /// The mirror with the clocks of its pool.
+    fn mirror(&self, route: &WrittenRoute<'_>) -> Option<Mirror> {
+        let mut mirror = route.mirror.clone()?;
+        self.pool_exists(&mirror.pool, mirror.span);
+        let clocks = self.clocks.get(&mirror.pool).copied().unwrap_or_default();
+        mirror.timeout = clocks.over(self.defaults);
+        Some(mirror)
     }
 
     fn pool_exists(&self, name: &Name, span: Span) {

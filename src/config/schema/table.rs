@@ -36,10 +36,6 @@ impl NodeSpec {
         self.many = true;
         self
     }
-    const fn later(mut self) -> Self {
-        self.since = NotYet;
-        self
-    }
 }
 
 const fn arg(name: &'static str, ty: Type) -> ArgSpec {

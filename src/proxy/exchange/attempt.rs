@@ -12,7 +12,7 @@ use crate::proxy::buffer::{Buffer, SMALL};
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::deadline::Deadline;
 use crate::proxy::failure::Failure;
-use crate::proxy::head::{BodyFraming, ResponseHead, Version};
+use crate::proxy::head::{BodyFraming, KnownSet, ResponseHead, Version};
 use crate::proxy::http1::{
     ConnectionLine, FramingLine, HeadLimits, Names, RequestPlan, ResponsePlan, Status, parse_response,
     write_request, write_response,
@@ -80,7 +80,7 @@ fn has_body(scratch: &Scratch) -> bool {
 /// Writes the head; its body is as it came, or as a server left it that did not look at it.
 fn begin(forward: &mut Forward<'_>, mut server: Connection) -> Result<Answered, Failure> {
     write_head(forward);
-    let Forward { connection, scratch, route, ends_at, body, .. } = forward;
+    let Forward { connection, scratch, route, ends_at, body, copy, .. } = forward;
     let has_body = has_body(scratch);
     if !server.wire.is_http2() && !matches!(body, Body::Fresh) {
         return Err(Failure::Unprocessed);
@@ -93,7 +93,9 @@ fn begin(forward: &mut Forward<'_>, mut server: Connection) -> Result<Answered, 
             let framing = scratch.request.framing();
             let input = if has_body { connection.input.take() } else { None };
             let decoder = connection.wire.request_decoder(framing);
-            Pump::new(decoder, server.wire.request_framing(framing), out, input).limited(route.body_limit)
+            Pump::new(decoder, server.wire.request_framing(framing), out, input)
+                .limited(route.body_limit)
+                .copied(copy.take())
         }
     };
     Ok(Answered { server, input: None, request, broken: false, total: *ends_at })
@@ -101,9 +103,18 @@ fn begin(forward: &mut Forward<'_>, mut server: Connection) -> Result<Answered, 
 
 /// Serialises the request's head for the server.
 fn write_head(forward: &mut Forward<'_>) {
+    let mut out = std::mem::take(&mut forward.scratch.to_server);
+    out.clear();
+    let framing = FramingLine::from(forward.scratch.request.framing());
+    compose(forward, framing, KnownSet::EMPTY, &mut out);
+    forward.scratch.to_server = out;
+}
+
+/// Appends the request's head with this framing and without these fields.
+pub(super) fn compose(forward: &mut Forward<'_>, framing: FramingLine, drop: KnownSet, out: &mut Vec<u8>) {
     let upgrading = forward.upgrading.is_some();
     let Forward { connection, scratch, story, route, path, .. } = forward;
-    let Scratch { request, to_server, request_lines, .. } = &mut **scratch;
+    let Scratch { request, request_lines, .. } = &mut **scratch;
     let client = story.client;
     let own = request_lines.len();
     client.write_lines(request, connection.peer, connection.local, connection.wire.is_tls(), request_lines);
@@ -117,7 +128,6 @@ fn write_head(forward: &mut Forward<'_>) {
         // HTTP/1.0 may leave Host out; HTTP/1.1, which the server gets, may not.
         None => connection.local.to_string(),
     };
-    to_server.clear();
     let star = request.path() == b"*";
     write_request(
         request,
@@ -125,16 +135,16 @@ fn write_head(forward: &mut Forward<'_>) {
             path: if star { b"*" } else { path.rewritten.as_deref().unwrap_or(request.path()) },
             query: request.query(),
             host: path.host.as_deref().or((!local.is_empty()).then_some(local.as_bytes())),
-            drop_known: client.replaced(request),
+            drop_known: client.replaced(request).with(drop),
             drop: Names::Shared(&route.request_drop),
             keep: Names::Shared(&route.keep),
             strip_cookies: Names::Shared(&connection.listener.sticky_cookies),
             unmark_cookies: &connection.listener.marked_cookies,
-            framing: FramingLine::from(request.framing()),
+            framing,
             connection: if upgrading { ConnectionLine::Upgrade } else { ConnectionLine::None },
             extra: request_lines,
         },
-        to_server,
+        out,
     );
     request_lines.truncate(own);
 }
@@ -182,7 +192,9 @@ impl Answered {
                 progress = self.request.progress();
                 clocks.arm(&connection.deadline, self.request.is_finished());
             }
-            if let Poll::Ready(head) = self.poll_head(cx, &worker, &mut scratch.response) {
+            let Self { server, input, .. } = self;
+            let read = poll_head(cx, &mut server.wire, input, &worker, &mut scratch.response);
+            if let Poll::Ready(head) = read {
                 return Poll::Ready(head);
             }
             if connection.wire.poll_gone(cx).is_ready() {
@@ -241,50 +253,50 @@ impl Answered {
             Poll::Pending => Poll::Pending,
         }
     }
+}
 
-    fn poll_head(
-        &mut self,
-        cx: &mut Context<'_>,
-        worker: &Worker,
-        head: &mut ResponseHead,
-    ) -> Poll<Result<(), Failure>> {
-        if let ServerWire::Http2(stream) = &mut self.server.wire {
-            return stream.poll_head(cx, head);
+/// Reads the next head of an answer, and leaves what follows it in `input`.
+pub(super) fn poll_head(
+    cx: &mut Context<'_>,
+    server: &mut ServerWire,
+    input: &mut Option<Buffer>,
+    worker: &Worker,
+    head: &mut ResponseHead,
+) -> Poll<Result<(), Failure>> {
+    if let ServerWire::Http2(stream) = server {
+        return stream.poll_head(cx, head);
+    }
+    loop {
+        if let Some(begun) = input {
+            match parse_response(begun.bytes(), &ANSWER_LIMITS, head) {
+                Ok(Status::Complete(n)) => {
+                    begun.consume(n);
+                    return Poll::Ready(Ok(()));
+                }
+                Ok(Status::Partial) if begun.is_full() => {
+                    *input = input.take().map(|begun| begun.grown(ANSWER_LIMITS.bytes + SMALL));
+                }
+                Ok(Status::Partial) => {}
+                Err(error) => return Poll::Ready(Err(Failure::BadResponse(error))),
+            }
         }
-        loop {
-            if let Some(input) = &mut self.input {
-                match parse_response(input.bytes(), &ANSWER_LIMITS, head) {
-                    Ok(Status::Complete(n)) => {
-                        input.consume(n);
-                        return Poll::Ready(Ok(()));
-                    }
-                    Ok(Status::Partial) if input.is_full() => {
-                        self.input = self.input.take().map(|input| input.grown(ANSWER_LIMITS.bytes + SMALL));
-                    }
-                    Ok(Status::Partial) => {}
-                    Err(error) => return Poll::Ready(Err(Failure::BadResponse(error))),
-                }
+        let mut buffer = input.take().unwrap_or_else(|| worker.buffers.small());
+        let had = buffer.bytes().len();
+        let read = server.poll_fill(cx, &mut buffer);
+        if buffer.is_empty() {
+            worker.buffers.give(buffer);
+        } else {
+            *input = Some(buffer);
+        }
+        match read {
+            Poll::Ready(Ok(n)) if n > 0 => {}
+            // Half a head is no answer either, but the server did say something: not repeatable as a
+            // stale connection is.
+            Poll::Ready(_) if had > 0 => {
+                return Poll::Ready(Err(Failure::BadResponse(crate::proxy::head::ParseError::BadStatusLine)));
             }
-            let mut input = self.input.take().unwrap_or_else(|| worker.buffers.small());
-            let had = input.bytes().len();
-            let read = self.server.wire.poll_fill(cx, &mut input);
-            if input.is_empty() {
-                worker.buffers.give(input);
-            } else {
-                self.input = Some(input);
-            }
-            match read {
-                Poll::Ready(Ok(n)) if n > 0 => {}
-                // Half a head is no answer either, but the server did say something: not repeatable as a
-                // stale connection is.
-                Poll::Ready(_) if had > 0 => {
-                    return Poll::Ready(Err(Failure::BadResponse(
-                        crate::proxy::head::ParseError::BadStatusLine,
-                    )));
-                }
-                Poll::Ready(_) => return Poll::Ready(Err(Failure::ServerClosed)),
-                Poll::Pending => return Poll::Pending,
-            }
+            Poll::Ready(_) => return Poll::Ready(Err(Failure::ServerClosed)),
+            Poll::Pending => return Poll::Pending,
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::mirror::{self, RequestCopy};
 use super::routing::Path;
 use super::{Next, Story, attempt, deliver, observed, upgrade, waiting};
 use crate::config::model::ServerHttp;
@@ -34,6 +35,8 @@ pub(super) struct Forward<'a> {
     pub(super) upgrading: Option<SessionKind>,
     /// When the whole exchange must be over, all tries included.
     pub(super) ends_at: Option<u64>,
+    /// What is copied of it for a mirror, while its body is still to come.
+    pub(super) copy: Option<Box<RequestCopy>>,
     /// Where its body is between two attempts.
     pub(super) body: Body,
 }
@@ -80,6 +83,7 @@ impl Forward<'_> {
         if self.upgrading.is_some() && self.pool.connect.http == ServerHttp::Http2 {
             return Err(Failure::UpgradeOverHttp2);
         }
+        self.copy = mirror::begin(&mut self);
         let repeatable =
             is_repeatable(&self.scratch.request, self.route.retry.all_methods) && self.upgrading.is_none();
         let mut tries = Tries { repeatable, connects: 0, resends: 0, unprocessed: 0, fresh: false };
@@ -194,15 +198,20 @@ impl Forward<'_> {
         })
     }
 
-    async fn connect(&self, server: &Arc<Server>, tries: &Tries) -> Result<Connection, Failure> {
-        let spec = &self.pool.connect;
-        let worker = &self.connection.worker;
-        let behalf = Behalf {
+    /// For whom connections to servers are made.
+    pub(super) fn behalf(&self) -> Behalf {
+        Behalf {
             client: SocketAddr::new(self.story.client.ip, self.connection.peer.port()),
             local: self.connection.local,
             peer: self.connection.peer,
-        };
-        let wanted = Wanted { behalf, certain: !tries.repeatable, upgrade: self.upgrading.is_some() };
+        }
+    }
+
+    async fn connect(&self, server: &Arc<Server>, tries: &Tries) -> Result<Connection, Failure> {
+        let spec = &self.pool.connect;
+        let worker = &self.connection.worker;
+        let wanted =
+            Wanted { behalf: self.behalf(), certain: !tries.repeatable, upgrade: self.upgrading.is_some() };
         if !tries.fresh
             && let Some(kept) = worker.upstreams.take(server, spec, &wanted)
         {

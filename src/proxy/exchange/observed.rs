@@ -6,7 +6,7 @@ use std::time::Instant;
 use tracing::warn;
 
 use super::forward::Forward;
-use crate::pool::{Ejection, Seen, Server};
+use crate::pool::{Ejection, Pool, Seen, Server};
 use crate::proxy::failure::{Blame, Failure};
 
 /// Tells the pool of an attempt that began then and ended in this failure, or in the answer in the scratch.
@@ -17,15 +17,21 @@ pub(super) fn tell(
     failure: Option<Failure>,
 ) {
     let Some(began) = began else { return };
-    let failure = match failure {
-        None => bad_status(forward.scratch.response.status()),
-        Some(failure) if failure.verdict().blame == Blame::Server => Some(failure.verdict().reason),
+    let ended = failure.map_or_else(|| Ok(forward.scratch.response.status()), Err);
+    saw(&forward.pool.pool, server, began, ended);
+}
+
+/// The same of any attempt at a server of that pool.
+pub(super) fn saw(pool: &Pool, server: &Arc<Server>, began: Instant, ended: Result<u16, Failure>) {
+    let failure = match ended {
+        Ok(status) => bad_status(status),
+        Err(failure) if failure.verdict().blame == Blame::Server => Some(failure.verdict().reason),
         // The client went away, or we stop: nothing is learned.
-        Some(_) => return,
+        Err(_) => return,
     };
     let now = Instant::now();
     let seen = Seen { failure, took: now.saturating_duration_since(began) };
-    if let Some(Ejection { length, reason, last }) = forward.pool.pool.observe_request(server, &seen, now) {
+    if let Some(Ejection { length, reason, last }) = pool.observe_request(server, &seen, now) {
         warn!(pool = &*server.pool, server = &*server.name, reason, last, r#for = ?length, "server ejected");
     }
 }

@@ -133,9 +133,8 @@ pub(super) const ROUTING: &[NodeSpec] = &[
         .props(&[
             prop("min-size", Type::Size { off: false }, "1KiB").doc("smaller answers are sent as they are; those of unknown length are compressed").peers("", "gzip_min_length", "min_content_length"),
         ]),
-    node("mirror", &["route"], "Copy requests to another pool, answers dropped.")
+    node("mirror", &["route"], "Copy requests to another pool, answers dropped. The request never waits: bodies over 64 KiB, WebSockets, and more than 128 copies under way are not copied.")
         .peers("", "mirror", "request_mirror_policies")
-        .later()
         .props(&[
             prop("pool", Type::Pool, "").doc("who gets the copies").without("must be given").peers("", "mirror", "cluster"),
             prop("fraction", PERCENT, "100%").doc("of the requests").peers("", "", "runtime_fraction"),
