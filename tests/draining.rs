@@ -22,7 +22,7 @@ fn drain(daemon: &Daemon, wish: &Value) -> String {
 fn drain_a_crowd(count: usize, streaming: usize, rate: u32) -> (Report, Value) {
     let farm = Farm::start(streaming);
     let config = format!(
-        "pool app {{\n  server s0 \"{}\"\n  drain deadline=\"10m\" close-rate=\"{rate}/s\" close-code=1012\n}}\n\
+        "pool app {{\n  server s0 \"{}\"\n  drain deadline=\"10m\" close-rate=\"{rate}/s\" close-code=4012\n}}\n\
          route \"/\" pool=app\n",
         farm.address()
     );
@@ -38,7 +38,8 @@ fn drain_a_crowd(count: usize, streaming: usize, rate: u32) -> (Report, Value) {
         let now = daemon.control("GET", &operation).1;
         (now["phase"] == "drained").then_some(now)
     });
-    assert_eq!(report.codes, vec![Some((1012, "kernel".to_owned())); count]);
+    assert_eq!(report.codes, vec![Some((4012, "kernel".to_owned())); count]);
+    assert_eq!(ended["close_rate"], format!("{rate}/s"));
     for (id, got) in report.messages.iter().enumerate() {
         assert_eq!(*got, farm.sent(id), "client {id} got what the server had sent before its Close");
     }
