@@ -39,6 +39,7 @@ fn pool(balance: BalanceKind, gone: usize) -> Pool {
         check: None,
         drain: DrainPolicy::default(),
         overload: lbd::pool::Overload::default(),
+        websocket: lbd::pool::WebSocketPolicy::default(),
     };
     let pool = Pool::new(settings, None, 1);
     for member in pool.members.iter().take(gone) {

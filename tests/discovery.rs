@@ -292,9 +292,8 @@ fn a_reload_amid_changes_keeps_what_was_found_and_who_is_gone_finishes() {
             await_ips(&daemon, port, ips);
         }
     });
-    websocket::round_trip(&mut socket, "still here");
-    let (_, drains) = daemon.control("GET", "/v1/status");
-    assert!(drains["operations"].to_string().contains("no longer leads"), "{drains}");
+    let (_, close) = websocket::read_to_close(&mut socket);
+    assert_eq!(close, Some((1012, "its name no longer leads to it".to_owned())), "closed in order, not cut");
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn a_crash_forgets_no_wish() {
     set_admin(
         &daemon,
         "s1",
-        &json!({"state": "drain", "sticky": "move", "deadline": "2h", "reason": "kernel"}),
+        &json!({"state": "drain", "sticky": "move", "deadline": "2h", "reason": "kernel", "force": true}),
     );
     let before = (admin(&daemon, "s0"), admin(&daemon, "s1"));
     saved(&daemon, "kernel");

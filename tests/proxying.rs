@@ -9,6 +9,7 @@ mod failures;
 mod heads;
 mod overload;
 mod upgrades;
+mod websockets;
 
 /// A daemon that sends everything to these origins, in turn.
 fn front(origins: &[&Origin]) -> Daemon {

@@ -9,6 +9,7 @@ mod checks;
 mod control;
 mod discovery;
 mod docs;
+mod draining;
 mod edges;
 mod endurance;
 mod formatting;

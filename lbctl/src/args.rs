@@ -1,11 +1,15 @@
 //! What the command line may say. In the library, so that manual pages and completions are made from it.
 
 use crate::protocol::DEFAULT_SOCKET;
-use crate::protocol::units::parse_duration;
+use crate::protocol::units::{parse_duration, parse_rate};
 use crate::target::Target;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
+
+mod conn;
+
+pub use conn::ConnCommand;
 
 /// Talk to a running lbd.
 #[derive(Debug, Parser)]
@@ -97,6 +101,9 @@ pub enum Command {
     /// Stickiness: which client stays with which server
     #[command(subcommand)]
     Sticky(StickyCommand),
+    /// Long-lived streams: WebSockets, tunnels, TCP connections
+    #[command(subcommand)]
+    Conn(ConnCommand),
     /// Routes, and where a request would go
     #[command(subcommand)]
     Route(RouteCommand),
@@ -246,9 +253,40 @@ pub struct DrainArgs {
     /// What clients of this server do; without it what the pool says
     #[arg(long, value_enum, value_name = "WHAT")]
     pub sticky: Option<StickyArg>,
+    /// So many WebSockets are closed, such as 20/s; without it what the pool says
+    #[arg(long, value_name = "RATE", value_parser = rate_text)]
+    pub close_rate: Option<String>,
+    /// What their clients are told; without it what the pool says
+    #[arg(long, value_name = "CODE", value_parser = clap::value_parser!(u16).range(1000..=4999))]
+    pub close_code: Option<u16>,
+    /// Which WebSockets are closed first
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub close: Option<CloseArg>,
+    /// When the server serves again by itself: a span such as 2h, or an instant such as 2026-01-02T14:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Close no more WebSockets in the drain that goes on, until --resume
+    #[arg(long, conflicts_with_all = ["resume", "wait", "deadline", "sticky", "close_rate", "close_code", "close", "until"])]
+    pub pause: bool,
+    /// Go on closing
+    #[arg(long, conflicts_with_all = ["deadline", "sticky", "close_rate", "close_code", "close", "until"])]
+    pub resume: bool,
     /// Why, and against which guards.
     #[command(flatten)]
     pub change: GuardArgs,
+}
+
+/// Which WebSockets a drain closes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CloseArg {
+    /// The longest silent; of equals the oldest
+    Idle,
+    /// The oldest
+    Oldest,
+    /// The youngest
+    Newest,
+    /// Nobody before the deadline
+    Nobody,
 }
 
 /// `lbctl server maint`.
@@ -514,6 +552,11 @@ fn size(text: &str) -> Result<(u16, u16), String> {
 /// A span of time that is sent as it was written, once it is known to be one.
 fn duration_text(text: &str) -> Result<String, String> {
     parse_duration(text).map(|_| text.to_owned())
+}
+
+/// A rate that is sent as it was written, once it is known to be one.
+fn rate_text(text: &str) -> Result<String, String> {
+    parse_rate(text).map(|_| text.to_owned())
 }
 
 #[cfg(test)]

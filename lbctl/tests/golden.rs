@@ -68,6 +68,37 @@ fn operation() {
 }
 
 #[test]
+fn a_drain_that_closes_says_how_long_it_takes() {
+    check("operation-closing", |value: &wire::Operation| {
+        let now = "2026-01-02T03:04:26Z".parse().unwrap();
+        let paused = wire::Operation { paused: true, phase: wire::Phase::InFlight, ..value.clone() };
+        let forecast = wire::Forecast {
+            websockets: 400,
+            others: 2,
+            closing_ms: Some(20_000),
+            median_age_ms: 3_600_000,
+            oldest_ms: 86_400_000,
+        };
+        let forecasts = [forecast, wire::Forecast { others: 0, closing_ms: None, ..forecast }];
+        let mut text = format!("{}\n{}\n", render::progress(value, now), render::progress(&paused, now));
+        forecasts.iter().for_each(|forecast| text += &(render::forecast(forecast) + "\n"));
+        text
+    });
+}
+
+#[test]
+fn connections() {
+    check("connections", |value: &wire::Connections| {
+        let each: String = value.connections.iter().map(render::connection).collect();
+        render::connections(value, Paint::Plain) + "\n" + &each
+    });
+    check("rebalanced", |value: &wire::Rebalanced| {
+        let balanced = wire::Rebalanced { servers: Vec::new(), ..value.clone() };
+        render::rebalanced(value, Paint::Plain) + &render::rebalanced(&balanced, Paint::Plain)
+    });
+}
+
+#[test]
 fn explanation() {
     check("explanation", |value: &wire::Explanation| render::explanation(value, Paint::Plain));
 }
@@ -115,12 +146,18 @@ fn requests_are_written_briefly() {
         state: wire::AdminState::Drain,
         deadline: Some("30m".into()),
         sticky: Some(wire::DrainSticky::Move),
+        close_rate: Some("20/s".into()),
+        close_code: Some(4000),
+        close: Some(wire::CloseOrder::Nobody),
+        until: Some("2h".into()),
         reason: Some("kernel".into()),
         force: true,
         dry_run: true,
     };
-    let expected =
-        r#"{"state":"drain","deadline":"30m","sticky":"move","reason":"kernel","force":true,"dry_run":true}"#;
+    let expected = concat!(
+        r#"{"state":"drain","deadline":"30m","sticky":"move","close_rate":"20/s","close_code":4000,"#,
+        r#""close":"nobody","until":"2h","reason":"kernel","force":true,"dry_run":true}"#
+    );
     assert_eq!(text(&all), expected);
     let weight =
         |weight| serde_json::to_string(&wire::SetWeight { weight, reason: None, force: false }).unwrap();

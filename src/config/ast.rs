@@ -32,3 +32,4 @@ pub(crate) mod sticky;
 pub(crate) mod tcp;
 pub(crate) mod timeout;
 pub(crate) mod upstream_tls;
+mod websocket;

@@ -3,7 +3,7 @@
 use super::ControlContext;
 use super::call::Call;
 use super::handlers::{
-    certificates, config, daemon, events, operations, pools, routes, servers, sticky, stream,
+    certificates, config, connections, daemon, events, operations, pools, routes, servers, sticky, stream,
 };
 use super::reply::Outcome;
 use lbctl::protocol::{Kind, Problem};
@@ -41,6 +41,12 @@ pub(super) async fn dispatch(context: &Rc<ControlContext>, call: &Call) -> Outco
         ("GET", ["operations", id]) => operations::show(context, call, id).await,
         ("DELETE", ["operations", id]) => operations::cancel(context, call, id),
         ("GET", ["operations", id, "events"]) => operations::follow(context, id),
+        ("POST", ["operations", id, "pause"]) => operations::pause(context, call, id, true),
+        ("POST", ["operations", id, "resume"]) => operations::pause(context, call, id, false),
+        ("GET", ["connections"]) => connections::list(context, call),
+        ("GET", ["connections", id]) => connections::show(context, call, id),
+        ("DELETE", ["connections", id]) => connections::close(context, call, id),
+        ("POST", ["pools", pool, "rebalance"]) => connections::rebalance(context, call, pool),
         ("GET", ["routes"]) => routes::list(context),
         ("POST", ["routes", "explain"]) => routes::explain(context, call),
         ("GET", ["requests", id]) => routes::decision(context, call, id).await,
@@ -77,15 +83,17 @@ fn allowed(path: &[&str]) -> Option<&'static str> {
         ["log"] => Some("GET, PUT"),
         ["pools", _, "servers", _, "weight"] => Some("PUT, DELETE"),
         ["pools", _, "servers", _, "check"]
+        | ["operations", _, "pause" | "resume"]
+        | ["pools", _, "rebalance"]
         | ["shutdown"]
         | ["routes", "explain"]
         | ["sticky", _, "import" | "move"]
         | ["config" | "certificates", "reload"] => Some("POST"),
-        ["operations", _] | ["sticky", _] => Some("GET, DELETE"),
+        ["operations" | "connections" | "sticky", _] => Some("GET, DELETE"),
         []
         | [
-            "status" | "pools" | "servers" | "operations" | "routes" | "sticky" | "config" | "certificates"
-            | "events" | "stream",
+            "status" | "connections" | "pools" | "servers" | "operations" | "routes" | "sticky" | "config"
+            | "certificates" | "events" | "stream",
         ]
         | ["certificates" | "requests", _]
         | ["pools", _]

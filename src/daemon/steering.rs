@@ -216,16 +216,16 @@ impl Steering {
     /// Servers that are no longer named leave as if drained: nobody is cut before the pool's deadline.
     fn let_go(&self, previous: &Snapshot, next: &Snapshot, reason: &str) {
         for snap in next.pools.values() {
-            let deadline = snap.pool.drain.deadline;
-            snap.pool.leaving.iter().for_each(|server| drop(self.drains.let_go(server, deadline, reason)));
+            let policy = &snap.pool.drain;
+            snap.pool.leaving.iter().for_each(|server| drop(self.drains.let_go(server, policy, reason)));
         }
         for (name, snap) in &previous.pools {
             if !next.pools.contains_key(name) {
-                let deadline = snap.pool.drain.deadline;
+                let policy = &snap.pool.drain;
                 snap.pool
                     .members
                     .iter()
-                    .for_each(|member| drop(self.drains.let_go(&member.server, deadline, reason)));
+                    .for_each(|member| drop(self.drains.let_go(&member.server, policy, reason)));
             }
         }
     }

@@ -49,8 +49,9 @@ impl Keeper {
         for one in restored {
             self.tell(&one);
             let pool = next.iter().find(|pool| *pool.name == *one.pool);
-            if let Some(member) = pool.and_then(|pool| pool.member(&one.server)) {
-                self.drains.resume(&member.server);
+            let Some(pool) = pool else { continue };
+            if let Some(member) = pool.member(&one.server) {
+                self.drains.resume(&member.server, &pool.drain);
             }
         }
     }

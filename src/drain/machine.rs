@@ -1,23 +1,26 @@
 //! Where a drain stands. Pure: what the server holds and the time go in, what to do comes out.
 //!
-//! `settling → in-flight → drained`; when the deadline comes first, `closing → forced` (or `drained`, when
-//! nothing had to be cut). An operator who brings the server back ends it as `cancelled`.
+//! `settling → in-flight → closing → drained`: requests have a while to finish, then WebSockets are closed at a
+//! rate. At the deadline all that is left is closed at once: `forced`. An operator who brings the server back ends
+//! it as `cancelled`.
 
 use std::time::{Duration, Instant};
 
 /// Workers that picked the server just before the drain began show up within this time.
 const SETTLE: Duration = Duration::from_millis(200);
-/// After the deadline: time for close frames to be echoed and sockets to end.
-const GRACE: Duration = Duration::from_secs(5);
+/// Requests in flight may finish for this long before the first session is closed.
+const REQUESTS_FIRST: Duration = Duration::from_secs(5);
+/// After the deadline: a WebSocket that is closed in order ends within this time.
+const GRACE: Duration = Duration::from_secs(12);
 
 /// Where a drain stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Workers take notice.
     Settling,
-    /// Requests or sessions are left; nothing is cut.
+    /// Requests or sessions are left; nothing is closed.
     InFlight,
-    /// The deadline came: what is left is being closed.
+    /// Sessions are being closed: at a rate, or all of them, at the deadline.
     Closing,
     /// Nothing is left and nothing was cut.
     Drained,
@@ -50,6 +53,8 @@ pub struct Seen {
 pub enum Act {
     /// Nothing.
     Wait,
+    /// Close sessions as fast as the rate allows.
+    Pace,
     /// Ask every session to close, and let nobody new in; report the number to [`Machine::forced`].
     CloseSessions,
 }
@@ -61,6 +66,7 @@ pub struct Machine {
     settled: Instant,
     deadline: Option<Instant>,
     cut: Option<Instant>,
+    paced: bool,
     sessions: u64,
     closed: u64,
     forced: u64,
@@ -74,6 +80,7 @@ impl Machine {
             settled: now + SETTLE,
             deadline: deadline.and_then(|span| now.checked_add(span)),
             cut: None,
+            paced: false,
             sessions,
             closed: 0,
             forced: 0,
@@ -83,6 +90,14 @@ impl Machine {
     /// Another deadline, counted from now. A drain that is already closing goes on closing.
     pub fn set_deadline(&mut self, now: Instant, deadline: Option<Duration>) {
         self.deadline = deadline.and_then(|span| now.checked_add(span));
+    }
+
+    /// Whether sessions are closed before the deadline.
+    pub fn set_paced(&mut self, paced: bool) {
+        self.paced = paced;
+        if !paced && self.phase == Phase::Closing && self.cut.is_none() {
+            self.phase = Phase::InFlight;
+        }
     }
 
     /// Where it stands.
@@ -138,7 +153,15 @@ impl Machine {
             self.cut = Some(now + GRACE);
             return Act::CloseSessions;
         }
-        self.phase = Phase::InFlight;
+        let begun = self.phase == Phase::Closing;
+        let ready = begun || seen.requests == 0 || now >= self.settled + REQUESTS_FIRST;
+        if self.paced && ready && seen.sessions > 0 {
+            self.phase = Phase::Closing;
+            return Act::Pace;
+        }
+        if !begun {
+            self.phase = Phase::InFlight;
+        }
         Act::Wait
     }
 }
@@ -178,6 +201,29 @@ mod tests {
     }
 
     #[test]
+    fn sessions_are_closed_once_requests_had_their_time() {
+        let start = Instant::now();
+        let begun = |requests| {
+            let mut machine = Machine::new(start, Some(Duration::from_secs(60)), 3);
+            machine.set_paced(true);
+            assert_eq!(machine.on(seen(requests, 3), at(start, 100)), Act::Wait, "it settles first");
+            machine
+        };
+        assert_eq!(begun(0).on(seen(0, 3), at(start, 200)), Act::Pace);
+        let mut machine = begun(1);
+        assert_eq!(machine.on(seen(1, 3), at(start, 5_199)), Act::Wait);
+        assert_eq!(machine.phase(), Phase::InFlight);
+        assert_eq!(machine.on(seen(1, 3), at(start, 5_200)), Act::Pace);
+        assert_eq!(machine.on(seen(2, 2), at(start, 5_300)), Act::Pace, "begun is begun");
+        machine.set_paced(false);
+        assert_eq!((machine.on(seen(0, 2), at(start, 6_000)), machine.phase()), (Act::Wait, Phase::InFlight));
+        machine.set_paced(true);
+        assert_eq!(machine.on(seen(0, 2), at(start, 6_100)), Act::Pace);
+        machine.on(seen(0, 0), at(start, 7_000));
+        assert_eq!((machine.phase(), machine.counts()), (Phase::Drained, (3, 0)));
+    }
+
+    #[test]
     fn at_the_deadline_sessions_are_cut_and_reported() {
         let start = Instant::now();
         let mut machine = Machine::new(start, Some(Duration::from_secs(1)), 2);
@@ -194,9 +240,9 @@ mod tests {
         let start = Instant::now();
         let mut machine = Machine::new(start, Some(Duration::ZERO), 0);
         assert_eq!(machine.on(seen(1, 0), at(start, 200)), Act::CloseSessions);
-        assert_eq!(machine.on(seen(1, 0), at(start, 5_199)), Act::Wait);
+        assert_eq!(machine.on(seen(1, 0), at(start, 12_199)), Act::Wait);
         assert_eq!(machine.phase(), Phase::Closing);
-        machine.on(seen(1, 0), at(start, 5_200));
+        machine.on(seen(1, 0), at(start, 12_200));
         assert_eq!(machine.phase(), Phase::Forced);
     }
 

@@ -4,8 +4,14 @@
 //! [`Machine`] decides. Setting the wish itself is one store in the server's admin cell, so new clients go
 //! elsewhere at once, whether or not anybody steps.
 
+mod leaving;
 mod machine;
+mod pacer;
+mod rebalance;
 mod registry;
 
+pub use leaving::{CloseOrder, Leaving, Pacing};
 pub use machine::{Act, Machine, Phase, Seen};
+pub use pacer::{CATCH_UP, Pacer};
+pub use rebalance::{Part, parts};
 pub use registry::{Cause, DrainAsk, Drains, Operation, Progress};

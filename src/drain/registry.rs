@@ -1,8 +1,10 @@
 //! The drains that go on and those that ended lately.
 
+use super::leaving::{CloseOrder, Leaving, Pacing};
 use super::machine::{Act, Machine, Phase, Seen};
+use super::rebalance::{Move, Part};
 use crate::observe::Events;
-use crate::pool::{Closing, DrainSticky, Server, Stamp, Wish};
+use crate::pool::{Closing, DrainPolicy, DrainSticky, Rate, Server, Stamp, Wish};
 use serde_json::json;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,8 +16,6 @@ use tracing::info;
 const STEP: Duration = Duration::from_millis(100);
 /// How many drains are remembered, those that go on included.
 const KEPT: usize = 256;
-/// The close code of WebSockets at the deadline: service restart, come back.
-const CLOSE_CODE: u16 = 1012;
 
 /// Every drain.
 #[derive(Debug)]
@@ -26,16 +26,36 @@ pub struct Drains {
 }
 
 /// What a drain is asked to do.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct DrainAsk {
     /// After this the rest is cut.
     pub deadline: Option<Duration>,
     /// What sticky clients do.
     pub sticky: DrainSticky,
+    /// How WebSockets are closed before the deadline; `None`: they are not.
+    pub pacing: Option<Pacing>,
+    /// What their clients are told.
+    pub close_code: u16,
+    /// When the server comes back by itself.
+    pub until: Option<SystemTime>,
     /// Who asks.
     pub actor: Option<String>,
     /// Why.
     pub reason: Option<String>,
+}
+
+impl From<&DrainPolicy> for DrainAsk {
+    fn from(policy: &DrainPolicy) -> Self {
+        Self {
+            deadline: Some(policy.deadline),
+            sticky: policy.sticky,
+            pacing: Some(Pacing { rate: policy.close_rate, order: CloseOrder::default() }),
+            close_code: policy.close_code,
+            until: None,
+            actor: None,
+            reason: None,
+        }
+    }
 }
 
 /// Why a server is being emptied.
@@ -79,6 +99,12 @@ pub struct Progress {
     pub forced: u64,
     /// When the rest is cut.
     pub deadline: Option<SystemTime>,
+    /// How WebSockets are closed before that.
+    pub pacing: Option<Pacing>,
+    /// Nobody is closed for now.
+    pub paused: bool,
+    /// When the server comes back by itself.
+    pub until: Option<SystemTime>,
     /// When it ended.
     pub ended: Option<SystemTime>,
     /// Who asked last.
@@ -90,6 +116,7 @@ pub struct Progress {
 #[derive(Debug, Default)]
 struct State {
     operations: VecDeque<Arc<Operation>>,
+    moves: Vec<Move>,
     last: u64,
 }
 
@@ -98,6 +125,36 @@ struct Cell {
     machine: Machine,
     ask: DrainAsk,
     deadline: Option<SystemTime>,
+    leaving: Option<Leaving>,
+    /// When the next session may be closed, while some are.
+    next_close: Option<Instant>,
+    paused: bool,
+}
+
+impl Cell {
+    fn new(server: &Server, ask: DrainAsk, deadline: Option<SystemTime>) -> Self {
+        let sessions = server.sessions.count() as u64;
+        let machine = Machine::new(Instant::now(), ask.deadline, sessions);
+        let mut cell = Self { machine, ask, deadline, leaving: None, next_close: None, paused: false };
+        cell.set_pace(Instant::now());
+        cell
+    }
+
+    /// The machine and the pacer follow what was asked.
+    fn set_pace(&mut self, now: Instant) {
+        self.machine.set_paced(self.ask.pacing.is_some() && !self.paused);
+        match (&mut self.leaving, self.ask.pacing) {
+            (Some(leaving), Some(pacing)) => leaving.set(pacing, now),
+            (None, Some(pacing)) => self.leaving = Some(Leaving::new(pacing, now)),
+            // Who paused, or closes nobody, may go on later at the same pace.
+            (_, None) => {}
+        }
+    }
+
+    fn closing(&self) -> Closing {
+        let reason = self.ask.reason.as_deref().unwrap_or("the server is being drained");
+        Closing { code: self.ask.close_code, reason: reason.into() }
+    }
 }
 
 impl Drains {
@@ -108,9 +165,8 @@ impl Drains {
 
     /// Begins to empty a server that the running configuration no longer names, unless that has begun. Its admin
     /// cell is left alone: it belongs to the name, which may live on at another address.
-    pub fn let_go(&self, server: &Arc<Server>, deadline: Duration, reason: &str) -> Arc<Operation> {
-        let ask =
-            DrainAsk { deadline: Some(deadline), reason: Some(reason.to_owned()), ..DrainAsk::default() };
+    pub fn let_go(&self, server: &Arc<Server>, policy: &DrainPolicy, reason: &str) -> Arc<Operation> {
+        let ask = DrainAsk { reason: Some(reason.to_owned()), ..DrainAsk::from(policy) };
         self.enter(server, ask, Cause::Removed)
     }
 
@@ -123,15 +179,17 @@ impl Drains {
         self.enter(server, ask, Cause::Asked)
     }
 
-    /// Takes up a drain that was wished before this process began; `None` when none is wished.
-    pub fn resume(&self, server: &Arc<Server>) -> Option<Arc<Operation>> {
+    /// Takes up a drain that was wished before this process began, at the pace of the pool; `None` when none is
+    /// wished.
+    pub fn resume(&self, server: &Arc<Server>, policy: &DrainPolicy) -> Option<Arc<Operation>> {
         let state = server.admin.get();
         let Wish::Drain { sticky, deadline } = state.wish else { return None };
         let deadline = deadline.map(|at| at.duration_since(SystemTime::now()).unwrap_or_default());
         let stamp = state.stamp;
         let actor = stamp.as_ref().and_then(|stamp| stamp.by.clone());
         let reason = stamp.and_then(|stamp| stamp.reason);
-        Some(self.enter(server, DrainAsk { deadline, sticky, actor, reason }, Cause::Asked))
+        let ask = DrainAsk { deadline, sticky, actor, reason, ..DrainAsk::from(policy) };
+        Some(self.enter(server, ask, Cause::Asked))
     }
 
     fn enter(&self, server: &Arc<Server>, ask: DrainAsk, cause: Cause) -> Arc<Operation> {
@@ -150,6 +208,9 @@ impl Drains {
                 Arc::clone(running)
             }
             None => {
+                // What an earlier drain promised is void.
+                let earlier = state.operations.iter().filter(|one| Arc::ptr_eq(&one.server, server));
+                earlier.for_each(|one| lock(&one.cell).ask.until = None);
                 state.last += 1;
                 let operation = Arc::new(Operation::new(state.last, server, cause, ask, deadline));
                 state.operations.push_back(Arc::clone(&operation));
@@ -178,15 +239,39 @@ impl Drains {
         Some(operation.progress())
     }
 
+    /// Closes nobody for now, or goes on. `None`: it has ended.
+    pub fn pause(&self, operation: &Operation, paused: bool) -> Option<Progress> {
+        if operation.progress.borrow().phase.is_final() {
+            return None;
+        }
+        let mut cell = lock(&operation.cell);
+        cell.paused = paused;
+        cell.set_pace(Instant::now());
+        drop(cell);
+        self.step(operation, Instant::now());
+        self.wake.notify_one();
+        Some(operation.progress())
+    }
+
+    /// Moves the surplus of these servers of one pool; an earlier rebalance of that pool ends.
+    pub fn rebalance(&self, pool: &str, parts: &[Part], rate: Rate, closing: &Closing) {
+        let moves = Move::all(parts, rate, closing, Instant::now());
+        let mut state = lock(&self.state);
+        state.moves.retain(|part| !part.is_of(pool));
+        state.moves.extend(moves);
+        drop(state);
+        self.wake.notify_one();
+    }
+
     /// All that are remembered, oldest first.
     pub fn list(&self) -> Vec<Arc<Operation>> {
         lock(&self.state).operations.iter().cloned().collect()
     }
 
-    /// Those that go on.
+    /// Those that go on, or whose server comes back by itself.
     pub fn active(&self) -> Vec<Arc<Operation>> {
         let mut all = self.list();
-        all.retain(|operation| !operation.progress.borrow().phase.is_final());
+        all.retain(|operation| !operation.progress.borrow().phase.is_final() || operation.returns());
         all
     }
 
@@ -199,19 +284,34 @@ impl Drains {
     pub async fn run(self: Arc<Self>) {
         loop {
             let active = self.active();
-            if active.is_empty() {
+            let moving = !lock(&self.state).moves.is_empty();
+            if active.is_empty() && !moving {
                 self.wake.notified().await;
                 continue;
             }
+            let now = Instant::now();
+            let mut next = now + STEP;
             for operation in active {
-                self.step(&operation, Instant::now());
+                self.step(&operation, now);
+                next = operation.next_close().into_iter().fold(next, Instant::min);
             }
-            tokio::time::sleep(STEP).await;
+            lock(&self.state).moves.retain_mut(|part| {
+                let goes_on = part.step(now);
+                next = part.next().filter(|_| goes_on).into_iter().fold(next, Instant::min);
+                goes_on
+            });
+            // A drain that begins meanwhile may have its first moment sooner.
+            let _ = tokio::time::timeout_at(next.into(), self.wake.notified()).await;
         }
     }
 
     /// One step of one drain. Public for tests of whoever waits for it.
     pub fn step(&self, operation: &Operation, now: Instant) {
+        if operation.bring_back_in_time() {
+            let subject = format!("{}/{}", operation.server.pool, operation.server.name);
+            info!(server = subject, "its time has come: the server serves again");
+            self.events.emit("server.ready", subject, json!({ "operation": operation.id }), None);
+        }
         let before = operation.progress.borrow().phase;
         let after = operation.step(now);
         if before == after.phase {
@@ -241,26 +341,28 @@ impl Drains {
 
 impl Operation {
     fn new(id: u64, server: &Arc<Server>, cause: Cause, ask: DrainAsk, deadline: Option<SystemTime>) -> Self {
-        let sessions = server.sessions.count() as u64;
+        let cell = Cell::new(server, ask, deadline);
         let progress = Progress {
             seq: 1,
             phase: Phase::Settling,
             requests: u64::from(server.in_flight()),
-            sessions,
+            sessions: server.sessions.count() as u64,
             closed: 0,
             forced: 0,
             deadline,
+            pacing: cell.ask.pacing,
+            paused: false,
+            until: cell.ask.until,
             ended: None,
-            actor: ask.actor.clone(),
-            reason: ask.reason.clone(),
+            actor: cell.ask.actor.clone(),
+            reason: cell.ask.reason.clone(),
         };
-        let machine = Machine::new(Instant::now(), ask.deadline, sessions);
         Self {
             id,
             server: Arc::clone(server),
             cause,
             started: SystemTime::now(),
-            cell: Mutex::new(Cell { machine, ask, deadline }),
+            cell: Mutex::new(cell),
             progress: watch::Sender::new(progress),
         }
     }
@@ -275,11 +377,38 @@ impl Operation {
         self.progress.subscribe()
     }
 
+    /// Whether its server comes back by itself.
+    fn returns(&self) -> bool {
+        lock(&self.cell).ask.until.is_some()
+    }
+
+    /// Brings the server back when its time has come, unless somebody has changed the wish since.
+    fn bring_back_in_time(&self) -> bool {
+        let mut cell = lock(&self.cell);
+        if cell.ask.until.is_none_or(|until| until > SystemTime::now()) {
+            return false;
+        }
+        cell.ask.until = None;
+        let drains = matches!(self.server.admin.get().wish, Wish::Drain { .. });
+        if drains {
+            let stamp =
+                Stamp::now(cell.ask.actor.clone(), Some("the time that the drain was for".to_owned()));
+            self.server.admin.set(Wish::Ready, stamp);
+        }
+        drains
+    }
+
+    /// When the next session may be closed, while some are.
+    fn next_close(&self) -> Option<Instant> {
+        lock(&self.cell).next_close
+    }
+
     fn change(&self, ask: DrainAsk, deadline: Option<SystemTime>) {
         let mut cell = lock(&self.cell);
         cell.machine.set_deadline(Instant::now(), ask.deadline);
         cell.ask = ask;
         cell.deadline = deadline;
+        cell.set_pace(Instant::now());
         drop(cell);
         self.step(Instant::now());
     }
@@ -304,14 +433,25 @@ impl Operation {
             sessions: self.server.sessions.count() as u64,
             wanted: self.cause == Cause::Asked && self.server.admin.get().wish == Wish::Ready,
         };
-        if cell.machine.on(seen, now) == Act::CloseSessions {
-            self.let_nobody_in();
-            let reason = cell.ask.reason.as_deref().unwrap_or("the server is being drained");
-            let closing = Closing { code: CLOSE_CODE, reason: reason.into() };
-            let asked = self.server.sessions.close_all(&closing);
-            cell.machine.forced(asked as u64);
+        cell.next_close = None;
+        match cell.machine.on(seen, now) {
+            Act::Wait => {}
+            Act::Pace => {
+                let closing = cell.closing();
+                if let Some(leaving) = &mut cell.leaving {
+                    leaving.close_some(&self.server, &closing, now, u64::MAX);
+                    cell.next_close = leaving.next();
+                }
+            }
+            Act::CloseSessions => {
+                self.let_nobody_in();
+                let asked = self.server.sessions.close_all(&cell.closing());
+                cell.machine.forced(asked as u64);
+            }
         }
         let phase = cell.machine.phase();
+        let left = matches!(phase, Phase::Closing | Phase::Drained | Phase::Forced);
+        self.server.sessions.set_leaving(left && cell.ask.pacing.is_some());
         let (closed, forced) = cell.machine.counts();
         self.progress.send_if_modified(|progress| {
             let ended = match progress.ended {
@@ -326,6 +466,9 @@ impl Operation {
                 closed,
                 forced,
                 deadline: cell.deadline,
+                pacing: cell.ask.pacing,
+                paused: cell.paused,
+                until: cell.ask.until,
                 ended,
                 actor: cell.ask.actor.clone(),
                 reason: cell.ask.reason.clone(),

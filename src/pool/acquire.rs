@@ -5,11 +5,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::admin::Gate;
 use super::balance::{Candidates, HashKey, home, pick_by_hash};
 use super::lease::Lease;
 use super::overload::is_usable_in_panic;
 use super::pool::Pool;
-use super::server::{Eligibility, ServerId, Why};
+use super::server::{Eligibility, Server, ServerId, Why};
 use super::sticky::{Found, Headers, Known, OnDown, OnReturn, SetCookie, Sticky, rendezvous};
 
 /// How often a server that filled up between choice and hold is chosen again.
@@ -49,6 +50,11 @@ pub trait Affinity {
     /// A hash of what the key names in this request: equal for equal values, on every worker and after a restart
     /// ([`super::balance::hash`]).
     fn hash_key(&self, key: &HashKey) -> u64;
+
+    /// Whether it asks for a session that outlives it.
+    fn opens_session(&self) -> bool {
+        false
+    }
 }
 
 /// A server, held.
@@ -161,7 +167,13 @@ impl Pool {
         how: How,
     ) -> Acquired {
         self.count(how, ask.worker);
-        let set_cookie = self.bring_in_step(ask, known, lease.server().id);
+        // A session that goes elsewhere because its server sends sessions away leaves its client at home.
+        let away = |found: &Found| matches!(found.known, Known::Server { id, .. } if self.sends_sessions_away(id, ask));
+        let set_cookie = if how == How::Redispatched && known.iter().any(away) {
+            None
+        } else {
+            self.bring_in_step(ask, known, lease.server().id)
+        };
         Acquired { lease, how, set_cookie }
     }
 
@@ -189,7 +201,7 @@ impl Pool {
         for (sticky, found) in self.sticky.iter().zip(found) {
             *found = self.homeward(sticky, sticky.find(ask, self), ask.tried);
             let Known::Server { id, .. } = found.known else { continue };
-            result = match (result, self.usable(id, ask.tried, panic)) {
+            result = match (result, self.usable(id, ask, panic)) {
                 (Stuck::To(index, how), _) => Stuck::To(index, how),
                 (_, Usable::Yes(index)) => Stuck::To(index, sticky.how()),
                 (Stuck::Down, _) => Stuck::Down,
@@ -227,10 +239,13 @@ impl Pool {
         }
     }
 
-    fn usable(&self, id: ServerId, tried: &[ServerId], panic: bool) -> Usable {
+    fn usable(&self, id: ServerId, ask: &Ask<'_>, panic: bool) -> Usable {
         let Some(index) = self.index_of(id) else { return Usable::No };
-        if tried.contains(&id) {
+        if ask.tried.contains(&id) {
             return Usable::No;
+        }
+        if self.sends_sessions_away(id, ask) {
+            return Usable::Moving;
         }
         match self.members[index].server.eligibility() {
             Eligibility::Ready | Eligibility::StickyOnly => Usable::Yes(index),
@@ -238,6 +253,13 @@ impl Pool {
             unhealthy if panic && is_usable_in_panic(unhealthy) => Usable::Yes(index),
             Eligibility::No(_) => Usable::No,
         }
+    }
+
+    /// Whether this is a new session for a server that drains and is closing those that it has.
+    fn sends_sessions_away(&self, id: ServerId, ask: &Ask<'_>) -> bool {
+        let leaving =
+            |server: &Server| server.sessions.are_leaving() && server.admin.gate() == Gate::StickyOnly;
+        ask.affinity.opens_session() && self.by_id(id).is_some_and(|member| leaving(&member.server))
     }
 
     fn by_balance(

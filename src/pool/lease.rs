@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::server::Server;
-use super::sessions::{Closing, Session, SessionKind};
+use super::sessions::{Closing, Session, SessionKind, Traffic};
 use super::sticky::Hold;
 
 /// One request's hold on its server. Not `Clone`: a request is counted once.
@@ -79,6 +79,11 @@ impl SessionLease {
     /// The registry's entry.
     pub fn session(&self) -> &Arc<Session> {
         &self.session
+    }
+
+    /// Notes what the session has carried in all.
+    pub fn note(&self, traffic: Traffic) {
+        self.server.sessions.note(&self.session, &traffic);
     }
 
     /// Waits until the operator wants this session closed.

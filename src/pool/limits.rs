@@ -42,6 +42,11 @@ impl Limits {
 }
 
 impl Server {
+    /// How many requests it takes at once; `None`: any number.
+    pub fn max_requests(&self) -> Option<u32> {
+        Some(self.limits.requests.load(Ordering::Relaxed)).filter(|most| *most != OFF)
+    }
+
     /// Whether it takes no more requests until one ends.
     pub fn is_full(&self) -> bool {
         !self.has_room(self.in_flight())

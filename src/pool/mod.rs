@@ -34,10 +34,12 @@ pub use health::{Direction, Outcome, State, Transition};
 pub use lease::{IdleHold, Lease, SessionLease};
 pub use overload::{Overload, QueuePolicy, ServerLimits};
 pub use passive::{Ejection, PassiveSpec, Seen};
-pub use pool::{DrainPolicy, Member, Pool, PoolSettings, ServerSettings, StickySettings, TableSettings};
+pub use pool::{
+    DrainPolicy, Member, Pool, PoolSettings, Rate, ServerSettings, StickySettings, TableSettings,
+};
 pub use queue::{Place, Queue, Turn};
 pub use server::{Eligibility, HealthView, LastCheck, Origin, Server, ServerId, Why};
-pub use sessions::{Closing, Session, SessionKind, Sessions};
+pub use sessions::{Closing, Session, SessionKind, Sessions, Traffic, WebSocketPolicy};
 pub use sticky::{
     ClientEntry, ClientKey, ClientTable, CookiePolicy, Hold, KeyRing, LearnFrom, MarkedCookie, OnDown,
     OnReturn, Remembered, SameSite, Secure, SetCookie, Side, Sticky, TablePolicy,

@@ -13,6 +13,7 @@ use super::check::CheckSpec;
 use super::overload::{Overload, ServerLimits};
 use super::queue::Queue;
 use super::server::{Eligibility, Identity, Origin, Server, ServerId};
+use super::sessions::WebSocketPolicy;
 use super::sticky::{
     ClientKey, ClientTable, CookiePolicy, MarkedCookie, OnDown, OnReturn, Sticky, TablePolicy,
 };
@@ -35,6 +36,8 @@ pub struct PoolSettings {
     pub drain: DrainPolicy,
     /// When servers fail or are full.
     pub overload: Overload,
+    /// What is said in WebSockets.
+    pub websocket: WebSocketPolicy,
 }
 
 /// A server, as written or found.
@@ -91,11 +94,29 @@ pub struct DrainPolicy {
     pub deadline: Duration,
     /// Whether sticky clients keep coming.
     pub sticky: DrainSticky,
+    /// How fast WebSockets are closed.
+    pub close_rate: Rate,
+    /// What their clients are told.
+    pub close_code: u16,
+}
+
+/// So many in so much time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How many; at least one.
+    pub count: u32,
+    /// In how much time.
+    pub per: Duration,
 }
 
 impl Default for DrainPolicy {
     fn default() -> Self {
-        Self { deadline: Duration::from_secs(30 * 60), sticky: DrainSticky::Keep }
+        Self {
+            deadline: Duration::from_secs(30 * 60),
+            sticky: DrainSticky::Keep,
+            close_rate: Rate { count: 50, per: Duration::from_secs(1) },
+            close_code: 1012,
+        }
     }
 }
 
@@ -148,6 +169,8 @@ pub struct Pool {
     pub counters: Arc<Counters>,
     /// How servers leave.
     pub drain: DrainPolicy,
+    /// What is said in WebSockets.
+    pub websocket: WebSocketPolicy,
     /// Servers that left the pool and were still in use when this one was made.
     pub leaving: Vec<Arc<Server>>,
     /// When servers fail or are full.
@@ -168,7 +191,7 @@ impl Pool {
     /// Makes a pool that adopts what it can from the previous one of its name: servers by name and address, wishes
     /// and counts by name, sticky tables by what they are by, the balance position.
     pub fn new(settings: PoolSettings, previous: Option<&Pool>, workers: usize) -> Self {
-        let PoolSettings { name, servers, balance, sticky, check, drain, overload } = settings;
+        let PoolSettings { name, servers, balance, sticky, check, drain, overload, websocket } = settings;
         let previous = previous.filter(|pool| pool.name == name);
         let overrides = previous.map(|pool| pool.overrides.clone()).unwrap_or_default();
         let turn = previous.map_or_else(Arc::default, |pool| Arc::clone(&pool.turn));
@@ -196,6 +219,7 @@ impl Pool {
             members,
             check,
             drain,
+            websocket,
             overload,
             ejecting: Mutex::default(),
             tiers,

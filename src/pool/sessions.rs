@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 
@@ -38,6 +38,35 @@ impl SessionKind {
     }
 }
 
+/// What a pool wants for its WebSockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebSocketPolicy {
+    /// Both sides are pinged when neither said anything for this long.
+    pub ping: Option<Duration>,
+    /// The close code for a client whose server is gone.
+    pub lost_code: u16,
+}
+
+impl Default for WebSocketPolicy {
+    fn default() -> Self {
+        // 1012, service restart: clients come back.
+        Self { ping: None, lost_code: 1012 }
+    }
+}
+
+/// What a stream has carried so far; each pair is towards the server, then from it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes.
+    pub bytes: (u64, u64),
+    /// Messages of a WebSocket.
+    pub messages: (u64, u64),
+    /// It should be a WebSocket, and its bytes are no frames.
+    pub opaque: bool,
+    /// When (unix seconds).
+    pub now: u64,
+}
+
 /// A request to close.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closing {
@@ -50,7 +79,7 @@ pub struct Closing {
 /// One long-lived stream.
 #[derive(Debug)]
 pub struct Session {
-    /// Unique within its server.
+    /// Unique within the process, but for bad luck: half of it is random for each server.
     pub id: u64,
     /// What it is.
     pub kind: SessionKind,
@@ -58,32 +87,34 @@ pub struct Session {
     pub client: SocketAddr,
     /// Since when.
     pub since: SystemTime,
-    up: AtomicU64,
-    down: AtomicU64,
+    bytes: [AtomicU64; 2],
+    messages: [AtomicU64; 2],
+    opaque: AtomicBool,
     active: AtomicU64,
     closing: OnceLock<Closing>,
     wake: Notify,
 }
 
 impl Session {
-    /// Bytes went to the server.
-    pub fn count_up(&self, bytes: u64) {
-        self.up.fetch_add(bytes, Ordering::Relaxed);
+    /// Notes what it has carried in all. Only its relay does: plain stores, no lock, no read-modify-write.
+    fn note(&self, traffic: &Traffic) {
+        self.bytes[0].store(traffic.bytes.0, Ordering::Relaxed);
+        self.bytes[1].store(traffic.bytes.1, Ordering::Relaxed);
+        self.messages[0].store(traffic.messages.0, Ordering::Relaxed);
+        self.messages[1].store(traffic.messages.1, Ordering::Relaxed);
+        self.active.store(traffic.now, Ordering::Relaxed);
     }
 
-    /// Bytes came from the server.
-    pub fn count_down(&self, bytes: u64) {
-        self.down.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// Bytes to and from the server.
-    pub fn bytes(&self) -> (u64, u64) {
-        (self.up.load(Ordering::Relaxed), self.down.load(Ordering::Relaxed))
-    }
-
-    /// Says that it was active at this time (unix seconds).
-    pub fn touch(&self, now: u64) {
-        self.active.store(now, Ordering::Relaxed);
+    /// What it has carried so far.
+    pub fn traffic(&self) -> Traffic {
+        let pair =
+            |cells: &[AtomicU64; 2]| (cells[0].load(Ordering::Relaxed), cells[1].load(Ordering::Relaxed));
+        Traffic {
+            bytes: pair(&self.bytes),
+            messages: pair(&self.messages),
+            opaque: self.opaque.load(Ordering::Relaxed),
+            now: self.last_active(),
+        }
     }
 
     /// When it was last said to be active (unix seconds); its start when nobody said so.
@@ -118,14 +149,53 @@ impl Session {
 }
 
 /// All sessions of one server.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Sessions {
     shards: [Mutex<HashMap<u64, Arc<Session>>>; SHARDS],
     next: AtomicU64,
     count: AtomicUsize,
+    opaque: AtomicU64,
+    leaving: AtomicBool,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        // The upper half of an id tells the registries of a process apart.
+        let first = u64::from(fastrand::u32(..)) << 32;
+        Self {
+            shards: Default::default(),
+            next: AtomicU64::new(first),
+            count: AtomicUsize::new(0),
+            opaque: AtomicU64::new(0),
+            leaving: AtomicBool::new(false),
+        }
+    }
 }
 
 impl Sessions {
+    /// Sessions are being closed here: who comes back with another one goes elsewhere, also a sticky client.
+    pub fn set_leaving(&self, leaving: bool) {
+        self.leaving.store(leaving, Ordering::Relaxed);
+    }
+
+    /// Whether sessions are being closed here.
+    pub fn are_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// Notes what one of them has carried.
+    pub(super) fn note(&self, session: &Session, traffic: &Traffic) {
+        session.note(traffic);
+        if traffic.opaque && !session.opaque.swap(true, Ordering::Relaxed) {
+            self.opaque.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many WebSockets carried bytes that are no frames, since the server has been known.
+    pub fn opaque(&self) -> u64 {
+        self.opaque.load(Ordering::Relaxed)
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
@@ -159,8 +229,9 @@ impl Sessions {
             kind,
             client,
             since,
-            up: AtomicU64::new(0),
-            down: AtomicU64::new(0),
+            bytes: Default::default(),
+            messages: Default::default(),
+            opaque: AtomicBool::new(false),
             active: AtomicU64::new(seconds),
             closing: OnceLock::new(),
             wake: Notify::new(),
@@ -198,12 +269,13 @@ mod tests {
         let sessions = Sessions::default();
         let a = sessions.enter(SessionKind::WebSocket, client());
         let b = sessions.enter(SessionKind::Tunnel, client());
-        a.count_up(5);
-        a.count_down(7);
-        a.touch(99);
+        let traffic = Traffic { bytes: (5, 7), messages: (1, 2), opaque: true, now: 99 };
+        sessions.note(&a, &traffic);
+        sessions.note(&a, &traffic);
+        assert_eq!(sessions.opaque(), 1, "each is counted once");
         assert_eq!((sessions.count(), sessions.list().len()), (2, 2));
         let found = sessions.get(a.id).expect("it is there");
-        assert_eq!((found.bytes(), found.last_active()), ((5, 7), 99));
+        assert_eq!(found.traffic(), traffic);
         sessions.leave(a.id);
         sessions.leave(a.id);
         assert_eq!(sessions.count(), 1, "leaving twice counts once");

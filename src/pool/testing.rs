@@ -36,6 +36,7 @@ pub(crate) fn settings(servers: &[&str]) -> PoolSettings {
         check: None,
         drain: DrainPolicy::default(),
         overload: Overload::default(),
+        websocket: WebSocketPolicy::default(),
     }
 }
 

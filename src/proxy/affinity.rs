@@ -43,6 +43,10 @@ impl Facts for RequestFacts<'_> {
 }
 
 impl Affinity for RequestFacts<'_> {
+    fn opens_session(&self) -> bool {
+        self.head.is_websocket()
+    }
+
     fn any_cookie(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
         self.head.any_cookie(name, test)
     }

@@ -3,8 +3,8 @@
 //! [`worker`] owns a thread's share; `accept` takes connections; `arrival` knows who a connection comes from, and
 //! `passage` passes on what is not for HTTP; `connection` reads heads, `http2` takes streams; `exchange` is one
 //! request (read that first) over a `wire`, a client of either version, and a `server_wire`; `upstream` holds
-//! this worker's connections to servers; `pump` moves bodies, `tunnel` upgraded streams. `failure` is the table of every way
-//! out that is not the server's answer.
+//! this worker's connections to servers; `pump` moves bodies, `tunnel` upgraded streams, with what [`websocket`]
+//! knows of their frames. `failure` is the table of every way out that is not the server's answer.
 
 mod accept;
 mod access_log;
@@ -34,6 +34,7 @@ mod server_wire;
 mod stream;
 mod tunnel;
 mod upstream;
+pub mod websocket;
 mod wire;
 pub mod worker;
 

@@ -10,11 +10,12 @@ use super::*;
 use crate::config::diagnostic::{Diagnostic, FileId, Place, Severity, Span};
 use crate::config::model::{
     Balance, Connections, Control, Drain, DrainSticky, Level, Log, Pool, Reload, Server, ServerHttp,
-    TlsVersion, UpstreamTls, Verify,
+    TlsVersion, UpstreamTls, Verify, WebSocket,
 };
 use crate::config::node::{Node, Scalar};
 use crate::config::source::{FsLoader, Loader};
 use crate::config::syntax;
+use crate::config::values::Rate;
 use crate::observe::Events;
 
 mod boot;
@@ -92,6 +93,11 @@ fn argument(node: &Node) -> String {
     }
 }
 
+fn leaving() -> Drain {
+    let close_rate = Rate { count: 50, per: PATIENCE };
+    Drain { deadline: PATIENCE, sticky: DrainSticky::Keep, close_rate, close_code: 1012 }
+}
+
 fn control() -> Control {
     Control {
         socket: None,
@@ -142,7 +148,8 @@ fn model(nodes: &[Node]) -> Model {
             max_uses: None,
             send_proxy: None,
         },
-        drain: Drain { deadline: PATIENCE, sticky: DrainSticky::Keep },
+        drain: leaving(),
+        websocket: WebSocket { ping: None, lost_code: 1012 },
         passive: None,
         queue: None,
         slow_start: None,

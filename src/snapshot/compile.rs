@@ -7,17 +7,17 @@ use std::time::SystemTime;
 
 use super::discovered::{Discovered, servers};
 use super::limits::{self, Limiters};
-use super::sticky;
 use super::{
     ActionSnap, ConnectSpec, ListenerLive, ListenerSnap, ListenerTlsSnap, MirrorSnap, PoolSnap, RetryBudget,
     RewriteSnap, RouteSnap, SiteSnap, Snapshot, SplitSnap, TcpSnap,
 };
+use super::{sessions, sticky};
 use crate::config::diagnostic::{Diagnostic, Report};
 use crate::config::model::{self, Action, HeaderEdit, Listener, Model, Route, Site};
 use crate::pool::{
-    BalanceKind, BodyMatch, CheckSpec, DrainPolicy, DrainSticky, GrpcProbe, HashKey, HttpProbe, KeyRing,
-    MarkedCookie, Overload, PassiveSpec, Pool, PoolSettings, ProbeKind, QueuePolicy, ServerLimits,
-    ServerSettings, Statuses, TlsToServer, WebSocketProbe,
+    BalanceKind, BodyMatch, CheckSpec, GrpcProbe, HashKey, HttpProbe, KeyRing, MarkedCookie, Overload,
+    PassiveSpec, Pool, PoolSettings, ProbeKind, QueuePolicy, ServerLimits, ServerSettings, Statuses,
+    TlsToServer, WebSocketProbe,
 };
 use crate::router::{HostRouter, PathRouter, RouteEntry};
 use crate::tls::TlsConfigs;
@@ -302,14 +302,9 @@ fn compile_pool(pool: &model::Pool, context: &Context<'_>, report: &mut Report) 
             None => None,
             Some(health) => Some(Arc::new(check(health, tls.as_ref(), pool, report)?)),
         },
-        drain: DrainPolicy {
-            deadline: pool.drain.deadline,
-            sticky: match pool.drain.sticky {
-                model::DrainSticky::Keep => DrainSticky::Keep,
-                model::DrainSticky::Move => DrainSticky::Move,
-            },
-        },
+        drain: sessions::drain(pool),
         overload: overload(pool, context.zone),
+        websocket: sessions::websocket(pool),
     };
     let before = context.previous.pools.get(&pool.name);
     let connect = ConnectSpec::of(&pool.connections, tls);

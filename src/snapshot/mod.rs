@@ -10,6 +10,7 @@ mod discovered;
 mod limits;
 mod mirror;
 mod rewrite;
+mod sessions;
 mod split;
 mod sticky;
 mod tcp;

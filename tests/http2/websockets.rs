@@ -116,3 +116,38 @@ fn a_session_is_counted_closed_by_an_operator_and_by_its_clock() {
         assert_eq!(client.send_request(request("GET", "/", empty())).await.unwrap().status(), 200);
     });
 }
+
+#[test]
+fn its_frames_are_followed_a_drain_closes_it_by_a_close_and_a_lost_server_is_told() {
+    let drained = Origin::scripted(|message, wire| websocket::echo(message, wire));
+    let lost = Origin::scripted(|message, wire| {
+        let mut socket = websocket::accept(message, wire)?;
+        let _ = socket.send(Frame::text("bye"));
+        Ok(After::Close)
+    });
+    let daemon = front(&[&drained], "websocket ping=\"300ms\"", "");
+    let gone = front(&[&lost], "websocket lost-code=4001", "");
+    let close = |frame: &Frame| match frame {
+        Frame::Close(Some(close)) => (u16::from(close.code), close.reason.to_string()),
+        other => panic!("{other:?} is no Close"),
+    };
+    run(async {
+        let mut client = connect(daemon.address()).await;
+        let mut socket = upgraded(connect_to(&mut client, "websocket", "/ws", &[]).await).await;
+        round_trip(&mut socket, Frame::text("hello")).await;
+        assert!(socket.next().await.unwrap().unwrap().is_ping(), "it was silent");
+        let wish = serde_json::json!({"state": "drain", "force": true, "reason": "kernel"});
+        let (status, answer) = daemon.control_with("PUT", "/v1/pools/app/servers/s0/admin", &wish);
+        assert_eq!(status, 202, "{answer}");
+        let mut last = socket.next().await.unwrap().unwrap();
+        while last.is_ping() {
+            last = socket.next().await.unwrap().unwrap();
+        }
+        assert_eq!(close(&last), (1012, "kernel".to_owned()));
+        assert!(socket.next().await.is_none(), "an end, not a reset");
+        let mut client = connect(gone.address()).await;
+        let mut socket = upgraded(connect_to(&mut client, "websocket", "/ws", &[]).await).await;
+        assert_eq!(socket.next().await.unwrap().unwrap(), Frame::text("bye"));
+        assert_eq!(close(&socket.next().await.unwrap().unwrap()).0, 4001);
+    });
+}

@@ -1,7 +1,6 @@
 //! Whole configurations, as people write them: what lint finds in each, and that the daemon does as each says.
 //!
-//! The files stand in `files/` as they are. To run, they get loopback addresses, certificates made here, and lose what
-//! this version refuses by name; `LATER` says what that is.
+//! The files stand in `files/` as they are. To run, they get loopback addresses, certificates made here.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -12,9 +11,6 @@ use lbd::config::{self, source::FsLoader};
 use super::bound;
 use super::listeners::{Certificates, TLS13};
 use crate::support::{Client, Daemon, Message, Origin, Tail, eventually};
-
-/// What is not in this version: the text in the file, and what stands for it until then.
-const LATER: [(&str, &str); 1] = [(" close-rate=\"20/s\" close-code=1012", "")];
 
 fn file(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/language/files").join(name);
@@ -37,7 +33,7 @@ fn lint_finds_in_each_file_what_is_in_it_and_no_more() {
         ("canary.kdl", &[]),
         ("edge.kdl", &["LB204"]),
         ("multisite.kdl", &["LB611"]),
-        ("thingworx.kdl", &["LB100", "LB306", "LB702"]),
+        ("thingworx.kdl", &["LB306", "LB702"]),
     ] {
         assert_eq!(findings(name).into_iter().collect::<Vec<_>>(), expected, "{name}");
     }
@@ -46,9 +42,6 @@ fn lint_finds_in_each_file_what_is_in_it_and_no_more() {
 /// A file that can run here: its addresses and certificates are these, everything else is as written.
 fn runnable(name: &str, changes: &[(&str, String)]) -> String {
     let mut text = file(name);
-    for (from, to) in LATER {
-        text = text.replace(from, to);
-    }
     for (from, to) in changes {
         assert!(text.contains(from), "{name} has no {from}");
         text = text.replace(from, to);

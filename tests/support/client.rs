@@ -116,9 +116,9 @@ impl Client {
         self.stream
     }
 
-    /// The bare stream, for another protocol.
-    pub(crate) fn into_stream(self) -> TcpStream {
-        assert!(self.stream.buffer().is_empty(), "bytes were already read ahead");
-        self.stream.into_inner()
+    /// The bare stream, for another protocol, and what was read ahead of it.
+    pub(crate) fn into_stream(self) -> (TcpStream, Vec<u8>) {
+        let ahead = self.stream.buffer().to_vec();
+        (self.stream.into_inner(), ahead)
     }
 }

@@ -19,7 +19,8 @@ pub(crate) fn open(address: SocketAddr, target: &str, fields: &str) -> (WebSocke
     let head = client.read_head();
     assert_eq!(head.status(), 101, "{head:?}");
     assert_eq!(head.field("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
-    (WebSocket::from_raw_socket(client.into_stream(), Role::Client, None), head)
+    let (stream, ahead) = client.into_stream();
+    (WebSocket::from_partially_read(stream, ahead, Role::Client, None), head)
 }
 
 /// Sends a text and waits for it to come back.
@@ -30,6 +31,17 @@ pub(crate) fn round_trip(socket: &mut WebSocket<TcpStream>, text: &str) {
 
 /// The origin's side: accepts the upgrade and echoes until the client closes.
 pub(crate) fn echo(message: &Message, wire: &mut Wire) -> io::Result<After> {
+    let mut socket = accept(message, wire)?;
+    while let Ok(message) = socket.read() {
+        if (message.is_text() || message.is_binary()) && socket.send(message).is_err() {
+            break;
+        }
+    }
+    Ok(After::Close)
+}
+
+/// The origin's side: accepts the upgrade.
+pub(crate) fn accept(message: &Message, wire: &mut Wire) -> io::Result<WebSocket<TcpStream>> {
     let key = message.field("sec-websocket-key").unwrap_or_default();
     let accept = derive_accept_key(key.as_bytes());
     wire.send(format!(
@@ -38,11 +50,22 @@ pub(crate) fn echo(message: &Message, wire: &mut Wire) -> io::Result<After> {
     ))?;
     let ahead = wire.reader().buffer().to_vec();
     let stream = wire.reader().get_ref().try_clone()?;
-    let mut socket = WebSocket::from_partially_read(stream, ahead, Role::Server, None);
-    while let Ok(message) = socket.read() {
-        if (message.is_text() || message.is_binary()) && socket.send(message).is_err() {
-            break;
+    Ok(WebSocket::from_partially_read(stream, ahead, Role::Server, None))
+}
+
+/// Reads to the Close: the messages before it, and its code and reason. None when the stream was cut.
+pub(crate) fn read_to_close(socket: &mut WebSocket<TcpStream>) -> (Vec<String>, Option<(u16, String)>) {
+    let mut texts = Vec::new();
+    loop {
+        match socket.read() {
+            Ok(tungstenite::Message::Close(Some(frame))) => {
+                // Reading on sends the answer.
+                while socket.read().is_ok() {}
+                return (texts, Some((frame.code.into(), frame.reason.to_string())));
+            }
+            Ok(tungstenite::Message::Close(None)) => return (texts, Some((1005, String::new()))),
+            Ok(message) => texts.push(message.into_text().unwrap_or_default().to_string()),
+            Err(_) => return (texts, None),
         }
     }
-    Ok(After::Close)
 }

@@ -6,28 +6,20 @@ use super::server::{chosen, name, path};
 use crate::failure::Failure;
 use crate::screen::Screen;
 use http::Method;
-use lbctl::args::{DrainArgs, StickyArg};
+use lbctl::args::{CloseArg, DrainArgs, StickyArg};
 use lbctl::client::{Client, encode};
 use lbctl::protocol::units::{format_count, format_duration};
-use lbctl::protocol::{AdminState, Changed, DrainSticky, Exit, Operation, Phase, SetAdmin};
+use lbctl::protocol::{AdminState, Changed, CloseOrder, DrainSticky, Exit, Operation, Phase, SetAdmin};
 use lbctl::render;
 use std::time::Duration;
 
 pub(super) async fn run(args: DrainArgs, client: &Client, screen: &Screen) -> Result<Exit, Failure> {
+    if args.pause || args.resume {
+        return pause(&args, client, screen).await;
+    }
     let mut operations = Vec::new();
     for server in chosen(&args.target, client).await? {
-        let sticky = args.sticky.map(|sticky| match sticky {
-            StickyArg::Keep => DrainSticky::Keep,
-            StickyArg::Move => DrainSticky::Move,
-        });
-        let wish = SetAdmin {
-            state: AdminState::Drain,
-            deadline: args.deadline.clone(),
-            sticky,
-            reason: args.change.reason.clone(),
-            force: args.change.force,
-            dry_run: args.change.dry_run,
-        };
+        let wish = wish(&args);
         let changed: Changed = client.send(Method::PUT, &path(&server, "/admin"), &wish).await?;
         let name = name(&server);
         if screen.json && !args.wait {
@@ -47,6 +39,9 @@ pub(super) async fn run(args: DrainArgs, client: &Client, screen: &Screen) -> Re
             if args.wait { screen.talk(&line) } else { screen.write(&(line + "\n")) }
         }
         talk_of_effect(&changed, screen);
+        if let Some(forecast) = changed.effect.forecast.filter(|_| changed.effect.dry_run) {
+            screen.talk(&render::forecast(&forecast));
+        }
         if !changed.effect.dry_run {
             let deadline = changed.operation.as_ref().and_then(deadline_text).unwrap_or_default();
             screen.talk(&format!("{deadline}undo: lbctl ready {name}"));
@@ -56,7 +51,65 @@ pub(super) async fn run(args: DrainArgs, client: &Client, screen: &Screen) -> Re
     if !args.wait || args.change.dry_run {
         return Ok(Exit::Done);
     }
-    let work = watch_all(&operations, client, screen);
+    watch_patiently(&operations, client, screen).await
+}
+
+/// What is asked of the daemon.
+fn wish(args: &DrainArgs) -> SetAdmin {
+    SetAdmin {
+        state: AdminState::Drain,
+        deadline: args.deadline.clone(),
+        sticky: args.sticky.map(|sticky| match sticky {
+            StickyArg::Keep => DrainSticky::Keep,
+            StickyArg::Move => DrainSticky::Move,
+        }),
+        close_rate: args.close_rate.clone(),
+        close_code: args.close_code,
+        close: args.close.map(|close| match close {
+            CloseArg::Idle => CloseOrder::Idle,
+            CloseArg::Oldest => CloseOrder::Oldest,
+            CloseArg::Newest => CloseOrder::Newest,
+            CloseArg::Nobody => CloseOrder::Nobody,
+        }),
+        until: args.until.clone(),
+        reason: args.change.reason.clone(),
+        force: args.change.force,
+        dry_run: args.change.dry_run,
+    }
+}
+
+/// Pauses or resumes the drains that go on.
+async fn pause(args: &DrainArgs, client: &Client, screen: &Screen) -> Result<Exit, Failure> {
+    let all: Vec<Operation> = client.get("/v1/operations").await?;
+    let mut operations = Vec::new();
+    for server in chosen(&args.target, client).await? {
+        let name = name(&server);
+        let running = all.iter().rev().find(|one| one.subject == name && !one.phase.is_final());
+        let Some(running) = running else {
+            return Err(Failure::new(Exit::NoSuchThing, format!("no drain of {name} goes on")));
+        };
+        let verb = if args.pause { "pause" } else { "resume" };
+        let path = format!("/v1/operations/{}/{verb}", encode(&running.id));
+        let now: Operation = client.ask(Method::POST, &path).await?;
+        let left = format_count(now.left.sessions, "session");
+        screen.data(&now, |_| match args.pause {
+            true => format!("{name}: nobody is closed for now, {left} left\n"),
+            false => format!("{name}: closing goes on, {left} left\n"),
+        });
+        let undo = if args.pause { "--resume" } else { "--pause" };
+        screen.talk(&format!("undo: lbctl drain {name} {undo}"));
+        operations.push(now);
+    }
+    if args.wait { watch_patiently(&operations, client, screen).await } else { Ok(Exit::Done) }
+}
+
+/// Watches until all have ended, the time is up, or the user is tired of it.
+async fn watch_patiently(
+    operations: &[Operation],
+    client: &Client,
+    screen: &Screen,
+) -> Result<Exit, Failure> {
+    let work = watch_all(operations, client, screen);
     let limited = async {
         match client.limit() {
             None => work.await,

@@ -5,6 +5,7 @@ mod certificate;
 mod check;
 mod completion;
 mod config;
+mod conn;
 mod daemon;
 mod drain;
 mod events;
@@ -45,6 +46,7 @@ pub(crate) async fn run(command: Command, client: &Client, screen: &Screen) -> R
         }
         Command::Server(command) => server::run(command, client, screen).await,
         Command::Sticky(command) => sticky::run(command, client, screen).await,
+        Command::Conn(command) => conn::run(command, client, screen).await,
         Command::Route(command) => route::run(command, client, screen).await,
         Command::Config(command) => config::run(command, client, screen).await,
         Command::Cert(command) => certificate::run(command, client, screen).await,

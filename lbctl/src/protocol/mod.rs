@@ -6,6 +6,7 @@
 
 mod certificate;
 mod config;
+mod connection;
 mod event;
 mod look;
 mod operation;
@@ -18,14 +19,15 @@ pub mod units;
 
 pub use certificate::Certificate;
 pub use config::{ConfigFile, ConfigState, Finding, Generation, Rejected, ReloadDone, Report, Severity};
+pub use connection::{Connection, Connections, Rebalance, Rebalanced, Share};
 pub use event::{Event, LAGGED};
 pub use look::Look;
 pub use operation::{Left, Operation, Phase};
 pub use problem::{CONTENT_TYPE as PROBLEM_CONTENT_TYPE, Exit, Kind, PROBLEM_BASE, Problem};
 pub use route::{Candidate, Decision, Explain, Explanation, Field, Route};
 pub use server::{
-    Admin, AdminState, Changed, DrainSticky, Effect, Health, HealthState, Probe, Server, Session, SetAdmin,
-    SetWeight, Weight,
+    Admin, AdminState, Changed, CloseOrder, DrainSticky, Effect, Forecast, Health, HealthState, Probe,
+    Server, SetAdmin, SetWeight, Weight,
 };
 pub use status::{
     Api, ConfigSummary, Listener, LogFilter, Pool, PoolSummary, Role, SetLog, Shutdown, Status, Unresolved,

@@ -27,6 +27,15 @@ pub struct Operation {
     /// When the rest is cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
+    /// How fast WebSockets are closed: `50/s`; absent: they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close_rate: Option<String>,
+    /// Nobody is closed for now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
+    /// When the server comes back by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,
@@ -53,9 +62,9 @@ pub struct Left {
 pub enum Phase {
     /// Workers take notice.
     Settling,
-    /// Requests or sessions are left; nothing is cut.
+    /// Requests or sessions are left; nothing is closed.
     InFlight,
-    /// The deadline came: what is left is being closed.
+    /// Sessions are being closed: at a rate, or all of them, at the deadline.
     Closing,
     /// Nothing was left; nothing was cut.
     Drained,

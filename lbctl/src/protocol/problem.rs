@@ -95,6 +95,10 @@ pub enum Kind {
     BodyTooLarge,
     /// The last server that is up would be taken away.
     LastServer,
+    /// More than half of a pool would be away.
+    HalfOfPool,
+    /// The servers that stay have no room for the present load.
+    Capacity,
     /// `If-Match` names a generation that no longer runs.
     StaleGeneration,
     /// The files were refused.
@@ -113,13 +117,15 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::BadRequest,
         Self::NotPermitted,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
         Self::LastServer,
+        Self::HalfOfPool,
+        Self::Capacity,
         Self::StaleGeneration,
         Self::ConfigRejected,
         Self::NoCheck,
@@ -143,6 +149,8 @@ impl Kind {
             Self::MethodNotAllowed => ("method-not-allowed", 405, "method not allowed", Exit::Usage),
             Self::BodyTooLarge => ("body-too-large", 413, "body too large", Exit::Usage),
             Self::LastServer => ("last-server", 409, "last server of the pool", Exit::Refused),
+            Self::HalfOfPool => ("half-of-pool", 409, "more than half of the pool", Exit::Refused),
+            Self::Capacity => ("capacity", 409, "no room on the servers that stay", Exit::Refused),
             Self::StaleGeneration => ("stale-generation", 412, "another generation runs", Exit::Refused),
             Self::ConfigRejected => ("config-rejected", 422, "the configuration was refused", Exit::Failed),
             Self::NoCheck => ("no-check", 409, "the pool defines no health check", Exit::Failed),
@@ -208,6 +216,8 @@ mod tests {
                 ("method-not-allowed", 2),
                 ("body-too-large", 2),
                 ("last-server", 6),
+                ("half-of-pool", 6),
+                ("capacity", 6),
                 ("stale-generation", 6),
                 ("config-rejected", 1),
                 ("no-check", 1),

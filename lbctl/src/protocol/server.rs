@@ -1,6 +1,6 @@
 //! One server: what the operator wishes, what the checks find, what it carries.
 
-use super::Operation;
+use super::{Connection, Operation};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -60,24 +60,7 @@ pub struct Server {
     pub p99_us: Option<u64>,
     /// Its streams, oldest first; only when one server is shown, and at most 1000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub streams: Vec<Session>,
-}
-
-/// One long-lived stream.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Session {
-    /// Its number.
-    pub id: u64,
-    /// `websocket`, `tunnel`, …
-    pub kind: String,
-    /// The client's address.
-    pub client: String,
-    /// When it began.
-    pub since: Timestamp,
-    /// Bytes from the client.
-    pub bytes_up: u64,
-    /// Bytes to the client.
-    pub bytes_down: u64,
+    pub streams: Vec<Connection>,
 }
 
 /// The operator's wish, in one word.
@@ -173,6 +156,18 @@ pub struct SetAdmin {
     /// For a drain: what existing clients do. Absent: keep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sticky: Option<DrainSticky>,
+    /// For a drain: how fast WebSockets are closed; `20/s`. Absent: what the pool says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close_rate: Option<String>,
+    /// For a drain: what their clients are told. Absent: what the pool says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close_code: Option<u16>,
+    /// For a drain: which WebSockets are closed first. Absent: `idle`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close: Option<CloseOrder>,
+    /// For a drain: when the server comes back by itself; a span such as `2h`, or an instant (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
     /// Why; goes into log and events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -232,9 +227,43 @@ pub struct Effect {
     pub requests: u64,
     /// Streams on this server.
     pub sessions: u64,
+    /// What a drain is expected to do; absent for other changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<Forecast>,
     /// Guards that object, in words; they were overridden unless this is a dry run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guards: Vec<String>,
+}
+
+/// What a drain is expected to do, by what is on the server now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forecast {
+    /// WebSockets: closed at a rate, by a frame.
+    pub websockets: u64,
+    /// Streams that can only be cut, at the deadline.
+    pub others: u64,
+    /// Until the last WebSocket is closed; absent when none is closed before the deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closing_ms: Option<u64>,
+    /// Half of the streams are older than this: so long they last, about, when nobody closes them.
+    pub median_age_ms: u64,
+    /// The oldest stream.
+    pub oldest_ms: u64,
+}
+
+/// Which WebSockets a drain closes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CloseOrder {
+    /// The longest silent; of equals the oldest.
+    #[default]
+    Idle,
+    /// The oldest.
+    Oldest,
+    /// The youngest.
+    Newest,
+    /// Nobody before the deadline.
+    Nobody,
 }
 
 /// The answer of `POST /v1/pools/{p}/servers/{s}/check`.

@@ -53,6 +53,30 @@ pub fn format_ms(millis: u64) -> String {
     format_duration(Duration::from_millis(millis))
 }
 
+/// Reads a rate: `20/s`, `300/m`, `5/h`; how many, in how much time.
+pub fn parse_rate(text: &str) -> Result<(u32, Duration), String> {
+    let bad = || format!("`{text}` is not a rate; write it like 20/s, 300/m or 5/h");
+    let (count, per) = text.split_once('/').ok_or_else(bad)?;
+    let seconds = match per {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(bad()),
+    };
+    let digits = count.bytes().all(|byte| byte.is_ascii_digit());
+    let count = count.parse().ok().filter(|count| digits && *count > 0).ok_or_else(bad)?;
+    Ok((count, Duration::from_secs(seconds)))
+}
+
+/// Writes a rate as [`parse_rate`] reads it.
+pub fn format_rate(count: u32, per: Duration) -> String {
+    match per.as_secs() {
+        60 => format!("{count}/m"),
+        3600 => format!("{count}/h"),
+        _ => format!("{count}/s"),
+    }
+}
+
 /// `1 request`, `12 requests`, `9 120 sessions`.
 pub fn format_count(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
@@ -88,6 +112,17 @@ mod tests {
         check("1d 2h", 93_600_000);
         for bad in ["", "30", "s", "1x", "-1s", "1.5h", "99999999999999999999d", "18446744073709551615d"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rates_are_read_and_written() {
+        for text in ["1/s", "500/s", "90/m", "5/h"] {
+            let (count, per) = parse_rate(text).unwrap();
+            assert_eq!(format_rate(count, per), text);
+        }
+        for bad in ["", "5", "/s", "0/s", "-1/s", "+5/s", "5/d", "1.5/s", "99999999999/s"] {
+            assert!(parse_rate(bad).is_err(), "{bad}");
         }
     }
 

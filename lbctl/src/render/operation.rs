@@ -1,8 +1,10 @@
 //! A drain while it goes on, and when it has ended.
 
 use super::{Paint, Tone};
-use crate::protocol::units::{format_count, format_duration, format_number as thousands};
-use crate::protocol::{Operation, Phase};
+use crate::protocol::units::{
+    format_count, format_duration, format_ms, format_number as thousands, parse_rate,
+};
+use crate::protocol::{Forecast, Operation, Phase};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -20,12 +22,44 @@ pub fn progress(operation: &Operation, now: Timestamp) -> String {
         format_count(operation.left.requests, "request"),
         format_count(operation.left.sessions, "session")
     );
+    if operation.paused {
+        line.push_str(" · paused");
+    }
     match (operation.phase, operation.deadline) {
-        (Phase::Closing, _) => line.push_str(" · deadline reached, closing"),
+        (Phase::Closing, Some(deadline)) if deadline <= now => line.push_str(" · deadline reached, closing"),
+        (Phase::Closing, _) if operation.close_rate.is_some() => line.push_str(&remaining(operation)),
         (Phase::Settling | Phase::InFlight, Some(deadline)) => {
             line.push_str(&format!(" · {} to the deadline", format_duration(between(now, deadline))));
         }
         _ => {}
+    }
+    line
+}
+
+/// How long closing what is left takes at its rate.
+fn remaining(operation: &Operation) -> String {
+    let rate = operation.close_rate.as_deref().unwrap_or_default();
+    let Ok((count, per)) = parse_rate(rate) else { return String::new() };
+    let left = per.as_millis() as u64 * operation.left.sessions / u64::from(count);
+    format!(" · closing {rate}, about {}", format_ms(left))
+}
+
+/// What a drain is expected to do: `400 websockets are closed in about 20s; ...`.
+pub fn forecast(forecast: &Forecast) -> String {
+    let websockets = format_count(forecast.websockets, "websocket");
+    let mut line = match forecast.closing_ms {
+        Some(millis) => format!("{websockets} would be closed in about {}", format_ms(millis)),
+        None => format!("{websockets} would stay until the deadline"),
+    };
+    if forecast.others > 0 {
+        line.push_str(&format!(
+            "; {} can only be cut, at the deadline",
+            format_count(forecast.others, "stream")
+        ));
+    }
+    if forecast.websockets + forecast.others > 0 {
+        let (median, oldest) = (format_ms(forecast.median_age_ms), format_ms(forecast.oldest_ms));
+        line.push_str(&format!("; half are older than {median}, the oldest {oldest}"));
     }
     line
 }

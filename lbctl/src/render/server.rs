@@ -1,5 +1,6 @@
 //! Servers and pools: two facts, two words – what the operator wishes, what the checks find.
 
+use super::connection::streams;
 use super::status::micros;
 use super::{Cell, Paint, Table, Tone};
 use crate::protocol::units::{format_count, format_ms, format_number as thousands};
@@ -82,18 +83,7 @@ pub fn server(server: &Server, paint: Paint) -> String {
         out.push_str(&format!("{name:<12} {value}\n"));
     }
     if !server.streams.is_empty() {
-        let mut table = Table::new(&["SESSION", "KIND", "CLIENT", "SINCE", "UP", "DOWN"]);
-        for stream in &server.streams {
-            table.row(vec![
-                stream.id.to_string().into(),
-                stream.kind.clone().into(),
-                stream.client.clone().into(),
-                super::time(stream.since).into(),
-                thousands(stream.bytes_up).into(),
-                thousands(stream.bytes_down).into(),
-            ]);
-        }
-        out.push_str(&table.render(paint));
+        out.push_str(&streams(&server.streams, paint));
     }
     out
 }

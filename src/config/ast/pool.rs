@@ -1,11 +1,11 @@
 //! `pool`: a name, servers, and how they are used.
 
 use super::super::diagnostic::Diagnostic;
-use super::super::model::{Connections, Drain, DrainSticky, Name, Pool as Meant, Resolver, ServerHttp};
+use super::super::model::{Connections, Name, Pool as Meant, Resolver, ServerHttp};
 use super::super::reader::{Block, Reader};
 use super::super::values::typed::Typed;
 use super::timeout::{self, Clocks};
-use super::{balance, discover, health, overload, server, sticky, tcp, upstream_tls};
+use super::{balance, discover, health, overload, server, sticky, tcp, upstream_tls, websocket};
 
 /// A `pool`.
 pub(crate) struct Pool<'n> {
@@ -27,7 +27,6 @@ fn pool<'n>(reader: Reader<'n>, resolver: &Resolver) -> Option<Pool<'n>> {
     let name: Name = reader.arg(0, Typed::text)?.value.into();
     let tls = block.one("tls").map(upstream_tls::read);
     let connections = block.one_or_defaults("connections");
-    let drain = block.one_or_defaults("drain");
     let servers = server::read(block);
     if servers.is_empty() && !["server", "discover"].iter().any(|node| reader.holds(node)) {
         let error = Diagnostic::error("LB303", reader.span(), format!("pool `{name}` has no server"));
@@ -48,13 +47,8 @@ fn pool<'n>(reader: Reader<'n>, resolver: &Resolver) -> Option<Pool<'n>> {
             max_uses: connections.value("max-uses", Typed::int_off),
             send_proxy: tcp::send_proxy(connections),
         },
-        drain: Drain {
-            deadline: drain.value("deadline", Typed::time),
-            sticky: match drain.value("sticky", Typed::word) {
-                "move" => DrainSticky::Move,
-                _ => DrainSticky::Keep,
-            },
-        },
+        drain: websocket::drain(block.one_or_defaults("drain")),
+        websocket: websocket::websocket(block.one_or_defaults("websocket")),
         passive: block.one("passive").map(overload::passive),
         queue: block.one("queue").map(overload::queue),
         slow_start: block.one("slow-start").and_then(|r| r.arg(0, Typed::time)).map(|time| time.value),

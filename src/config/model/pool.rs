@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::diagnostic::{Place, Span};
+use super::super::values::Rate;
 use super::{Certificate, Name, SendProxy, Sticky, TlsVersion};
 
 /// A `pool`.
@@ -27,6 +28,8 @@ pub struct Pool {
     pub connections: Connections,
     /// How servers leave.
     pub drain: Drain,
+    /// What is said in WebSockets.
+    pub websocket: WebSocket,
     /// Ejection by what requests saw.
     pub passive: Option<Passive>,
     /// Who waits while every server is full.
@@ -317,6 +320,19 @@ pub struct Drain {
     pub deadline: Duration,
     /// Whether sticky clients keep coming.
     pub sticky: DrainSticky,
+    /// How many WebSockets are closed in how much time.
+    pub close_rate: Rate,
+    /// What their clients are told.
+    pub close_code: u16,
+}
+
+/// `websocket` inside `pool`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebSocket {
+    /// The silence after which both sides are pinged.
+    pub ping: Option<Duration>,
+    /// The close code for a client whose server is gone.
+    pub lost_code: u16,
 }
 
 /// What a drain does to sticky clients.

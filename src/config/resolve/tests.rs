@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::diagnostic::Severity;
 use super::super::model::*;
 use super::super::testing::{BASE, errors, findings, good, model_text};
+use super::super::values::Rate;
 use crate::router::PatternKind;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -47,7 +48,15 @@ fn the_smallest_file_means_a_listener_a_pool_and_a_route_with_every_default() {
         send_proxy: None,
     };
     assert_eq!(pool.connections, reuse);
-    assert_eq!(pool.drain, Drain { deadline: 1800 * SECOND, sticky: DrainSticky::Keep });
+    assert_eq!(
+        pool.drain,
+        Drain {
+            deadline: 1800 * SECOND,
+            sticky: DrainSticky::Keep,
+            close_rate: Rate { count: 50, per: SECOND },
+            close_code: 1012
+        }
+    );
 
     let [site] = model.sites.as_slice() else { panic!("{:?}", model.sites) };
     let [route] = site.routes.as_slice() else { panic!("{:?}", site.routes) };

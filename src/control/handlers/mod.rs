@@ -2,7 +2,9 @@
 
 pub(super) mod certificates;
 pub(super) mod config;
+pub(super) mod connections;
 pub(super) mod daemon;
+mod drains;
 pub(super) mod events;
 pub(super) mod operations;
 pub(super) mod pools;

@@ -51,6 +51,18 @@ pub(in crate::control) fn cancel(context: &ControlContext, call: &Call, id: &str
     json(&view::operation(&drain, &progress))
 }
 
+pub(in crate::control) fn pause(context: &ControlContext, call: &Call, id: &str, paused: bool) -> Outcome {
+    call.need(Role::Operate)?;
+    let drain = find(context, id)?;
+    let Some(progress) = context.drains.pause(&drain, paused) else {
+        return Err(Problem::new(Kind::Conflict, format!("{id} has ended already")).about(id).into());
+    };
+    let path = format!("{}/{}", drain.server.pool, drain.server.name);
+    let kind = if paused { "drain.paused" } else { "drain.resumed" };
+    call.audit(context, kind, &path, call.query("reason"), json!({ "operation": drain.id }));
+    json(&view::operation(&drain, &progress))
+}
+
 pub(in crate::control) fn follow(context: &ControlContext, id: &str) -> Outcome {
     let drain = find(context, id)?;
     let mut progress = drain.subscribe();

@@ -1,12 +1,12 @@
 //! Servers: look, and change what the operator wishes of them.
 
-use crate::control::call::{self, Call, bad, span};
+use crate::control::call::{self, Call, bad};
 use crate::control::guard;
+use crate::control::handlers::drains;
 use crate::control::reply::{Outcome, accepted, json};
 use crate::control::role::Role;
 use crate::control::{ControlContext, view};
-use crate::drain::DrainAsk;
-use crate::pool::{DrainSticky, Member, Pool, Stamp, Wish};
+use crate::pool::{Member, Pool, Stamp, Wish};
 use lbctl::protocol::{self as wire, Changed, Effect, Kind, Problem, SetAdmin, SetWeight, Weight};
 use serde_json::json;
 
@@ -34,10 +34,7 @@ pub(in crate::control) fn set_admin(
     let ask: SetAdmin = call.json()?;
     let pool = call::pool(context, pool)?;
     let member = call::member(&pool, server)?;
-    let deadline = ask.deadline.as_deref().map(|text| span("deadline", text)).transpose()?;
-    if ask.state != wire::AdminState::Drain && (deadline.is_some() || ask.sticky.is_some()) {
-        return Err(bad("`deadline` and `sticky` belong to the state `drain`"));
-    }
+    let drain = drains::ask(call, &pool, &ask)?;
     let verb = match ask.state {
         wire::AdminState::Ready => None,
         wire::AdminState::Drain => Some("draining"),
@@ -45,6 +42,7 @@ pub(in crate::control) fn set_admin(
     };
     let guards = guards(&pool, member, verb, &ask)?;
     let mut effect = effect(&pool, member, guards);
+    effect.forecast = drain.as_ref().map(|drain| drains::forecast(&member.server, drain));
     if ask.dry_run {
         effect.dry_run = true;
         return json(&Changed { server: view::member(&pool, member), operation: None, effect });
@@ -53,28 +51,20 @@ pub(in crate::control) fn set_admin(
     let facts = json!({ "requests": effect.requests, "sessions": effect.sessions, "force": ask.force });
     let reason = ask.reason.as_deref();
     let stamp = || Stamp::now(Some(call.caller.actor()), ask.reason.clone());
-    let operation = match ask.state {
-        wire::AdminState::Ready => {
+    let operation = match (ask.state, drain) {
+        (wire::AdminState::Ready, _) => {
             member.server.admin.set(Wish::Ready, stamp());
             // A drain in progress notices with its next step.
             call.audit(context, "server.ready", &path, reason, facts);
             None
         }
-        wire::AdminState::Maint => {
+        (_, None) => {
             member.server.admin.set(Wish::Maint, stamp());
             call.audit(context, "server.maint", &path, reason, facts);
             None
         }
-        wire::AdminState::Drain => {
+        (_, Some(drain)) => {
             call.audit(context, "drain.begun", &path, reason, facts);
-            let sticky = match ask.sticky {
-                Some(wire::DrainSticky::Keep) => DrainSticky::Keep,
-                Some(wire::DrainSticky::Move) => DrainSticky::Move,
-                None => pool.drain.sticky,
-            };
-            let deadline = Some(deadline.unwrap_or(pool.drain.deadline));
-            let drain =
-                DrainAsk { deadline, sticky, actor: Some(call.caller.actor()), reason: ask.reason.clone() };
             Some(context.drains.begin(&member.server, drain))
         }
     };
@@ -151,11 +141,11 @@ fn guards(
     ask: &SetAdmin,
 ) -> Result<Vec<String>, Box<Problem>> {
     let Some(verb) = verb else { return Ok(Vec::new()) };
-    match guard::last_server(pool, member, verb) {
-        Err(problem) if !ask.force && !ask.dry_run => Err(problem),
-        Err(problem) => Ok(vec![problem.detail]),
-        Ok(()) => Ok(Vec::new()),
+    let problems = guard::of_leaving(pool, member, verb);
+    if ask.force || ask.dry_run {
+        return Ok(problems.into_iter().map(|problem| problem.detail).collect());
     }
+    problems.into_iter().next().map_or_else(|| Ok(Vec::new()), |problem| Err(problem.into()))
 }
 
 fn effect(pool: &Pool, member: &Member, guards: Vec<String>) -> Effect {
@@ -164,6 +154,7 @@ fn effect(pool: &Pool, member: &Member, guards: Vec<String>) -> Effect {
         others: guard::others(pool, member),
         requests: u64::from(member.server.in_flight()),
         sessions: member.server.sessions.count() as u64,
+        forecast: None,
         guards,
     }
 }

@@ -119,10 +119,10 @@ fn a_server_that_the_file_forgot_is_emptied_without_a_wish() {
         let server = &app.members[0].server;
         let client = "203.0.113.9:5000".parse().unwrap();
         let session = server.begin().into_session(SessionKind::Tunnel, client);
-        let hour = Duration::from_secs(3600);
-        let operation = daemon.context.drains.let_go(server, hour, "removed");
+        let policy = crate::pool::DrainPolicy::default();
+        let operation = daemon.context.drains.let_go(server, &policy, "removed");
         assert_eq!(
-            daemon.context.drains.let_go(server, hour, "removed").id,
+            daemon.context.drains.let_go(server, &policy, "removed").id,
             operation.id,
             "each reload says it again"
         );

@@ -30,13 +30,13 @@ fn pools_and_servers_are_shown() {
         let app = daemon.world.pool("app");
         let client = "203.0.113.9:5000".parse().unwrap();
         let session = app.members[0].server.begin().into_session(SessionKind::WebSocket, client);
-        session.session().count_up(5);
+        session.note(crate::pool::Traffic { bytes: (5, 0), ..Default::default() });
         let server: Server = daemon.get("/v1/pools/app/servers/a").await;
         assert_eq!((server.address.as_str(), server.eligible.as_str()), ("127.0.0.1:8080", "ready"));
         let stream = &server.streams[0];
         assert_eq!(
             (stream.kind.as_str(), stream.client.as_str(), stream.bytes_up),
-            ("websocket", "203.0.113.9", 5)
+            ("websocket", "203.0.113.9:5000", 5)
         );
         let server: Server = daemon.reader.get("/v1/pools/app/servers/a").await.unwrap();
         assert_eq!(server.streams[0].client, "203.0.x.x", "who only reads sees half of it");

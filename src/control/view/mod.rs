@@ -4,12 +4,14 @@
 //! shortened, which is decided here too, once ([`client`]).
 
 mod config;
+mod connection;
 mod server;
 
 pub(super) use config::{
     certificate, config_state, config_summary, decision, explanation, finding, generation, probe, reloaded,
     report, route,
 };
+pub(super) use connection::connection;
 pub(super) use server::{member, pool, pool_summary, sticky_entry, sticky_tables, with_streams};
 
 use super::role::Role;
@@ -18,6 +20,7 @@ use crate::drain;
 use crate::observe;
 use jiff::Timestamp;
 use lbctl::protocol as wire;
+use lbctl::protocol::units::format_rate;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
@@ -148,6 +151,9 @@ pub(super) fn operation(operation: &drain::Operation, progress: &drain::Progress
         left: wire::Left { requests: progress.requests, sessions: progress.sessions },
         closed: progress.closed,
         forced: progress.forced,
+        close_rate: progress.pacing.map(|pacing| format_rate(pacing.rate.count, pacing.rate.per)),
+        paused: progress.paused,
+        until: progress.until.map(time),
         started: time(operation.started),
         deadline: progress.deadline.map(time),
         ended: progress.ended.map(time),

@@ -2,7 +2,7 @@
 
 use super::super::rates::Lately;
 use super::super::role::Role;
-use super::{age, client, micros, millis, time};
+use super::{age, client, connection, micros, millis, time};
 use crate::observe::Totals;
 use crate::pool::{
     AdminState, ClientEntry, ClientKey, DrainSticky, Eligibility, Member, Pool, Server, State, Sticky,
@@ -82,17 +82,7 @@ pub(in super::super) fn member(pool: &Pool, member: &Member) -> wire::Server {
 /// A server with its streams, oldest first.
 pub(in super::super) fn with_streams(pool: &Pool, one: &Member, role: Role) -> wire::Server {
     let sessions = one.server.sessions.list();
-    let streams = sessions.iter().take(STREAMS).map(|session| {
-        let (bytes_up, bytes_down) = session.bytes();
-        wire::Session {
-            id: session.id,
-            kind: session.kind.as_str().to_owned(),
-            client: client(session.client.ip(), role),
-            since: time(session.since),
-            bytes_up,
-            bytes_down,
-        }
-    });
+    let streams = sessions.iter().take(STREAMS).map(|session| connection(&one.server, session, role));
     wire::Server { streams: streams.collect(), ..member(pool, one) }
 }
 

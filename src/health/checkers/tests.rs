@@ -88,6 +88,7 @@ fn pool(ports: &[u16], spec: Option<CheckSpec>, previous: Option<&Pool>) -> Pool
         check: spec.map(Arc::new),
         drain: DrainPolicy::default(),
         overload: crate::pool::Overload::default(),
+        websocket: crate::pool::WebSocketPolicy::default(),
     };
     Pool::new(settings, previous, 1)
 }

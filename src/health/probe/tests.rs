@@ -35,6 +35,7 @@ fn server(host: &str, port: u16) -> Arc<Server> {
         check: None,
         drain: DrainPolicy::default(),
         overload: crate::pool::Overload::default(),
+        websocket: crate::pool::WebSocketPolicy::default(),
     };
     Arc::clone(&Pool::new(settings, None, 1).members[0].server)
 }

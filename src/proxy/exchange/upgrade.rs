@@ -11,7 +11,7 @@ use super::attempt::Answered;
 use super::forward::Forward;
 use super::{Next, Story, stickiness};
 use crate::config::model::AccessLog;
-use crate::pool::{Acquired, SessionKind, SessionLease};
+use crate::pool::{Acquired, SessionKind, SessionLease, WebSocketPolicy};
 use crate::proxy::access_log::Entry;
 use crate::proxy::buffer::Buffer;
 use crate::proxy::connection::ClientConnection;
@@ -52,6 +52,7 @@ pub(crate) struct Accepted {
     input: Option<Buffer>,
     session: SessionLease,
     clocks: TunnelClocks,
+    policy: WebSocketPolicy,
     record: Option<Record>,
 }
 
@@ -102,7 +103,8 @@ pub(super) async fn accept(
         .into_session(kind, std::net::SocketAddr::new(story.client.ip, connection.peer.port()))
         .holding(holds);
     let clocks = TunnelClocks { idle: route.timeout.tunnel_idle, max: route.timeout.tunnel_max };
-    Ok(Next::Upgraded(Box::new(Accepted { server, input, session, clocks, record: None })))
+    let policy = pool.pool.websocket;
+    Ok(Next::Upgraded(Box::new(Accepted { server, input, session, clocks, policy, record: None })))
 }
 
 /// Whether a 101 is the answer to what was asked: the same protocol, and for a WebSocket the key's proof.
@@ -137,7 +139,12 @@ impl Accepted {
 
     /// Joins the client's side.
     pub(crate) fn joined(self, client: Wire, from_client: Option<Buffer>) -> Box<Upgraded> {
-        let tunnel = Tunnel::new((client, from_client), (self.server, self.input), self.session, self.clocks);
+        let is_websocket = self.session.session().kind == SessionKind::WebSocket;
+        let (client, server) = ((client, from_client), (self.server, self.input));
+        let mut tunnel = Tunnel::new(client, server, self.session, self.clocks);
+        if is_websocket {
+            tunnel = tunnel.following_frames(self.policy);
+        }
         Box::new(Upgraded { tunnel, record: self.record })
     }
 }

@@ -115,9 +115,14 @@ pub(super) const POOL: &[NodeSpec] = &[
         .peers("set server state drain", "drain (Plus)", "DRAINING")
         .props(&[
             prop("deadline", TIME_0, "30m").doc("then what is left is cut; an operator's own deadline goes before"),
-            prop("close-rate", Type::Rate, "50/s").later().doc("of long-lived streams, at the deadline"),
-            prop("close-code", int(1000, 4999), "1012").later().unit("close code").doc("that WebSocket clients are told").unit("close code"),
+            prop("close-rate", Type::Rate, "50/s").doc("how fast WebSockets are closed once requests had 5 s to finish, the longest silent first"),
+            prop("close-code", int(1000, 4999), "1012").doc("that WebSocket clients are told; 1012: come back").unit("close code"),
             prop("sticky", one_of(&["keep", "move"]), "keep").doc("clients that belong to the server: they stay until the end, or move at once"),
+        ]),
+    node("websocket", &["pool"], "What lbd itself says in WebSockets to this pool.")
+        .props(&[
+            prop("ping", TIME_OFF, "off").doc("silence after which both sides are pinged; who has not answered when it is over again is gone"),
+            prop("lost-code", int(1000, 4999), "1012").doc("that a client is told whose server ended without a Close; 1012: come back").unit("close code"),
         ]),
     node("connections", &["pool"], "Reuse of connections to servers.")
         .peers("http-reuse", "keepalive", "http_protocol_options")

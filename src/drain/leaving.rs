@@ -1,0 +1,164 @@
+//! Who is closed next: sessions of one server that are to leave it, in an order, at a rate.
+
+use super::pacer::Pacer;
+use crate::pool::{Closing, Rate, Server, Session, SessionKind};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long an order holds: who fell silent since then comes to its turn.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Which WebSockets are closed first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CloseOrder {
+    /// Those that have been silent for longest; of equals the oldest.
+    #[default]
+    Idle,
+    /// The oldest.
+    Oldest,
+    /// The youngest.
+    Newest,
+}
+
+/// How WebSockets are closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pacing {
+    /// How many in how much time.
+    pub rate: Rate,
+    /// In which order.
+    pub order: CloseOrder,
+}
+
+/// Closes the WebSockets of one server, or some of them.
+#[derive(Debug)]
+pub struct Leaving {
+    pacing: Pacing,
+    pacer: Pacer,
+    next: VecDeque<Arc<Session>>,
+    listed: Option<Instant>,
+    /// There was nobody left to close.
+    idle: bool,
+    asked: u64,
+}
+
+impl Leaving {
+    /// From now on.
+    pub fn new(pacing: Pacing, now: Instant) -> Self {
+        let pacer = Pacer::new(pacing.rate, now, fastrand::f64());
+        Self { pacing, pacer, next: VecDeque::new(), listed: None, idle: false, asked: 0 }
+    }
+
+    /// Another order or rate from now on.
+    pub fn set(&mut self, pacing: Pacing, now: Instant) {
+        self.pacer.set_rate(pacing.rate, now);
+        self.pacing = pacing;
+        self.listed = None;
+    }
+
+    /// Asks as many to close as may be closed now, but no more than `most` of them.
+    pub fn close_some(&mut self, server: &Server, closing: &Closing, now: Instant, most: u64) {
+        if self.idle || self.listed.is_none() {
+            self.pacer.skip(now);
+        }
+        self.idle = false;
+        for _ in 0..most {
+            if now < self.pacer.next() {
+                return;
+            }
+            let Some(session) = self.candidate(server, now) else {
+                self.idle = true;
+                return;
+            };
+            if self.pacer.take(now, fastrand::f64()) && session.close(closing.clone()) {
+                self.asked += 1;
+            }
+        }
+    }
+
+    /// How many were asked.
+    pub fn asked(&self) -> u64 {
+        self.asked
+    }
+
+    /// When the next may be; perhaps a moment that has passed. `None`: nobody was left to close.
+    pub fn next(&self) -> Option<Instant> {
+        (!self.idle).then(|| self.pacer.next())
+    }
+
+    fn candidate(&mut self, server: &Server, now: Instant) -> Option<Arc<Session>> {
+        let stale = self.listed.is_none_or(|listed| now.saturating_duration_since(listed) >= FRESH);
+        if stale {
+            self.listed = Some(now);
+            self.next = in_order(server.sessions.list(), self.pacing.order).into();
+        }
+        let stays =
+            |session: &Arc<Session>| session.closing().is_none() && server.sessions.get(session.id).is_some();
+        std::iter::from_fn(|| self.next.pop_front()).find(stays)
+    }
+}
+
+/// The WebSockets among these that nobody asked to close, the first to leave first.
+fn in_order(mut sessions: Vec<Arc<Session>>, order: CloseOrder) -> Vec<Arc<Session>> {
+    sessions.retain(|session| session.kind == SessionKind::WebSocket && session.closing().is_none());
+    match order {
+        CloseOrder::Idle => sessions.sort_by_key(|session| (session.last_active(), session.id)),
+        CloseOrder::Oldest => sessions.sort_by_key(|session| session.id),
+        CloseOrder::Newest => sessions.sort_by_key(|session| std::cmp::Reverse(session.id)),
+    }
+    sessions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::{SessionLease, Traffic, testing};
+
+    fn sessions(server: &Arc<Server>, active: &[u64]) -> Vec<SessionLease> {
+        let open = |now: &u64| {
+            let lease =
+                server.begin().into_session(SessionKind::WebSocket, "127.0.0.1:4711".parse().unwrap());
+            lease.note(Traffic { now: *now, ..Traffic::default() });
+            lease
+        };
+        active.iter().map(open).collect()
+    }
+
+    #[test]
+    fn the_order_is_what_was_asked_for() {
+        let check = |order, expected: &[usize]| {
+            let server = testing::server("a");
+            let all = sessions(&server, &[30, 10, 20, 10]);
+            let ordered = in_order(server.sessions.list(), order);
+            let found: Vec<usize> = ordered
+                .iter()
+                .map(|one| all.iter().position(|lease| lease.session().id == one.id).expect("one of them"))
+                .collect();
+            assert_eq!(found, expected, "{order:?}");
+        };
+        check(CloseOrder::Idle, &[1, 3, 2, 0]);
+        check(CloseOrder::Oldest, &[0, 1, 2, 3]);
+        check(CloseOrder::Newest, &[3, 2, 1, 0]);
+    }
+
+    #[test]
+    fn they_are_asked_one_by_one_and_only_websockets() {
+        let server = testing::server("a");
+        let tunnel = server.begin().into_session(SessionKind::Tunnel, "127.0.0.1:4711".parse().unwrap());
+        let all = sessions(&server, &[1; 10]);
+        let start = Instant::now();
+        let rate = Rate { count: 10, per: Duration::from_secs(1) };
+        let mut leaving = Leaving::new(Pacing { rate, order: CloseOrder::Oldest }, start);
+        let closing = Closing { code: 1012, reason: "x".into() };
+        let asked = || all.iter().filter(|lease| lease.session().closing().is_some()).count();
+        for millis in 0..=450 {
+            leaving.close_some(&server, &closing, start + Duration::from_millis(millis), u64::MAX);
+        }
+        assert!((3..=5).contains(&asked()), "{}", asked());
+        for millis in 450..3000 {
+            leaving.close_some(&server, &closing, start + Duration::from_millis(millis), 1);
+        }
+        assert_eq!((asked(), leaving.asked()), (10, 10));
+        assert!(tunnel.session().closing().is_none(), "it could only be cut");
+    }
+}

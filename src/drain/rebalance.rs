@@ -1,0 +1,135 @@
+//! WebSockets that are moved to servers that have too few: surplus ones are closed, and their clients come back.
+
+use super::leaving::{CloseOrder, Leaving, Pacing};
+use crate::pool::{Closing, Eligibility, Pool, Rate, Server, SessionKind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A move that has not come to its end by then is given up: whoever would be closed has left.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// One server's part in a rebalance.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The server.
+    pub server: Arc<Server>,
+    /// WebSockets that it has.
+    pub websockets: u64,
+    /// WebSockets that would be its share, by weight.
+    pub share: u64,
+}
+
+impl Part {
+    /// How many it has too many.
+    pub fn surplus(&self) -> u64 {
+        self.websockets.saturating_sub(self.share)
+    }
+}
+
+/// What each server that takes new clients has, and should have.
+pub fn parts(pool: &Pool) -> Vec<Part> {
+    let ready =
+        || pool.members.iter().filter(|member| member.eligibility() == Eligibility::Ready && !member.backup);
+    let websockets = |server: &Server| {
+        server.sessions.list().iter().filter(|session| session.kind == SessionKind::WebSocket).count() as u64
+    };
+    let counts: Vec<u64> = ready().map(|member| websockets(&member.server)).collect();
+    let weights: Vec<u64> = ready().map(|member| u64::from(member.effective_weight())).collect();
+    let shares = shares(counts.iter().sum(), &weights);
+    let parts = ready().zip(counts).zip(shares);
+    parts
+        .map(|((member, websockets), share)| Part { server: Arc::clone(&member.server), websockets, share })
+        .collect()
+}
+
+/// Each one's share of `total` by weight, rounded up, so that what is left over moves nobody.
+fn shares(total: u64, weights: &[u64]) -> Vec<u64> {
+    let sum = weights.iter().sum::<u64>().max(1);
+    weights
+        .iter()
+        .map(|weight| (u128::from(total) * u128::from(*weight)).div_ceil(u128::from(sum)) as u64)
+        .collect()
+}
+
+/// The surplus of one server on its way.
+#[derive(Debug)]
+pub(super) struct Move {
+    server: Arc<Server>,
+    leaving: Leaving,
+    closing: Closing,
+    left: u64,
+    until: Instant,
+}
+
+impl Move {
+    /// The surplus of all these, together at this rate.
+    pub(super) fn all(parts: &[Part], rate: Rate, closing: &Closing, now: Instant) -> Vec<Self> {
+        let surplus: Vec<&Part> = parts.iter().filter(|part| part.surplus() > 0).collect();
+        let rate = Rate { per: rate.per * surplus.len().max(1) as u32, ..rate };
+        let one = |part: &&Part| Self {
+            server: Arc::clone(&part.server),
+            leaving: Leaving::new(Pacing { rate, order: CloseOrder::Idle }, now),
+            closing: closing.clone(),
+            left: part.surplus(),
+            until: now + LONGEST,
+        };
+        surplus.iter().map(one).collect()
+    }
+
+    pub(super) fn is_of(&self, pool: &str) -> bool {
+        *self.server.pool == *pool
+    }
+
+    /// Closes some; false when it has come to its end.
+    pub(super) fn step(&mut self, now: Instant) -> bool {
+        let before = self.leaving.asked();
+        self.leaving.close_some(&self.server, &self.closing, now, self.left);
+        self.left = self.left.saturating_sub(self.leaving.asked() - before);
+        self.left > 0 && now < self.until
+    }
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.leaving.next()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::testing::settings;
+    use crate::pool::{Stamp, Wish};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn shares_hold_everyone_and_waste_little(
+            total in 0u64..100_000,
+            weights in prop::collection::vec(0u64..1000, 1..20),
+        ) {
+            let shares = shares(total, &weights);
+            if weights.iter().any(|weight| *weight > 0) {
+                let sum: u64 = shares.iter().sum();
+                prop_assert!(sum >= total && sum < total + weights.len() as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn surplus_goes_from_servers_that_serve_and_from_no_others() {
+        let pool = Pool::new(settings(&["a", "b", "c*2"]), None, 1);
+        let client = "127.0.0.1:4711".parse().unwrap();
+        let a = &pool.members[0].server;
+        let all: Vec<_> = (0..8).map(|_| a.begin().into_session(SessionKind::WebSocket, client)).collect();
+        let surplus =
+            || parts(&pool).iter().map(|p| (p.server.name.to_string(), p.surplus())).collect::<Vec<_>>();
+        assert_eq!(surplus(), [("a".into(), 6), ("b".into(), 0), ("c".into(), 0)]);
+        pool.members[2].server.admin.set(Wish::Maint, Stamp::now(None, None));
+        assert_eq!(surplus(), [("a".into(), 4), ("b".into(), 0)]);
+        let (now, closing) = (Instant::now(), Closing { code: 1012, reason: "x".into() });
+        let rate = Rate { count: 100, per: Duration::from_secs(1) };
+        let mut moves = Move::all(&parts(&pool), rate, &closing, now);
+        let steps = (0..1000).take_while(|n| moves[0].step(now + Duration::from_millis(*n))).count();
+        assert!(steps < 100, "{steps}");
+        assert_eq!(all.iter().filter(|lease| lease.session().closing().is_some()).count(), 4);
+    }
+}

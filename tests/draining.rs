@@ -1,0 +1,66 @@
+//! Servers on their way out with many WebSockets: who is told what, how fast, and that nothing is lost.
+
+use serde_json::{Value, json};
+
+use crate::support::{Daemon, eventually};
+
+mod crowd;
+mod verbs;
+
+use crowd::{Crowd, Farm, Report};
+
+/// Begins a drain of `app/s0`; the path of its operation.
+fn drain(daemon: &Daemon, wish: &Value) -> String {
+    let mut wish = wish.clone();
+    wish["state"] = json!("drain");
+    let (status, changed) = daemon.control_with("PUT", "/v1/pools/app/servers/s0/admin", &wish);
+    assert_eq!(status, 202, "{changed}");
+    format!("/v1/operations/{}", changed["operation"]["id"].as_str().expect("a drain is an operation"))
+}
+
+/// Drains a server with so many WebSockets, the first `streaming` of which get fragmented messages all the time.
+fn drain_a_crowd(count: usize, streaming: usize, rate: u32) -> (Report, Value) {
+    let farm = Farm::start(streaming);
+    let config = format!(
+        "pool app {{\n  server s0 \"{}\"\n  drain deadline=\"10m\" close-rate=\"{rate}/s\" close-code=4012\n}}\n\
+         route \"/\" pool=app\n",
+        farm.address()
+    );
+    let daemon = Daemon::run(&config);
+    let crowd = Crowd::gather(daemon.address(), count);
+    let (operation, report) = std::thread::scope(|scope| {
+        // They read when the drain begins.
+        let report = scope.spawn(|| crowd.disperse());
+        let operation = drain(&daemon, &json!({"force": true, "reason": "kernel"}));
+        (operation, report.join().expect("all are read"))
+    });
+    let ended = eventually("the drain is done", || {
+        let now = daemon.control("GET", &operation).1;
+        (now["phase"] == "drained").then_some(now)
+    });
+    assert_eq!(report.codes, vec![Some((4012, "kernel".to_owned())); count]);
+    assert_eq!(ended["close_rate"], format!("{rate}/s"));
+    for (id, got) in report.messages.iter().enumerate() {
+        assert_eq!(*got, farm.sent(id), "client {id} got what the server had sent before its Close");
+    }
+    (report, ended)
+}
+
+#[test]
+fn many_websockets_are_closed_at_a_rate_and_lose_nothing() {
+    let (report, ended) = drain_a_crowd(400, 40, 200);
+    assert_eq!((&ended["closed"], &ended["forced"]), (&json!(400), &json!(0)), "{ended}");
+    assert!(report.rate() <= 260.0, "{} are closed in a second", report.rate());
+}
+
+/// Needs an idle machine: `cargo test --release -- --ignored websockets_leave_at_500`.
+#[test]
+#[ignore = "measures a rate"]
+fn five_thousand_websockets_leave_at_500_a_second() {
+    for streaming in [0, 200] {
+        let (report, ended) = drain_a_crowd(5000, streaming, 500);
+        eprintln!("{streaming} streaming: {:.1}/s at the clients; {ended}", report.rate());
+        assert!((450.0..=550.0).contains(&report.rate()), "{}", report.rate());
+        assert!(report.messages.iter().skip(streaming).all(|got| *got == 1));
+    }
+}
