@@ -1,6 +1,6 @@
 //! Whole configurations, as people write them: what lint finds in each, and that the daemon does as each says.
 //!
-//! The files stand in `files/` as they are. To run, they get loopback addresses, certificates made here.
+//! The files stand in `files/` as they are. To run, they get loopback addresses and certificates made here.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
