@@ -314,3 +314,24 @@ fn curl_understands_it() {
     assert!(output.status.success() && output.stdout == page(), "{:?}", output.status);
     assert!(origin.requests()[0].field("accept-encoding").is_some_and(|codings| codings.contains("gzip")));
 }
+
+#[test]
+fn a_server_whose_process_is_killed_costs_no_compressed_answer() {
+    let text = "so be it ".repeat(2000);
+    let server = || Daemon::run(&format!("route \"/\" {{ respond 200 body=\"{text}\"; }}\n"));
+    let (mut first, second) = (server(), server());
+    let daemon = Daemon::run(&format!(
+        "pool app {{ server one \"{}\"; server two \"{}\"; balance round-robin; }}\nroute \"/\" pool=app {{ compress; }}\n",
+        first.address(),
+        second.address()
+    ));
+    let mut client = Client::connect(daemon.address());
+    for n in 0..200 {
+        if n == 50 {
+            first.signal(rustix::process::Signal::KILL);
+            assert_eq!(first.wait(), None, "it was killed");
+        }
+        let answer = client.request("GET", "/", &accept(CODINGS[n % CODINGS.len()]), b"");
+        assert_eq!((answer.status(), decoded(&answer)), (200, text.as_bytes().to_vec()), "request {n}");
+    }
+}

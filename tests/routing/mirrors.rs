@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt;
+use rustix::process::Signal;
 
 use super::pools;
 use crate::support::http2_server::text;
@@ -162,6 +163,20 @@ fn a_mirror_that_speaks_http2_gets_the_same_copies() {
         assert!(!copy.headers.contains_key("expect") && copy.headers.contains_key("x-forwarded-for"));
     }
     assert_eq!(shadow.connections(), 1, "copies share a connection");
+}
+
+#[test]
+fn a_mirror_whose_process_is_stopped_and_then_killed_is_not_noticed() {
+    let main = Origin::echo("main");
+    let mut shadow = Daemon::run("route \"/\" { respond 200 body=\"copy\"; }\n");
+    let daemon = front(&main, &format!("server \"{}\"", shadow.address()), "");
+    never_suffers(&daemon, 50);
+    shadow.signal(Signal::STOP);
+    never_suffers(&daemon, 300);
+    shadow.signal(Signal::KILL);
+    never_suffers(&daemon, 300);
+    assert_eq!(shadow.wait(), None, "it was killed");
+    never_suffers(&daemon, 50);
 }
 
 #[test]
