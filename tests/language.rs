@@ -22,6 +22,7 @@ mod pools;
 mod process;
 mod routes;
 mod serve;
+mod stapling;
 mod upstream_tls;
 
 const LIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/language/shown.txt");

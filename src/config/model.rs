@@ -194,6 +194,8 @@ pub struct Certificate {
     pub chain: PathBuf,
     /// PEM key; the chain's file when none was named.
     pub key: PathBuf,
+    /// Whether clients are shown the authority's answer that lies beside the chain.
+    pub staple: bool,
     /// Where the node was written, for findings about the files.
     pub span: Span,
 }

@@ -8,7 +8,8 @@ use rustls::{ServerConfig, SupportedProtocolVersion, version};
 
 use super::identity::{ContentHash, Identity, Problem};
 use super::inspect::exposed_key;
-use super::resolver::Resolver;
+use super::resolver::{Resolver, Shown};
+use super::staple::{self, Staple};
 use super::upstream::{Authorities, bundle};
 use super::{Stage, Store};
 use crate::config::diagnostic::{Diagnostic, Report, Severity};
@@ -19,7 +20,8 @@ const DAY: i64 = 24 * 60 * 60;
 /// All that a [`ServerConfig`] is made from: equal keys share one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct ListenerKey {
-    identities: Vec<ContentHash>,
+    /// Each with the authority's answer about it.
+    identities: Vec<(ContentHash, Option<ContentHash>)>,
     only_tls13: bool,
     reject_unknown: bool,
     clients: Option<ClientsKey>,
@@ -63,12 +65,15 @@ pub fn listener_config(
         );
         return None;
     }
-    let mut identities: Vec<Arc<Identity>> = Vec::with_capacity(written.len());
+    let mut shown: Vec<Shown> = Vec::with_capacity(written.len());
     let mut complete = true;
     for certificate in written {
         match identity(store, certificate, about, report) {
-            Some(known) if identities.iter().any(|other| other.hash == known.hash) => {}
-            Some(identity) => identities.push(identity),
+            Some(known) if shown.iter().any(|other| other.identity.hash == known.hash) => {}
+            Some(identity) => {
+                let staple = staple(certificate, &identity, about, report);
+                shown.push(Shown { identity, staple });
+            }
             None => complete = false,
         }
     }
@@ -76,7 +81,7 @@ pub fn listener_config(
         None => None,
         Some(ca) => Some((bundle(store, &ca.file, ca.span, report)?, ca.required)),
     };
-    complete.then(|| server_config(store, &identities, tls, &listener.protocols, clients))
+    complete.then(|| server_config(store, &shown, tls, &listener.protocols, clients))
 }
 
 /// The identity that `certificate` names: what its files hold, or what they held when they were good.
@@ -134,6 +139,20 @@ fn remark(certificate: &Certificate, identity: &Identity, about: About<'_>, repo
     }
 }
 
+/// What is shown with `identity`, if anything is; LB615 when it lies there and is not fit.
+fn staple(
+    certificate: &Certificate,
+    identity: &Identity,
+    about: About<'_>,
+    report: &mut Report,
+) -> Option<Staple> {
+    let leaf = identity.certified.cert.first().filter(|_| certificate.staple)?;
+    staple::read(&certificate.chain, leaf, unix_now()).unwrap_or_else(|problem| {
+        report.push(finding(problem, Severity::Warning, certificate, about.subject));
+        None
+    })
+}
+
 fn check_dates(certificate: &Certificate, not_after: i64, now: i64, about: About<'_>) -> Option<Diagnostic> {
     let About { subject, stage, expiry, .. } = about;
     let days = (not_after - now).div_euclid(DAY);
@@ -177,14 +196,17 @@ fn finding(problem: Problem, severity: Severity, certificate: &Certificate, subj
 
 fn server_config(
     store: &mut Store,
-    identities: &[Arc<Identity>],
+    shown: &[Shown],
     tls: &ListenerTls,
     protocols: &[Protocol],
     clients: Option<(Arc<Authorities>, bool)>,
 ) -> Arc<ServerConfig> {
     let clients_key = clients.as_ref().map(|(authorities, required)| (authorities.hash, *required));
     let key = ListenerKey {
-        identities: identities.iter().map(|identity| identity.hash).collect(),
+        identities: shown
+            .iter()
+            .map(|one| (one.identity.hash, one.staple.as_ref().map(Staple::hash)))
+            .collect(),
         only_tls13: tls.min_version == TlsVersion::V1_3,
         reject_unknown: tls.unknown_sni == UnknownSni::Reject,
         clients: clients_key,
@@ -205,7 +227,7 @@ fn server_config(
             builder.with_client_cert_verifier(client_verifier(store, authorities, *required))
         }
     };
-    let mut config = builder.with_cert_resolver(Arc::new(Resolver::new(identities, tls.unknown_sni)));
+    let mut config = builder.with_cert_resolver(Arc::new(Resolver::new(shown, tls.unknown_sni)));
     config.ticketer = store.ticketer(clients_key);
     config.alpn_protocols = protocols.iter().map(|protocol| alpn(*protocol).to_vec()).collect();
     store.listeners.insert(key, Arc::new(config))
@@ -244,7 +266,7 @@ pub(super) fn unix_now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
 }
 
-fn date(seconds: i64) -> String {
+pub(super) fn date(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds)
         .map_or_else(|_| "an unknown date".into(), |time| time.strftime("%Y-%m-%d").to_string())
 }

@@ -26,6 +26,7 @@ mod inspect;
 mod listener;
 mod pem;
 mod resolver;
+mod staple;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -76,7 +77,8 @@ pub fn prepare(store: &mut Store, model: &Model, stage: Stage, report: &mut Repo
     configs
 }
 
-/// The files that TLS needs, sorted, each once: what the watcher looks at besides the configuration.
+/// The files that TLS needs, sorted, each once: what the watcher looks at besides the configuration. An answer of an
+/// authority is among them also while there is none: it may come.
 pub fn inputs(model: &Model) -> Vec<PathBuf> {
     let listeners = model.listeners.iter().filter_map(|l| l.tls.as_ref()).flat_map(|tls| &tls.certificates);
     let sites = model.sites.iter().flat_map(|site| &site.certificates);
@@ -85,8 +87,10 @@ pub fn inputs(model: &Model) -> Vec<PathBuf> {
         model.listeners.iter().filter_map(|l| Some(l.tls.as_ref()?.client_ca.as_ref()?.file.clone()));
     let authorities = pools.clone().filter_map(|tls| tls.ca.clone()).chain(clients);
     let shown = pools.filter_map(|tls| tls.certificate.as_ref());
-    let pairs = listeners.chain(sites).chain(shown).flat_map(|c| [c.chain.clone(), c.key.clone()]);
-    pairs.chain(authorities).collect::<BTreeSet<_>>().into_iter().collect()
+    let pairs =
+        listeners.clone().chain(sites.clone()).chain(shown).flat_map(|c| [c.chain.clone(), c.key.clone()]);
+    let answers = listeners.chain(sites).filter(|c| c.staple).map(|c| staple::path(&c.chain));
+    pairs.chain(authorities).chain(answers).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The sites with a route on the listener `name`.

@@ -101,7 +101,7 @@ fn span() -> Span {
 }
 
 fn certificate(chain: &Path, key: &Path) -> Certificate {
-    Certificate { chain: chain.into(), key: key.into(), span: span() }
+    Certificate { chain: chain.into(), key: key.into(), staple: true, span: span() }
 }
 
 fn trust(verify: Verify) -> UpstreamTls {

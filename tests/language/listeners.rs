@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -56,12 +56,22 @@ impl Certificates {
         name: &str,
         version: &'static SupportedProtocolVersion,
     ) -> Option<Vec<u8>> {
-        self.shake_with(address, b"", name, version)
+        Some(self.shake_with(address, b"", name, version)?.0)
+    }
+
+    /// The authority's answer that comes with the certificate; empty when none does.
+    pub(super) fn stapled(
+        &self,
+        address: SocketAddr,
+        name: &str,
+        version: &'static SupportedProtocolVersion,
+    ) -> Vec<u8> {
+        self.shake_with(address, b"", name, version).expect("the handshake ends well").1
     }
 
     /// The same after these bytes.
     pub(super) fn shake_after(&self, address: SocketAddr, first: &[u8], name: &str) -> Option<Vec<u8>> {
-        self.shake_with(address, first, name, TLS13)
+        Some(self.shake_with(address, first, name, TLS13)?.0)
     }
 
     fn shake_with(
@@ -70,12 +80,13 @@ impl Certificates {
         first: &[u8],
         name: &str,
         version: &'static SupportedProtocolVersion,
-    ) -> Option<Vec<u8>> {
+    ) -> Option<(Vec<u8>, Vec<u8>)> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder =
             ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
-        let verifier = Arc::new(Anyone);
-        let config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+        let verifier = Arc::new(Anyone::default());
+        let config =
+            builder.dangerous().with_custom_certificate_verifier(verifier.clone()).with_no_client_auth();
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
         let mut tcp = TcpStream::connect_timeout(&address, DEADLINE).unwrap();
@@ -84,7 +95,9 @@ impl Certificates {
         while connection.is_handshaking() {
             connection.complete_io(&mut tcp).ok()?;
         }
-        connection.peer_certificates().map(|chain| chain[0].to_vec())
+        let leaf = connection.peer_certificates()?[0].to_vec();
+        let stapled = verifier.stapled.lock().unwrap().clone();
+        Some((leaf, stapled))
     }
 
     pub(super) fn der(&self, name: &str) -> Vec<u8> {
@@ -93,8 +106,11 @@ impl Certificates {
 }
 
 /// Takes every certificate: which one it is, the tests look at themselves.
-#[derive(Debug)]
-struct Anyone;
+#[derive(Debug, Default)]
+struct Anyone {
+    /// What came with it.
+    stapled: Mutex<Vec<u8>>,
+}
 
 impl rustls::client::danger::ServerCertVerifier for Anyone {
     fn verify_server_cert(
@@ -102,9 +118,10 @@ impl rustls::client::danger::ServerCertVerifier for Anyone {
         _: &CertificateDer<'_>,
         _: &[CertificateDer<'_>],
         _: &ServerName<'_>,
-        _: &[u8],
+        stapled: &[u8],
         _: rustls_pki_types::UnixTime,
     ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
+        *self.stapled.lock().unwrap() = stapled.to_vec();
         Ok(rustls::client::danger::ServerCertVerified::assertion())
     }
     fn verify_tls12_signature(
@@ -129,8 +146,8 @@ impl rustls::client::danger::ServerCertVerifier for Anyone {
     }
 }
 
-const SERVED: &str = "route \"/\" { respond 200; }\n";
-const TLS12: &SupportedProtocolVersion = &rustls::version::TLS12;
+pub(super) const SERVED: &str = "route \"/\" { respond 200; }\n";
+pub(super) const TLS12: &SupportedProtocolVersion = &rustls::version::TLS12;
 pub(super) const TLS13: &SupportedProtocolVersion = &rustls::version::TLS13;
 
 #[test]

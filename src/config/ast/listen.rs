@@ -127,7 +127,8 @@ pub(crate) fn certificates(block: Block<'_>) -> Vec<Certificate> {
         let key = r.file("key").flatten();
         let chain = r.arg(0, Typed::text)?;
         let chain = r.cx.file(&chain.value, chain.span);
-        Some(Certificate { key: key.unwrap_or_else(|| chain.clone()), chain, span: r.span() })
+        let staple = r.value("ocsp", Typed::word) == "staple";
+        Some(Certificate { key: key.unwrap_or_else(|| chain.clone()), chain, staple, span: r.span() })
     };
     block.all("certificate").into_iter().filter_map(read).collect()
 }

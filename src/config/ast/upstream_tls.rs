@@ -33,5 +33,6 @@ fn certificate(r: Reader<'_>) -> Option<Certificate> {
     }
     let chain = chain?;
     let span = r.written("certificate").unwrap_or(r.span());
-    Some(Certificate { key: key.unwrap_or_else(|| chain.clone()), chain, span })
+    // No server asks a client for its authority's answer.
+    Some(Certificate { key: key.unwrap_or_else(|| chain.clone()), chain, staple: false, span })
 }

@@ -7,7 +7,7 @@ mod process;
 mod routing;
 mod text;
 
-use super::Since::{Implemented, NotYet};
+use super::Since::Implemented;
 use super::{ArgSpec, NodeSpec, Peers, PropSpec, Type};
 
 /// Top-level words kept for later versions.
@@ -72,10 +72,6 @@ impl PropSpec {
     }
     const fn peers(mut self, haproxy: &'static str, nginx: &'static str, envoy: &'static str) -> Self {
         self.peers = Peers { haproxy, nginx, envoy };
-        self
-    }
-    const fn later(mut self) -> Self {
-        self.since = NotYet;
         self
     }
 }

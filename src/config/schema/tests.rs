@@ -132,19 +132,16 @@ fn every_row_of_this_version_is_read() {
 
 #[test]
 fn every_row_that_is_not_in_this_version_is_refused_by_name() {
-    let mut refused = 0;
     for spec in SCHEMA {
         if spec.since == Since::NotYet {
             // What stands in a refused node is refused with it.
             let inside = SCHEMA.iter().find(|s| s.since == Since::NotYet && spec.parents.contains(&s.name));
             assert_refused(nested(spec, bare(spec.name)), inside.map_or(spec.name, |s| s.name));
-            refused += 1;
             continue;
         }
         for prop in spec.props.iter().filter(|p| p.since == Since::NotYet) {
             let props = vec![(Spanned::new(prop.name.to_owned(), span()), word("x"))];
             assert_refused(nested(spec, Node { props, ..bare(spec.name) }), &format!("`{}=`", prop.name));
-            refused += 1;
         }
         for prop in spec.props {
             let Type::Choice { later, .. } = prop.ty else { continue };
@@ -160,7 +157,6 @@ fn every_row_that_is_not_in_this_version_is_refused_by_name() {
             }
         }
     }
-    assert!(refused > 0, "{refused}");
     for text in RESERVED {
         assert_refused(bare(text), text);
     }

@@ -148,3 +148,13 @@ fn a_rule_that_is_allowed_is_silent_and_one_that_is_denied_is_an_error() {
         assert_eq!(codes(&report), expected, "{lint}");
     }
 }
+
+#[test]
+fn an_answer_of_the_authority_that_is_not_fit_prevents_no_start() {
+    let desk = Desk::new();
+    let pair = desk.pair("site.pem", &["site.test"]);
+    assert_eq!(check(&pair, ABOUT).0, [], "there need not be one");
+    desk.write("site.pem.ocsp", "hello");
+    says(&pair, "LB615", "is not stapled: it is no OCSP response");
+    assert_eq!(check(&Certificate { staple: false, ..pair }, ABOUT).0, [], "nobody wants it");
+}

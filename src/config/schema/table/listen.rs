@@ -25,7 +25,7 @@ pub(super) const LISTEN: &[NodeSpec] = &[
         .many().args(&[arg("chain", FILE)])
         .props(&[
             prop("key", FILE, "same file").doc("the private key, PEM").peers("crt", "ssl_certificate_key", "private_key"),
-            prop("ocsp", one_of(&["staple", "off"]), "staple").later().doc("whether a stapled answer of the authority is sent").peers("ocsp-update", "ssl_stapling", "ocsp_staple"),
+            prop("ocsp", one_of(&["staple", "off"]), "staple").doc("the authority's answer in `FILE.ocsp` beside the chain (DER), if there is one, is sent in handshakes until its nextUpdate; watched, hot-swapped; one that is not fit is a warning (LB615)").peers(".ocsp file", "ssl_stapling_file", "ocsp_staple"),
         ]),
     node("alpn", &["tls@listen"], "Protocols offered, in order. Default: h2, then http/1.1.")
         .peers("alpn", "http2", "alpn_protocols")
