@@ -11,6 +11,7 @@ mod discovery;
 mod docs;
 mod draining;
 mod edges;
+mod editing;
 mod endurance;
 mod formatting;
 mod hostile;

@@ -3,6 +3,7 @@
 pub mod demo;
 mod fmt;
 mod lint;
+mod lsp;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,6 +30,8 @@ enum Command {
     Lint(lint::Lint),
     /// Put the blanks of configurations in order: indentation, spacing, empty lines; nothing else is touched
     Fmt(fmt::Fmt),
+    /// Serve an editor: findings while you type, completion, hover, rename (LSP over stdin and stdout)
+    Lsp(lsp::Lsp),
 }
 
 /// Options of `lbd run`.
@@ -63,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => demo.execute(),
         Command::Lint(lint) => lint.execute(),
         Command::Fmt(fmt) => fmt.execute(),
+        Command::Lsp(lsp) => lsp.execute(),
     }
 }
 
