@@ -82,7 +82,7 @@ pub(super) const PROCESS: &[NodeSpec] = &[
     node("allow", &["lint"], "Silence a rule everywhere.")
         .many().args(&[arg("rule", Type::Rule).rep()])
         .props(&[
-            prop("because", Type::Text, "").without("no reason").doc("why, for who reads the file later").without("no reason"),
+            prop("because", Type::Text, "").without("no reason").doc("why, for who reads the file later; without it LB806 is a warning").without("no reason"),
         ]),
     node("deny", &["lint"], "Make a rule an error.")
         .many().args(&[arg("rule", Type::Rule).rep()]),
