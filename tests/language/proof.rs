@@ -148,6 +148,9 @@ fn what_is_ignored_is_noticed() {
     let tests: BTreeSet<&String> = rows.values().map(|shown| &shown.test).collect();
     let with: BTreeMap<&String, Duration> = at_once(tests, |test| {
         let run = bench.run(test, None, PATIENCE);
+        if !run.passed {
+            eprintln!("{test} fails as it is:\n{}", run.said);
+        }
         (test, run.passed.then_some(run.took))
     })
     .into_iter()
