@@ -62,7 +62,7 @@ fn the_log_holds_what_its_level_lets_through() {
         ("warn", "server down", "configuration applied"),
         ("info", "configuration applied", "DEBUG"),
         ("debug", "DEBUG", "TRACE"),
-        ("trace", "DEBUG", "nothing is below it"),
+        ("trace", "request decided", "nothing is below it"),
     ] {
         let daemon = Daemon::run(&format!("log level={level}\n{pool}route \"/\" pool=app\n"));
         eventually("the server is found down", || {
