@@ -89,6 +89,9 @@ fn the_list_names_a_test_for_every_row() {
     assert!(missing.is_empty(), "no test is said to show {missing:#?}");
     for (key, shown) in &list {
         assert!(keys.contains(key), "{key} is not in the table");
+        let forms = [":=", "::", "unit:"];
+        let is_form = shown.more.is_empty() || forms.iter().any(|form| shown.more.starts_with(form));
+        assert!(is_form, "{key}: `{}` is nothing that can stand there instead", shown.more);
         if shown.more.starts_with("unit:") {
             let path = shown.test.rsplit_once("::").expect("a test stands in a module");
             let source = format!("{}/src/{}.rs", env!("CARGO_MANIFEST_DIR"), path.0.replace("::", "/"));
