@@ -1,5 +1,7 @@
 //! Servers on their way out with many WebSockets: who is told what, how fast, and that nothing is lost.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::{Daemon, eventually};
@@ -50,7 +52,8 @@ fn drain_a_crowd(count: usize, streaming: usize, rate: u32) -> (Report, Value) {
 fn many_websockets_are_closed_at_a_rate_and_lose_nothing() {
     let (report, ended) = drain_a_crowd(400, 40, 200);
     assert_eq!((&ended["closed"], &ended["forced"]), (&json!(400), &json!(0)), "{ended}");
-    assert!(report.rate() <= 260.0, "{} are closed in a second", report.rate());
+    // On a busy machine clients may read late; none can read what is not sent yet.
+    assert!(report.took() >= Duration::from_millis(1800), "400 at 200/s: {:?}", report.took());
 }
 
 /// Needs an idle machine: `cargo test --release -- --ignored websockets_leave_at_500`.

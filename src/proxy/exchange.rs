@@ -23,7 +23,7 @@ mod waiting;
 
 use std::time::{Duration, Instant};
 
-use tracing::debug;
+use tracing::{debug, trace};
 
 pub(crate) use answer::refuse;
 pub(crate) use mirror::RequestCopy;
@@ -165,10 +165,10 @@ async fn stations(
     }
 }
 
-/// Keeps what was decided, for whoever asks.
+/// Keeps what was decided, for whoever asks, and says so at the level `trace`.
 fn note(connection: &ClientConnection, story: &Story, took: Duration) {
     let listener = &connection.listener;
-    connection.worker.decisions.borrow_mut().note(&Note {
+    let note = Note {
         id: &story.id,
         began: story.began,
         client: story.client.ip,
@@ -183,7 +183,22 @@ fn note(connection: &ClientConnection, story: &Story, took: Duration) {
         reason: story.reason.or_else(|| story.failure.map(|failure| failure.verdict().reason)),
         first_byte: story.first_byte,
         took,
-    });
+    };
+    trace!(
+        id = note.id.as_str(),
+        client = %note.client,
+        listener = note.listener,
+        route = note.route,
+        pool = note.pool,
+        server = note.server,
+        how = note.how,
+        retries = note.retries,
+        status = note.status,
+        reason = note.reason,
+        ?took,
+        "request decided"
+    );
+    connection.worker.decisions.borrow_mut().note(&note);
 }
 
 fn pool_of(story: &Story) -> Option<&str> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::diagnostic::Diagnostic;
+use super::super::diagnostic::{Diagnostic, Severity, Span};
 use super::super::model::LintSettings;
 use super::super::reader::Block;
 use super::super::values::typed::Typed;
@@ -21,9 +21,11 @@ pub(crate) struct Lint {
 pub(crate) fn read(root: Block<'_>) -> Lint {
     let r = root.one_or_defaults("lint");
     let allowed = r.block().all("allow").into_iter().flat_map(|node| {
-        // The reason is for people; asking for it keeps its type checked.
-        node.get("because", Typed::text);
-        node.plain_args(Typed::text)
+        let rules = node.plain_args(Typed::text);
+        if node.get("because", Typed::text).is_none_or(|reason| reason.trim().is_empty()) {
+            node.cx.push(unexplained(node.span(), &rules));
+        }
+        rules
     });
     let denied = r.block().all("deny").into_iter().flat_map(|node| node.plain_args(Typed::text));
     Lint {
@@ -35,6 +37,13 @@ pub(crate) fn read(root: Block<'_>) -> Lint {
         websocket_ping: r.value("websocket-ping", Typed::time_off),
         error_tolerance: r.value("error-tolerance", Typed::time_off),
     }
+}
+
+/// LB806: whoever reads the file later cannot tell whether the rule may speak again.
+fn unexplained(span: Span, rules: &[String]) -> Diagnostic {
+    let message = format!("no reason is given for allowing {}", rules.join(", "));
+    let finding = Diagnostic::new("LB806", Severity::Warning, Some(span), message);
+    finding.label("allowed here").help("say why: `because=\"...\"`")
 }
 
 impl Lint {

@@ -32,7 +32,7 @@ fn checks_that_are_missing_nervous_or_slow() {
     pool("health tcp fall=1 rise=1;", &["LB305 4", "LB305 4"]);
     let tolerance = |seconds: u32| {
         format!(
-            "pool b {{ server \"10.0.0.2:1\"; health tcp; }}{ROUTE}\nlint error-tolerance=\"{seconds}s\" {{ allow LB000; }}"
+            "pool b {{ server \"10.0.0.2:1\"; health tcp; }}{ROUTE}\nlint error-tolerance=\"{seconds}s\" {{ allow LB000 because=\"no rule\"; }}"
         )
     };
     // 5 s x 3 + 2 s, in the pool of the base as well

@@ -36,7 +36,7 @@ pub(super) const PROCESS: &[NodeSpec] = &[
     node("log", &["root"], "Daemon log to stderr/journald.")
         .peers("log", "error_log", "--log-level")
         .props(&[
-            prop("level", one_of(&["error", "warn", "info", "debug", "trace"]), "info").doc("the least important that is written").peers("log", "error_log", "--log-level"),
+            prop("level", one_of(&["error", "warn", "info", "debug", "trace"]), "info").doc("the least important that is written; trace says of each request where it went").peers("log", "error_log", "--log-level"),
             prop("format", one_of(&["text", "json"]), "text").doc("of the daemon's own lines").peers("log format", "", "--log-format"),
         ]),
     node("access", &["log"], "One line per request.")
@@ -82,7 +82,7 @@ pub(super) const PROCESS: &[NodeSpec] = &[
     node("allow", &["lint"], "Silence a rule everywhere.")
         .many().args(&[arg("rule", Type::Rule).rep()])
         .props(&[
-            prop("because", Type::Text, "").without("no reason").doc("why, for who reads the file later").without("no reason"),
+            prop("because", Type::Text, "").without("no reason").doc("why, for who reads the file later; without it LB806 is a warning").without("no reason"),
         ]),
     node("deny", &["lint"], "Make a rule an error.")
         .many().args(&[arg("rule", Type::Rule).rep()]),
