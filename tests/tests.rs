@@ -19,6 +19,7 @@ mod http2_servers;
 mod language;
 mod layers;
 mod listening;
+mod moving;
 mod operators;
 mod process;
 mod proxying;

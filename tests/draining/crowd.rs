@@ -139,6 +139,11 @@ pub(super) struct Report {
 }
 
 impl Report {
+    /// When the last was closed.
+    pub(super) fn last(&self) -> Instant {
+        self.times.iter().max().copied().expect("somebody was there")
+    }
+
     /// Closes a second, from the first to the last.
     pub(super) fn rate(&self) -> f64 {
         let (first, last) = (self.times.iter().min().unwrap(), self.times.iter().max().unwrap());
