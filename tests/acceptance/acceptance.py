@@ -21,7 +21,7 @@ from browser import Browser
 from clients import Crowd, Load, Visitor, WebSocket, first_visit
 from tomcat import MANY, Tomcat
 
-BUDGET = 290
+BUDGET = 340
 ECHO = "/examples/websocket/echoAnnotation"
 
 
