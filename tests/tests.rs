@@ -21,6 +21,7 @@ mod language;
 mod layers;
 mod linting;
 mod listening;
+mod moving;
 mod operators;
 mod process;
 mod proxying;

@@ -126,6 +126,25 @@ impl Helm {
     }
 }
 
+impl Helm {
+    /// The keys of sticky cookies, and the longest life of a cookie.
+    pub(super) fn keys(&self) -> (Arc<KeyRing>, Duration) {
+        let steering = self.0.borrow();
+        let lives =
+            steering.current.load().pools.values().filter_map(|snap| snap.pool.longest_cookie()).max();
+        (Arc::clone(&steering.keys), lives.unwrap_or_default())
+    }
+
+    /// Publishes the running generation with other keys.
+    pub(super) fn publish_keys(&self, keys: Arc<KeyRing>) {
+        let mut steering = self.0.borrow_mut();
+        steering.keys = keys;
+        if let Some(running) = steering.running.take() {
+            steering.publish_anew(running);
+        }
+    }
+}
+
 /// Answers that arrive within this are one change.
 const TOGETHER: Duration = Duration::from_millis(20);
 
@@ -172,7 +191,12 @@ impl Steering {
             self.running = Some(running);
             return;
         }
-        let next = Running { discovered, ..running };
+        self.publish_anew(Running { discovered, ..running });
+    }
+
+    /// The same generation, compiled again.
+    fn publish_anew(&mut self, next: Running) {
+        let previous = self.current.load();
         match self.compile(&next, &previous) {
             Ok(snapshot) => {
                 let snapshot = Arc::new(Snapshot { since: previous.since, ..snapshot });

@@ -56,8 +56,15 @@ impl Leaving {
         self.listed = None;
     }
 
-    /// Asks as many to close as may be closed now, but no more than `most` of them.
-    pub fn close_some(&mut self, server: &Server, closing: &Closing, now: Instant, most: u64) {
+    /// Asks as many to close as may be closed now, but no more than `most` of them; `before` sees each first.
+    pub fn close_some(
+        &mut self,
+        server: &Server,
+        closing: &Closing,
+        now: Instant,
+        most: u64,
+        mut before: impl FnMut(&Session),
+    ) {
         if self.idle || self.listed.is_none() {
             self.pacer.skip(now);
         }
@@ -70,8 +77,9 @@ impl Leaving {
                 self.idle = true;
                 return;
             };
-            if self.pacer.take(now, fastrand::f64()) && session.close(closing.clone()) {
-                self.asked += 1;
+            if self.pacer.take(now, fastrand::f64()) {
+                before(&session);
+                self.asked += u64::from(session.close(closing.clone()));
             }
         }
     }
@@ -152,11 +160,11 @@ mod tests {
         let closing = Closing { code: 1012, reason: "x".into() };
         let asked = || all.iter().filter(|lease| lease.session().closing().is_some()).count();
         for millis in 0..=450 {
-            leaving.close_some(&server, &closing, start + Duration::from_millis(millis), u64::MAX);
+            leaving.close_some(&server, &closing, start + Duration::from_millis(millis), u64::MAX, |_| {});
         }
         assert!((3..=5).contains(&asked()), "{}", asked());
         for millis in 450..3000 {
-            leaving.close_some(&server, &closing, start + Duration::from_millis(millis), 1);
+            leaving.close_some(&server, &closing, start + Duration::from_millis(millis), 1, |_| {});
         }
         assert_eq!((asked(), leaving.asked()), (10, 10));
         assert!(tunnel.session().closing().is_none(), "it could only be cut");

@@ -439,7 +439,7 @@ impl Operation {
             Act::Pace => {
                 let closing = cell.closing();
                 if let Some(leaving) = &mut cell.leaving {
-                    leaving.close_some(&self.server, &closing, now, u64::MAX);
+                    leaving.close_some(&self.server, &closing, now, u64::MAX, |_| {});
                     cell.next_close = leaving.next();
                 }
             }

@@ -172,6 +172,7 @@ impl Pool {
         let set_cookie = if how == How::Redispatched && known.iter().any(away) {
             None
         } else {
+            known.iter().filter_map(|found| found.came).for_each(|key| self.moved.came(key));
             self.bring_in_step(ask, known, lease.server().id)
         };
         Acquired { lease, how, set_cookie }
@@ -199,7 +200,7 @@ impl Pool {
     fn by_stickiness(&self, ask: &Ask<'_>, found: &mut [Found; MOST_STICKY], panic: bool) -> Stuck {
         let mut result = Stuck::Nowhere;
         for (sticky, found) in self.sticky.iter().zip(found) {
-            *found = self.homeward(sticky, sticky.find(ask, self), ask.tried);
+            *found = self.homeward(sticky, self.redirected(sticky, ask), ask.tried);
             let Known::Server { id, .. } = found.known else { continue };
             result = match (result, self.usable(id, ask, panic)) {
                 (Stuck::To(index, how), _) => Stuck::To(index, how),
@@ -214,13 +215,27 @@ impl Pool {
         result
     }
 
-    /// Who was moved goes back to the server that its key means, once that takes new clients, if the pool says so.
+    /// What one `sticky` knows of a client, and where it was sent since.
+    fn redirected(&self, sticky: &Sticky, ask: &Ask<'_>) -> Found {
+        let found = sticky.find(ask, self);
+        if self.moved.is_empty() {
+            return found;
+        }
+        let takes = |id| {
+            !ask.tried.contains(&id)
+                && self.by_id(id).is_some_and(|to| to.eligibility() == Eligibility::Ready)
+        };
+        sticky.redirected(found, ask, &self.moved, takes)
+    }
+
+    /// Who was moved goes back to the server that its key means, once that takes new clients, if the pool says so
+    /// and no operator put it where it is.
     fn homeward(&self, sticky: &Sticky, found: Found, tried: &[ServerId]) -> Found {
         let (Sticky::Table(policy), Known::Server { id, .. }, Some(key)) = (sticky, found.known, found.key)
         else {
             return found;
         };
-        if policy.on_return == OnReturn::Stay || !policy.by.is_hashed() {
+        if found.placed || policy.on_return == OnReturn::Stay || !policy.by.is_hashed() {
             return found;
         }
         let home = self.tiers.first().and_then(|tier| {

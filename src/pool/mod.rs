@@ -41,6 +41,6 @@ pub use queue::{Place, Queue, Turn};
 pub use server::{Eligibility, HealthView, LastCheck, Origin, Server, ServerId, Why};
 pub use sessions::{Closing, Session, SessionKind, Sessions, Traffic, WebSocketPolicy};
 pub use sticky::{
-    ClientEntry, ClientKey, ClientTable, CookiePolicy, Hold, KeyRing, LearnFrom, MarkedCookie, OnDown,
-    OnReturn, Remembered, SameSite, Secure, SetCookie, Side, Sticky, TablePolicy,
+    ClientEntry, ClientKey, ClientTable, CookiePolicy, KeyRing, LearnFrom, MarkedCookie, OnDown, OnReturn,
+    Remembered, SameSite, Secure, SetCookie, Side, Sticky, TablePolicy, Ties,
 };

@@ -145,6 +145,11 @@ impl Report {
         *self.times.iter().max().unwrap() - self.began
     }
 
+    /// When the last was closed.
+    pub(super) fn last(&self) -> Instant {
+        self.times.iter().max().copied().expect("somebody was there")
+    }
+
     /// Closes a second, from the first to the last.
     pub(super) fn rate(&self) -> f64 {
         let (first, last) = (self.times.iter().min().unwrap(), self.times.iter().max().unwrap());

@@ -18,7 +18,7 @@ fn compiled(model: &Model, discovered: &Discovered, previous: &Snapshot) -> Snap
         tls: &TlsConfigs::default(),
         previous,
         generation: 1,
-        keys: &KeyRing::ephemeral().unwrap(),
+        keys: &KeyRing::ephemeral(0).unwrap(),
         workers: 1,
         zone: None,
         discovered,

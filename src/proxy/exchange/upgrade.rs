@@ -62,7 +62,7 @@ pub(super) async fn accept(
     answered: Answered,
     acquired: Acquired,
 ) -> Result<Next, Failure> {
-    let holds = forward.asking(|ask| forward.pool.pool.hold(ask));
+    let ties = forward.asking(|ask| forward.pool.pool.ties(ask, acquired.set_cookie.as_ref()));
     let Forward { connection, scratch, story, route, pool, upgrading, .. } = forward;
     let Acquired { lease, set_cookie, .. } = acquired;
     let Some(kind) = upgrading.filter(|kind| answers(*kind, &scratch.request, &scratch.response)) else {
@@ -101,7 +101,7 @@ pub(super) async fn accept(
     written.map_err(|_| Failure::ClientGone)?;
     let session = lease
         .into_session(kind, std::net::SocketAddr::new(story.client.ip, connection.peer.port()))
-        .holding(holds);
+        .tied(ties);
     let clocks = TunnelClocks { idle: route.timeout.tunnel_idle, max: route.timeout.tunnel_max };
     let policy = pool.pool.websocket;
     Ok(Next::Upgraded(Box::new(Accepted { server, input, session, clocks, policy, record: None })))
