@@ -12,6 +12,7 @@ mod docs;
 mod draining;
 mod edges;
 mod endurance;
+mod explaining;
 mod formatting;
 mod hostile;
 mod http2;

@@ -1,8 +1,10 @@
 //! The `lbd` command: what works on files, and the daemon itself. What talks to a running daemon is `lbctl`.
 
 pub mod demo;
+mod explain;
 mod fmt;
 mod lint;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,6 +29,10 @@ enum Command {
     Demo(demo::Options),
     /// Say what is wrong with a configuration; needs no daemon
     Lint(lint::Lint),
+    /// Say where a request would go, and why; needs no daemon
+    Explain(explain::Explain),
+    /// Test whether a configuration does with requests what is expected; needs no daemon
+    Test(test::Test),
     /// Put the blanks of configurations in order: indentation, spacing, empty lines; nothing else is touched
     Fmt(fmt::Fmt),
 }
@@ -62,6 +68,8 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run.execute(),
         Command::Demo(demo) => demo.execute(),
         Command::Lint(lint) => lint.execute(),
+        Command::Explain(explain) => explain.execute(),
+        Command::Test(test) => test.execute(),
         Command::Fmt(fmt) => fmt.execute(),
     }
 }
