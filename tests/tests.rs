@@ -14,6 +14,7 @@ mod edges;
 mod endurance;
 mod explaining;
 mod formatting;
+mod fuzzing;
 mod hostile;
 mod http2;
 mod http2_servers;
