@@ -78,6 +78,26 @@ fn an_explanation_for_machines_says_the_same() {
 }
 
 #[test]
+fn the_json_of_a_redirect_is_this() {
+    let folder = tempfile::tempdir().unwrap();
+    let done = lbd(folder.path(), &["explain", "http://shop.example.com/x", "--config", "lbd.kdl", "--json"]);
+    let told: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    let wanted = serde_json::json!({
+        "method": "GET",
+        "url": "http://shop.example.com/x",
+        "client_ip": "203.0.113.1",
+        "https": false,
+        "listener": { "name": ":80", "place": "lbd.kdl:1" },
+        "host": "shop.example.com",
+        "candidates": [],
+        "params": [],
+        "outcome": { "kind": "redirect", "status": 308, "location": "https://shop.example.com/x" },
+        "answers": [],
+    });
+    assert_eq!(told, wanted);
+}
+
+#[test]
 fn who_answers_in_the_place_of_a_server_is_told_and_the_exit_code_says_refused() {
     let folder = tempfile::tempdir().unwrap();
     let told = |args: &[&str]| {

@@ -31,7 +31,7 @@ impl Answer {
     fn host(&self, out: &mut String) {
         let asked = if self.host.is_empty() { "no host" } else { &self.host };
         let site = match &self.site {
-            None if matches!(self.outcome, Outcome::Refuse { .. }) => {
+            None if matches!(self.outcome, Outcome::Refuse { status: 404, .. }) => {
                 format!("{asked}: no site answers to it")
             }
             None => asked.to_owned(),

@@ -41,61 +41,27 @@ fn mismatch(answer: &Answer, want: &Spanned<Want>) -> Option<Mismatch> {
     (!holds).then_some(Mismatch { span: want.span, expected, found })
 }
 
-fn compare(answer: &Answer, want: &Want) -> (bool, String, String) {
-    let nothing = || "none".to_owned();
-    let exact = |what: &str, wanted: &str, found: Option<&str>| {
-        (
-            found == Some(wanted),
-            format!("{what} {wanted}"),
-            found.map_or_else(|| outcome(answer), |found| format!("{what} {found}")),
-        )
-    };
+/// Whether it holds; what was expected and what there is, in words.
+type Compared = (bool, String, String);
+
+fn compare(answer: &Answer, want: &Want) -> Compared {
+    let route = answer.route.as_ref();
     match want {
         Want::Nothing => {
-            let taken =
-                answer.route.is_some() || !matches!(answer.outcome, Outcome::Refuse { status: 404, .. });
-            (
-                !taken,
-                "no route".to_owned(),
-                answer
-                    .route
-                    .as_ref()
-                    .map_or_else(|| outcome(answer), |route| format!("route {}", route.name)),
-            )
+            let refused = matches!(answer.outcome, Outcome::Refuse { status: 404, .. });
+            let found = route.map_or_else(|| outcome(answer), |route| format!("route {}", route.name));
+            (route.is_none() && refused, "no route".to_owned(), found)
         }
-        Want::Pool(pool) => {
-            let pools = answer.pools();
-            let found =
-                if pools.is_empty() { outcome(answer) } else { format!("pool {}", pools.join(" or ")) };
-            (pools.contains(&pool.as_str()), format!("pool {pool}"), found)
-        }
-        Want::Server(server) => {
-            let pool = answer.pool.as_ref();
-            let found = match pool.and_then(|pool| pool.server.as_ref()) {
-                Some(found) => format!("server {found}"),
-                None => pool.map_or_else(|| outcome(answer), |pool| pool.decision.clone()),
-            };
-            (found == format!("server {server}"), format!("server {server}"), found)
-        }
-        Want::Sticky(wanted) => {
-            let found = answer.pool.as_ref().is_some_and(|pool| !pool.sticky.is_empty());
-            let words = |sticky: bool| {
-                if sticky { "clients stay on their server" } else { "clients may change servers" }
-            };
-            (
-                found == *wanted,
-                words(*wanted).to_owned(),
-                answer.pool.as_ref().map_or_else(|| outcome(answer), |_| words(found).to_owned()),
-            )
-        }
-        Want::Route(route) => exact("route", route, answer.route.as_ref().map(|route| route.name.as_str())),
+        Want::Pool(_) | Want::Server(_) | Want::Sticky(_) => compare_pool(answer, want),
+        Want::Route(name) => exact(answer, "route", name, route.map(|route| route.name.as_str())),
         Want::Site(site) => {
-            let hosts = answer.site.as_ref().map(|site| match site.hosts.is_empty() {
+            let hosts = answer.site.as_ref().map_or_else(Vec::new, |site| match site.hosts.is_empty() {
                 true => vec!["default".to_owned()],
                 false => site.hosts.clone(),
             });
-            let found = hosts.as_ref().map_or_else(nothing, |hosts| hosts.join(" "));
-            (hosts.is_some_and(|hosts| hosts.contains(site)), format!("site {site}"), format!("site {found}"))
+            let found =
+                if hosts.is_empty() { "no site".to_owned() } else { format!("site {}", hosts.join(" ")) };
+            (hosts.contains(site), format!("site {site}"), found)
         }
         Want::Status(status) => {
             (answer.status() == Some(*status), format!("status {status}"), outcome(answer))
@@ -105,27 +71,57 @@ fn compare(answer: &Answer, want: &Want) -> (bool, String, String) {
                 Outcome::Redirect { location, .. } => Some(location.as_str()),
                 _ => None,
             };
-            exact("location", wanted, found)
+            exact(answer, "location", wanted, found)
         }
-        Want::Path(wanted) => exact("path", wanted, sent(answer).map(|(target, ..)| target)),
-        Want::Host(wanted) => exact("host", wanted, sent(answer).map(|(_, host, _)| host)),
+        Want::Path(wanted) => exact(answer, "path", wanted, sent(answer).map(|(target, ..)| target)),
+        Want::Host(wanted) => exact(answer, "host", wanted, sent(answer).map(|(_, host, _)| host)),
         Want::Sends(name, value) => match sent(answer) {
             Some((.., fields)) => field("sends", name, value.as_ref(), fields),
             None => (false, format!("sends {name}"), outcome(answer)),
         },
-        Want::Drops(name) => match sent(answer) {
-            Some((.., fields)) => {
-                let found: Vec<_> = values(name, fields).collect();
-                (
-                    found.is_empty(),
-                    format!("does not send {name}"),
-                    format!("sends {name}: {}", found.join(", ")),
-                )
-            }
-            None => (false, format!("does not send {name}"), outcome(answer)),
-        },
+        Want::Drops(name) => {
+            let expected = format!("does not send {name}");
+            let Some((.., fields)) = sent(answer) else { return (false, expected, outcome(answer)) };
+            let found: Vec<_> = values(name, fields).collect();
+            (found.is_empty(), expected, format!("sends {name}: {}", found.join(", ")))
+        }
         Want::Answers(name, value) => field("answers", name, value.as_ref(), &answer.answers),
     }
+}
+
+fn compare_pool(answer: &Answer, want: &Want) -> Compared {
+    let Some(pool) = &answer.pool else {
+        let expected = match want {
+            Want::Pool(name) => format!("pool {name}"),
+            Want::Server(name) => format!("server {name}"),
+            _ => "a pool".to_owned(),
+        };
+        return (false, expected, outcome(answer));
+    };
+    match want {
+        Want::Pool(name) => {
+            let pools = answer.pools();
+            (pools.contains(&name.as_str()), format!("pool {name}"), format!("pool {}", pools.join(" or ")))
+        }
+        Want::Server(name) => {
+            let found =
+                pool.server.as_ref().map_or_else(|| pool.decision.clone(), |found| format!("server {found}"));
+            (pool.server.as_ref() == Some(name), format!("server {name}"), found)
+        }
+        _ => {
+            let words = |sticky: bool| match sticky {
+                true => "that clients stay on their server".to_owned(),
+                false => "that clients may change servers".to_owned(),
+            };
+            let found = !pool.sticky.is_empty();
+            (*want == Want::Sticky(found), words(!found), words(found))
+        }
+    }
+}
+
+fn exact(answer: &Answer, what: &str, wanted: &str, found: Option<&str>) -> Compared {
+    let words = found.map_or_else(|| outcome(answer), |found| format!("{what} {found}"));
+    (found == Some(wanted), format!("{what} {wanted}"), words)
 }
 
 /// The path and query, the host, and the fields that a server is sent.

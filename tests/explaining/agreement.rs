@@ -8,7 +8,7 @@ use lbd::config::source::FsLoader;
 use lbd::config::{self, model::Model};
 use lbd::explain::{Outcome, Question, World};
 
-use crate::support::{Client, Daemon, Message, Origin, Tail};
+use crate::support::{Client, Daemon, Message, Origin, Tail, eventually};
 
 /// Requests to each example.
 const EACH: usize = 70;
@@ -107,6 +107,12 @@ fn agree(name: &str, seed: u64) -> usize {
     let model = config::load(&daemon.config(), &FsLoader).model.expect("the daemon runs it");
     let words = Words::of(&model);
     let world = World::of(model).unwrap();
+    let all_up = || {
+        let (_, servers) = daemon.control("GET", "/v1/servers");
+        let up = |server: &serde_json::Value| server["health"]["state"] == "up";
+        servers.as_array().filter(|servers| servers.iter().all(up)).map(drop)
+    };
+    eventually("every server passes its check", all_up);
     let mut random = fastrand::Rng::with_seed(seed);
     let mut forwarded = 0;
     for _ in 0..EACH {

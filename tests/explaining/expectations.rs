@@ -71,7 +71,7 @@ fn results_are_written_for_machines() {
         xml.contains("<testcase name=\"GET https://other.example/\" classname=\"routes.test.kdl\" file="),
         "{xml}"
     );
-    assert!(xml.contains("<failure message=\"expected site a&lt;b, found site none\">"), "{xml}");
+    assert!(xml.contains("<failure message=\"expected site a&lt;b, found no site\">"), "{xml}");
     assert_eq!(xml.matches("<testcase").count(), 4);
 
     let done = lbd(folder.path(), &["test", ".", "--format", "json"]);
