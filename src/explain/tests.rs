@@ -189,3 +189,25 @@ fn what_is_written_to_begin_with_holds_and_reaches_every_route() {
     let missed: Vec<String> = coverage.missed().map(ToString::to_string).collect();
     assert_eq!(missed, ["lbd.kdl:9 route testers when method GET, cookie beta = 1"], "{text}");
 }
+
+#[test]
+fn a_connection_that_is_passed_on_is_never_asked_for_a_path() {
+    let text = "listen \":443\" { tcp pool=raw sni=\"raw.example.com\"; tls { certificate \"x.pem\"; }; }\n\
+                pool raw { server \"10.0.0.1:1\"; health tcp; }\npool app { server \"10.0.0.2:1\"; health tcp; }\n\
+                route \"/\" pool=app\n";
+    let raw = ask(text, "https://raw.example.com/x", &[]);
+    assert_eq!((&raw.outcome, pool(&raw), raw.candidates.len()), (&Outcome::Pass, Some("raw"), 0));
+    assert!(raw.human().contains("passed on unread"), "{}", raw.human());
+    assert_eq!(pool(&ask(text, "https://other.example.com/x", &[])), Some("app"));
+}
+
+#[test]
+fn a_handshake_is_one_for_the_conditions_and_for_the_server() {
+    let text = "listen \":80\"\npool app { server \"10.0.0.1:1\"; health tcp; }\npool ws { server \"10.0.0.2:1\"; health tcp; }\n\
+                route \"/\" pool=app\nroute \"/\" pool=ws { match { websocket; }; }\n";
+    assert_eq!(pool(&ask(text, "http://a.test/", &[])), Some("app"));
+    let answer = ask(text, "ws://a.test/", &[]);
+    assert_eq!(pool(&answer), Some("ws"));
+    let Outcome::Forward { fields, .. } = &answer.outcome else { panic!("{answer:?}") };
+    assert!(fields.iter().any(|field| field.name == "Upgrade" && field.value == "websocket"), "{fields:?}");
+}
