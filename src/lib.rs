@@ -19,6 +19,7 @@
 //! | [`tls`] | certificates by name, trust towards servers, tickets |
 //! | [`snapshot`] | model x live pools -> snapshot; the one atomic pointer |
 //! | [`proxy`] | the data path: workers, HTTP/1 and HTTP/2, exchanges, tunnels, the access log |
+//! | [`explain`] | what a configuration would do with requests that nobody sends |
 //! | [`health`], [`drain`] | checks; servers on their way out |
 //! | [`discover`] | names: their addresses, and the servers that DNS gives to pools |
 //! | [`reload`] | files -> published, or refused with nothing changed |
@@ -71,6 +72,7 @@ pub mod control;
 pub mod daemon;
 pub mod discover;
 pub mod drain;
+pub mod explain;
 pub mod health;
 pub mod limit;
 pub mod observe;

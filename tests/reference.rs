@@ -20,9 +20,9 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// A hand-written text with its holes filled: `{{commands}}`, `{{language}}`, and `{{example NAME}}`.
+/// A hand-written text with its holes filled: `{{commands}}`, `{{language}}`, `{{expectations}}` and `{{example NAME}}`.
 fn fill(path: &str, hole: &str, filling: &str) -> String {
-    let text = read(path).replace(hole, filling);
+    let text = read(path).replace(hole, filling).replace("{{expectations}}\n", &language::expectations());
     let mut pieces = text.split("{{example ");
     let mut out = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {

@@ -1,9 +1,11 @@
 //! The `lbd` command: what works on files, and the daemon itself. What talks to a running daemon is `lbctl`.
 
 pub mod demo;
+mod explain;
 mod fmt;
 mod lint;
 mod lsp;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,6 +30,10 @@ enum Command {
     Demo(demo::Options),
     /// Say what is wrong with a configuration; needs no daemon
     Lint(lint::Lint),
+    /// Say where a request would go, and why; needs no daemon
+    Explain(explain::Explain),
+    /// Test whether a configuration does with requests what is expected; needs no daemon
+    Test(test::Test),
     /// Put the blanks of configurations in order: indentation, spacing, empty lines; nothing else is touched
     Fmt(fmt::Fmt),
     /// Serve an editor: findings while you type, completion, hover, rename (LSP over stdin and stdout)
@@ -65,6 +71,8 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run.execute(),
         Command::Demo(demo) => demo.execute(),
         Command::Lint(lint) => lint.execute(),
+        Command::Explain(explain) => explain.execute(),
+        Command::Test(test) => test.execute(),
         Command::Fmt(fmt) => fmt.execute(),
         Command::Lsp(lsp) => lsp.execute(),
     }

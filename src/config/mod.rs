@@ -9,6 +9,7 @@ mod ast;
 pub mod braces;
 pub mod diagnostic;
 pub mod expand;
+pub mod expectations;
 pub mod format;
 #[cfg(test)]
 mod golden;

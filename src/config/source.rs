@@ -43,7 +43,7 @@ impl Loader for FsLoader {
         let mut found = Vec::new();
         for path in matches {
             let path = path.map_err(io::Error::from)?;
-            if !is_left_by_an_editor(&path) && !path.is_dir() {
+            if !is_no_part(&path) && !path.is_dir() {
                 found.push(path);
             }
         }
@@ -97,7 +97,7 @@ impl Loader for MemLoader {
         let mut found: Vec<PathBuf> = self
             .files
             .keys()
-            .filter(|path| pattern.matches_path_with(path, options) && !is_left_by_an_editor(path))
+            .filter(|path| pattern.matches_path_with(path, options) && !is_no_part(path))
             .cloned()
             .collect();
         sort_bytewise(&mut found);
@@ -275,11 +275,12 @@ fn glob_root(pattern: &Path) -> PathBuf {
     if root.as_os_str().is_empty() { PathBuf::from(".") } else { root }
 }
 
-/// What vim, Emacs and others leave beside a file while it is edited.
-fn is_left_by_an_editor(path: &Path) -> bool {
+/// What vim, Emacs and others leave beside a file while it is edited; and files of expectations, which lie beside it.
+fn is_no_part(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     name.starts_with('.')
         || name.ends_with('~')
+        || name.ends_with(super::expectations::SUFFIX)
         || (name.starts_with('#') && name.ends_with('#'))
         || name == "4913"
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::control::world::{CandidateFacts, ExplainAsk, Explained, RouteFacts};
 use crate::pool::{Eligibility, Member, Pool};
 use crate::router::{Conditions, Facts, NormalPath};
-use crate::snapshot::{ActionSnap, BranchSnap, ListenerSnap, RouteSnap, SiteSnap, Snapshot, SplitSnap};
+use crate::snapshot::{ActionSnap, ListenerSnap, RouteSnap, SiteSnap, Snapshot};
 
 /// Every route once, though it may be on several listeners.
 pub(super) fn routes(snapshot: &Snapshot) -> Vec<RouteFacts> {
@@ -38,27 +38,13 @@ fn facts(site: &SiteSnap, route: &RouteSnap) -> RouteFacts {
         hosts: site.hosts.iter().map(ToString::to_string).collect(),
         patterns: route.patterns.iter().map(ToString::to_string).collect(),
         conditions: route.matches.iter().map(Conditions::to_string).collect(),
-        action: match &route.action {
-            ActionSnap::Pool(pool) => format!("pool {}", pool.pool.name),
-            ActionSnap::Split(split) => format!("split {}", ways(split)),
-            ActionSnap::Redirect { status, .. } => format!("redirect {status}"),
-            ActionSnap::Respond { status, .. } => format!("respond {status}"),
-        },
+        action: route.action.to_string(),
         pool: match &route.action {
             ActionSnap::Pool(pool) => Some(pool.pool.name.clone()),
             _ => None,
         },
         place: route.place.to_string(),
     }
-}
-
-/// `stable 95, canary 5`
-fn ways(split: &SplitSnap) -> String {
-    let way = |branch: &BranchSnap| match &branch.route.action {
-        ActionSnap::Pool(pool) => Some(format!("{} {}", pool.pool.name, branch.weight)),
-        _ => None,
-    };
-    split.branches().iter().filter_map(way).collect::<Vec<_>>().join(", ")
 }
 
 /// Where the request would go, and why.

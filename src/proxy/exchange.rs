@@ -9,6 +9,7 @@ mod attempt;
 mod compress;
 mod deliver;
 mod error_page;
+pub(crate) mod foresee;
 mod forward;
 mod grpc;
 mod limit;
@@ -35,12 +36,12 @@ use super::connection::ClientConnection;
 use super::decisions::Note;
 use super::failure::Failure;
 use super::forwarded::Client;
-use super::head::{BodyFraming, Known};
+use super::head::{BodyFraming, Known, RequestHead};
 use super::request_id::RequestId;
 use super::scratch::Scratch;
 use crate::config::model::{AccessLog, Key};
 use crate::pool::Affinity;
-use crate::snapshot::ActionSnap;
+use crate::snapshot::{ActionSnap, RouteSnap};
 
 /// What becomes of the client connection.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ pub(crate) struct Story {
     pub(crate) id: RequestId,
     pub(crate) client: Client,
     pub(crate) status: u16,
-    pub(crate) route: Option<std::sync::Arc<crate::snapshot::RouteSnap>>,
+    pub(crate) route: Option<std::sync::Arc<RouteSnap>>,
     pub(crate) server: Option<std::sync::Arc<crate::pool::Server>>,
     pub(crate) how: &'static str,
     pub(crate) retries: u32,
@@ -141,9 +142,7 @@ async fn stations(
         return Err(Failure::Forbidden);
     }
     limit::check(&route, &RequestFacts { head: &scratch.request, client_ip: story.client.ip })?;
-    if let (Some(limit), BodyFraming::Length(length)) = (route.body_limit, scratch.request.framing())
-        && length > limit
-    {
+    if !fits(&route, &scratch.request) {
         return Err(Failure::BodyTooLarge);
     }
     match &route.action {
@@ -162,6 +161,14 @@ async fn stations(
         ActionSnap::Respond { status, body, content_type } => {
             answer::respond(connection, scratch, story, *status, body, content_type).await
         }
+    }
+}
+
+/// Whether the body is no larger than the route allows, as far as its head tells.
+fn fits(route: &RouteSnap, request: &RequestHead) -> bool {
+    match (route.body_limit, request.framing()) {
+        (Some(limit), BodyFraming::Length(length)) => length <= limit,
+        _ => true,
     }
 }
 

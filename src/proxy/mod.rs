@@ -40,3 +40,4 @@ pub mod worker;
 
 pub use access_log::{AccessLog, AccessLogWriter};
 pub use decisions::Decision;
+pub(crate) use exchange::foresee;

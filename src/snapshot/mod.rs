@@ -14,6 +14,7 @@ mod sessions;
 mod split;
 mod sticky;
 mod tcp;
+mod words;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
