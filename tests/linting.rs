@@ -1,3 +1,6 @@
 //! `lbd lint`: its rules, each with the page that explains it, and its command line.
 
+mod command;
 mod pages;
+mod sarif;
+mod schema;

@@ -3,6 +3,7 @@
 pub mod demo;
 mod fmt;
 mod lint;
+mod replace;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

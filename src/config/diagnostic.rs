@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::ruling::{Order, Silenced};
+
 /// A file of the set, by its place in [`super::source::Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId(pub u32);
@@ -214,6 +216,10 @@ impl std::fmt::Display for Place {
 pub struct Report {
     /// The findings.
     pub findings: Vec<Diagnostic>,
+    /// What was found and is allowed.
+    pub silenced: Vec<Silenced>,
+    /// Which findings are allowed or denied; [`Report::settle`] carries it out.
+    pub orders: Vec<Order>,
 }
 
 impl Report {

@@ -132,8 +132,8 @@ fn lint(path: &Path) -> (Report, Sources) {
     let mut report = loaded.report;
     if let Some(model) = loaded.model {
         tls::prepare(&mut tls::Store::default(), &model, tls::Stage::Start, &mut report);
-        report.sort();
     }
+    report.judge_allowances(&loaded.sources, true);
     (report, loaded.sources)
 }
 

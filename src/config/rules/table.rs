@@ -36,6 +36,7 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     ("LB111", include_str!("../../../docs/lint/LB111.md")),
     ("LB800", include_str!("../../../docs/lint/LB800.md")),
     ("LB801", include_str!("../../../docs/lint/LB801.md")),
+    ("LB806", include_str!("../../../docs/lint/LB806.md")),
     ("LB807", include_str!("../../../docs/lint/LB807.md")),
     ("LB908", include_str!("../../../docs/lint/LB908.md")),
 ];
