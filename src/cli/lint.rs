@@ -11,6 +11,7 @@ use crate::config::output::{self, Checked, Counts, Format};
 use crate::config::ruling::{Order, Verdict};
 use crate::config::source::Sources;
 use crate::config::{self, guard, render};
+use crate::daemon::online;
 use crate::tls;
 
 mod outside;
@@ -57,6 +58,9 @@ pub(super) struct Lint {
     /// Whether certificates and other named files are looked at
     #[arg(long, value_name = "yes|no", default_value = "yes", value_parser = ["yes", "no"])]
     files: String,
+    /// Look at every server from here, too: does its name resolve, does it answer, does its check pass
+    #[arg(long)]
+    online: bool,
     /// Take variables of the environment from a file of NAME=value lines first
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
@@ -111,6 +115,11 @@ impl Lint {
     }
 
     fn run(&self) -> Result<u8, String> {
+        if self.online && self.assume_env {
+            return Err(
+                "--online wants to know where servers are, and --assume-env says that nobody does".to_owned()
+            );
+        }
         if self.trust && !self.fix && !self.diff {
             return Err("--unsafe goes with --fix or --diff".to_owned());
         }
@@ -170,8 +179,13 @@ impl Lint {
         let loaded = config::load(main, outside);
         let mut report = loaded.report;
         let files = self.files == "yes" && !loaded.sources.assumed();
-        if let Some(model) = loaded.model.filter(|_| files) {
-            tls::prepare(&mut tls::Store::default(), &model, tls::Stage::Start, &mut report);
+        if let Some(model) = loaded.model.filter(|_| files || self.online) {
+            let tls = tls::prepare(&mut tls::Store::default(), &model, tls::Stage::Start, &mut report);
+            // Texts that are being mended are not what would run.
+            if self.online && outside.texts.is_empty() && !report.has_errors() {
+                let looked = online::look(&model, &tls, &loaded.sources, &mut report);
+                looked.unwrap_or_else(|error| eprintln!("{}: {error}", main.display()));
+            }
         }
         report.judge_allowances(&loaded.sources, files);
         report.orders.extend(self.allow.iter().map(|rule| Order::everywhere(rule, Verdict::Allow(None))));

@@ -8,6 +8,7 @@ mod explain;
 mod limits;
 mod log;
 mod memory;
+pub mod online;
 mod sockets;
 mod steering;
 mod wishes;

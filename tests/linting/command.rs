@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::support::lbd_bin;
+use crate::support::{After, Origin, lbd_bin};
 
 /// A directory with files, in which `lbd lint` runs.
 pub(super) struct Desk(TempDir);
@@ -223,4 +223,41 @@ fn the_rules_are_listed_and_explained_without_a_network() {
         (unknown.code, unknown.stderr.as_str()),
         (Some(2), "error: no rule is named LB1O3; did you mean LB103?\n")
     );
+}
+
+#[test]
+fn online_every_server_is_looked_at_once_as_its_check_would() {
+    let well = Origin::scripted(|message, wire| match message.target() {
+        "/up" => wire.ok("up"),
+        _ => {
+            wire.send("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?;
+            Ok(After::Keep)
+        }
+    });
+    let all = Origin::echo("log in");
+    // Bound and never listened on: nobody is there, and nobody else can come.
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+    socket.bind(&any.into()).unwrap();
+    let closed = socket.local_addr().unwrap().as_socket().unwrap();
+    let text = format!(
+        "listen \":80\"\npool app {{\n  health \"/up\" timeout=\"4s\"\n  server \"{}\"\n  server \"{}\"\n  server \"{closed}\"\n}}\n\
+         pool plain {{\n  server \"{closed}\"\n}}\npool gone {{\n  server \"nobody.invalid:80\"\n}}\n\
+         route \"/\" pool=app\nroute \"/p\" pool=plain\nroute \"/g\" pool=gone\n",
+        well.address(),
+        all.address(),
+    );
+    let desk = Desk::with("lbd.kdl", &text);
+    assert_eq!(codes(&desk.lint(&["--format", "plain", "lbd.kdl"])), [""; 0]);
+    let done = desk.lint(&["--format", "plain", "--online", "lbd.kdl"]);
+    let lines: Vec<String> =
+        done.stdout.lines().map(|line| line.split(' ').take(3).collect::<Vec<_>>().join(" ")).collect();
+    let expected = [
+        "lbd.kdl:5:3: warning LB903",
+        "lbd.kdl:6:3: warning LB902",
+        "lbd.kdl:9:3: warning LB902",
+        "lbd.kdl:12:3: warning LB901",
+    ];
+    assert_eq!((done.code, lines), (Some(0), expected.map(str::to_owned).to_vec()), "{done:?}");
+    assert!(done.stdout.contains("its check fails: connect"), "{}", done.stdout);
 }

@@ -4,8 +4,8 @@
 use serde_json::Value;
 
 /// Words that ask for nothing. (`format` is an annotation unless a reader decides otherwise.)
-const NOTES: [&str; 8] =
-    ["$id", "$schema", "default", "definitions", "description", "format", "title", "properties"];
+const NOTES: [&str; 9] =
+    ["$id", "$schema", "default", "definitions", "description", "format", "id", "title", "properties"];
 
 /// What of `value` is not as `schema` wants it.
 pub(super) fn errors(root: &Value, schema: &Value, value: &Value, path: &str) -> Vec<String> {

@@ -38,5 +38,8 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     ("LB801", include_str!("../../../docs/lint/LB801.md")),
     ("LB806", include_str!("../../../docs/lint/LB806.md")),
     ("LB807", include_str!("../../../docs/lint/LB807.md")),
+    ("LB901", include_str!("../../../docs/lint/LB901.md")),
+    ("LB902", include_str!("../../../docs/lint/LB902.md")),
+    ("LB903", include_str!("../../../docs/lint/LB903.md")),
     ("LB908", include_str!("../../../docs/lint/LB908.md")),
 ];
