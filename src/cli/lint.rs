@@ -159,13 +159,17 @@ impl Lint {
         };
         let check =
             |texts: &Texts| self.check(&main, &Outside { environment, stdin: stdin.as_deref(), texts });
-        let (report, sources) = if self.fix || self.diff {
+        let (mut report, mut sources) = check(&Texts::new());
+        if self.fix || self.diff {
             let trust = if self.trust { Trust::Unsafe } else { Trust::Safe };
-            let fixed = fix::fix(trust, check);
-            self.keep(fixed, stdin.as_deref(), check, out)?
-        } else {
-            check(&Texts::new())
-        };
+            let fixed = fix::fix(trust, report.clone(), sources.clone(), check);
+            if self.diff {
+                out.push_str(&diff(&fixed, &sources));
+            } else {
+                out.push_str(&keep(&fixed, stdin.as_deref())?);
+                (report, sources) = (fixed.report, fixed.sources);
+            }
+        }
         let elapsed = started.elapsed().as_millis();
         eprintln!("{}: {} in {elapsed} ms", main.display(), Counts::of([&report]));
         let least = self.least();
@@ -198,37 +202,6 @@ impl Lint {
         (report, loaded.sources)
     }
 
-    /// Writes what was mended, or shows it. What is left to find afterwards; with `--diff`, what there is.
-    fn keep(
-        &self,
-        fixed: Fixed,
-        stdin: Option<&str>,
-        check: impl Fn(&Texts) -> (Report, Sources),
-        out: &mut String,
-    ) -> Result<(Report, Sources), String> {
-        let before = if self.diff { Some(check(&Texts::new())) } else { None };
-        for (path, text) in &fixed.texts {
-            let shown = path.display();
-            if let Some((_, sources)) = &before {
-                let old = sources.files().find(|(_, file)| file.path() == path).map(|(_, file)| file.text());
-                let diff = similar::TextDiff::from_lines(old.unwrap_or_default(), text);
-                let diff =
-                    diff.unified_diff().header(&shown.to_string(), &format!("{shown} (fixed)")).to_string();
-                out.push_str(&diff);
-            } else if path != Path::new(STDIN) {
-                super::replace::replace(path, text)
-                    .map_err(|error| format!("cannot write {shown}: {error}"))?;
-            }
-        }
-        if let (None, Some(text)) = (&before, stdin) {
-            out.push_str(fixed.texts.get(Path::new(STDIN)).map_or(text, String::as_str));
-        }
-        if before.is_none() && fixed.applied > 0 {
-            eprintln!("{} fixed in {}", fixed.applied, files_named(&fixed.texts));
-        }
-        Ok(before.unwrap_or((fixed.report, fixed.sources)))
-    }
-
     fn least(&self) -> Severity {
         match (self.fail_on, self.warn_as_error) {
             (Least::Hint, _) => Severity::Hint,
@@ -253,6 +226,29 @@ impl Lint {
         };
         output::write(format, all, self.least())
     }
+}
+
+/// What mending would change.
+fn diff(fixed: &Fixed, before: &Sources) -> String {
+    let one = |(path, text): (&PathBuf, &String)| {
+        let shown = path.display().to_string();
+        let old = before.files().find(|(_, file)| file.path() == path).map(|(_, file)| file.text());
+        let diff = similar::TextDiff::from_lines(old.unwrap_or_default(), text);
+        diff.unified_diff().header(&shown, &format!("{shown} (fixed)")).to_string()
+    };
+    fixed.texts.iter().map(one).collect()
+}
+
+/// Writes what was mended; gives what standard input says now.
+fn keep(fixed: &Fixed, stdin: Option<&str>) -> Result<String, String> {
+    for (path, text) in fixed.texts.iter().filter(|(path, _)| *path != Path::new(STDIN)) {
+        let failed = |error| format!("cannot write {}: {error}", path.display());
+        super::replace::replace(path, text).map_err(failed)?;
+    }
+    if fixed.applied > 0 {
+        eprintln!("{} fixed in {}", fixed.applied, files_named(&fixed.texts));
+    }
+    Ok(stdin.map_or("", |text| fixed.texts.get(Path::new(STDIN)).map_or(text, String::as_str)).to_owned())
 }
 
 fn files_named(texts: &Texts) -> String {

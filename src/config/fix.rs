@@ -39,9 +39,13 @@ pub enum Trust {
     Unsafe,
 }
 
-/// Mends what `check` finds. `check` is given the texts that differ from those on disk.
-pub fn fix(trust: Trust, mut check: impl FnMut(&Texts) -> (Report, Sources)) -> Fixed {
-    let (report, sources) = check(&Texts::new());
+/// Mends what was found in the texts on disk (`report`, `sources`). `check` is given the texts that differ from them.
+pub fn fix(
+    trust: Trust,
+    report: Report,
+    sources: Sources,
+    mut check: impl FnMut(&Texts) -> (Report, Sources),
+) -> Fixed {
     let mut done = Fixed { texts: Texts::new(), applied: 0, report, sources };
     let mut refused = BTreeSet::new();
     let mut most = usize::MAX;

@@ -31,6 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use lbd::config::diagnostic::{Report, Severity};
+use lbd::config::fix::{self, Trust};
 use lbd::config::rules::{self, Fixable, Rule};
 use lbd::config::source::{FsLoader, Sources};
 use lbd::config::{self, render};
@@ -112,6 +113,25 @@ impl<'a> Example<'a> {
 
 /// Everything found in an example, as `lbd lint` in its directory would.
 fn check(example: &Example<'_>) -> (Report, String) {
+    let (dir, path) = laid_out(example);
+    let (report, sources) = lint(&path);
+    let drawn = render::human(&report, &sources, false);
+    (report, drawn.replace(&format!("{}/", dir.path().display()), ""))
+}
+
+/// How many fixes of an example mend something, one after another.
+fn mended(example: &Example<'_>) -> usize {
+    let (_dir, path) = laid_out(example);
+    let (report, sources) = lint(&path);
+    let fixed = fix::fix(Trust::Unsafe, report, sources, |texts| {
+        texts.iter().for_each(|(path, text)| std::fs::write(path, text).unwrap());
+        lint(&path)
+    });
+    fixed.applied
+}
+
+/// An example in a directory of its own, and its main file.
+fn laid_out(example: &Example<'_>) -> (tempfile::TempDir, PathBuf) {
     // Not below /tmp: a socket there is worth a warning, and rightly so.
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     fixtures::write(dir.path());
@@ -122,9 +142,7 @@ fn check(example: &Example<'_>) -> (Report, String) {
     }
     let path = dir.path().join("lbd.kdl");
     std::fs::write(&path, example.text).unwrap();
-    let (report, sources) = lint(&path);
-    let drawn = render::human(&report, &sources, false);
-    (report, drawn.replace(&format!("{}/", dir.path().display()), ""))
+    (dir, path)
 }
 
 fn lint(path: &Path) -> (Report, Sources) {
@@ -153,6 +171,9 @@ fn bad(rule: Rule, wrong: &mut Vec<String>) {
         if report.findings.is_empty() || report.findings.iter().any(|finding| finding.code != rule.code) {
             wrong.push(format!("{}: its bad example is to have {0} and no other:\n{drawn}", rule.code));
             continue;
+        }
+        if report.findings.iter().any(|finding| !finding.fixes.is_empty()) && mended(&example) == 0 {
+            wrong.push(format!("{}: its fix does not mend, or brings other findings:\n{drawn}", rule.code));
         }
         severities.extend(report.findings.iter().map(|finding| finding.severity));
         fixes.extend(report.findings.into_iter().flat_map(|finding| finding.fixes).map(|fix| fix.safe));

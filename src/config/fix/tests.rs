@@ -10,11 +10,13 @@ use super::*;
 /// Mends the file `lbd.kdl` beside `other.kdl`.
 fn mended(text: &str, other: &str, trust: Trust) -> Fixed {
     let disk = MemLoader::new().file("lbd.kdl", text).file("other.kdl", other);
-    fix(trust, |texts| {
+    let check = |texts: &Texts| {
         let loader = texts.iter().fold(disk.clone(), |loader, (path, text)| loader.file(path, text.as_str()));
         let loaded = load(Path::new("lbd.kdl"), &loader);
         (loaded.report, loaded.sources)
-    })
+    };
+    let (report, sources) = check(&Texts::new());
+    fix(trust, report, sources, check)
 }
 
 #[track_caller]
@@ -57,7 +59,7 @@ fn included_files_are_mended_too() {
 /// Findings that a check makes up: a fix for each word in the list, good or bad.
 fn made_up(text: &str, trust: Trust, safe: bool, with: &str) -> String {
     let start = text.to_owned();
-    let fixed = fix(trust, |texts| {
+    let check = |texts: &Texts| {
         let text = texts.get(Path::new("x")).unwrap_or(&start).clone();
         let mut sources = Sources::default();
         let file = sources.add("x".into(), text.clone());
@@ -72,7 +74,9 @@ fn made_up(text: &str, trust: Trust, safe: bool, with: &str) -> String {
             report.push(Diagnostic::warning("LB105", span, "worse"));
         }
         (report, sources)
-    });
+    };
+    let (report, sources) = check(&Texts::new());
+    let fixed = fix(trust, report, sources, check);
     fixed.texts.get(Path::new("x")).cloned().unwrap_or(start)
 }
 
