@@ -192,8 +192,11 @@ impl Lint {
             }
         }
         report.judge_allowances(&loaded.sources, files);
-        report.orders.extend(self.allow.iter().map(|rule| Order::everywhere(rule, Verdict::Allow(None))));
-        report.orders.extend(self.deny.iter().map(|rule| Order::everywhere(rule, Verdict::Deny)));
+        report
+            .ruling
+            .orders
+            .extend(self.allow.iter().map(|rule| Order::everywhere(rule, Verdict::Allow(None))));
+        report.ruling.orders.extend(self.deny.iter().map(|rule| Order::everywhere(rule, Verdict::Deny)));
         let selected = |code: &str| self.select.iter().any(|rule| code.starts_with(rule.as_str()));
         if !self.select.is_empty() {
             report.findings.retain(|found| found.severity == Severity::Error || selected(found.code));

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::ruling::{Order, Silenced};
+use super::ruling::Ruling;
 
 /// A file of the set, by its place in [`super::source::Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -216,10 +216,8 @@ impl std::fmt::Display for Place {
 pub struct Report {
     /// The findings.
     pub findings: Vec<Diagnostic>,
-    /// What was found and is allowed.
-    pub silenced: Vec<Silenced>,
-    /// Which findings are allowed or denied; [`Report::settle`] carries it out.
-    pub orders: Vec<Order>,
+    /// Which findings are allowed or denied, and which were silenced for it. Boxed, as most reports have none.
+    pub ruling: Box<Ruling>,
 }
 
 impl Report {

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use super::diagnostic::{Diagnostic, Edit, FileId, Fix, Report, Severity};
-use super::source::{File, Sources};
+use super::source::Sources;
 
 /// Rounds at most; each checks all texts once.
 const MAX_ROUNDS: usize = 200;
@@ -123,7 +123,7 @@ impl<'a> Batch<'a> {
         let mut texts = done.texts.clone();
         for edit in edits {
             let Some(file) = done.sources.file(edit.span.file) else { continue };
-            let text = texts.entry(file.path().to_owned()).or_insert_with(|| File::text(file).to_owned());
+            let text = texts.entry(file.path().to_owned()).or_insert_with(|| file.text().to_owned());
             if text.get(edit.span.range()).is_some() {
                 text.replace_range(edit.span.range(), &edit.text);
             }

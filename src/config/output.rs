@@ -90,7 +90,7 @@ impl Counts {
             counts.errors += report.count(Severity::Error);
             counts.warnings += report.count(Severity::Warning);
             counts.hints += report.count(Severity::Hint);
-            counts.silenced += report.silenced.len();
+            counts.silenced += report.ruling.silenced.len();
             for finding in &report.findings {
                 match finding.fixes.iter().any(|fix| fix.safe) {
                     true => counts.fixable += 1,

@@ -78,7 +78,7 @@ pub fn model(nodes: &[Node], places: &dyn Places, report: &mut Report) -> Option
     let complete =
         !report.findings.iter().any(|f| f.severity == Severity::Error) && !nodes.iter().any(is_assumed);
     lint::run(&cx, root, &written, &model, complete);
-    report.orders.extend(written.lint.orders);
+    report.ruling.orders.extend(written.lint.orders);
     report.findings.extend(cx.into_findings());
     report.settle();
     (!report.has_errors()).then_some(model)

@@ -11,6 +11,15 @@ use super::lexer::{self, Kind, Token};
 use super::source::Sources;
 use super::{rules, suggest};
 
+/// What was asked for about the findings of a report, and what came of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ruling {
+    /// Which findings are allowed or denied; [`Report::settle`] carries it out.
+    pub orders: Vec<Order>,
+    /// What was found and is allowed.
+    pub silenced: Vec<Silenced>,
+}
+
 /// What somebody asked for about a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
@@ -88,13 +97,13 @@ impl Report {
         let mut kept = Vec::with_capacity(self.findings.len());
         for mut finding in std::mem::take(&mut self.findings) {
             if finding.severity != Severity::Error {
-                let mut orders = self.orders.iter().filter(|order| order.is_about(&finding));
+                let mut orders = self.ruling.orders.iter().filter(|order| order.is_about(&finding));
                 if let Some(order) = orders.clone().find(|order| matches!(order.verdict, Verdict::Allow(_))) {
                     let reason = match &order.verdict {
                         Verdict::Allow(reason) => reason.clone(),
                         Verdict::Deny => None,
                     };
-                    self.silenced.push(Silenced { finding, reason, by: order.place });
+                    self.ruling.silenced.push(Silenced { finding, reason, by: order.place });
                     continue;
                 }
                 if orders.any(|order| order.verdict == Verdict::Deny) {
@@ -111,7 +120,7 @@ impl Report {
     pub fn judge_allowances(&mut self, sources: &Sources, files: bool) {
         let mut found = Vec::new();
         let hidden = self.has_errors();
-        for order in &self.orders {
+        for order in &self.ruling.orders {
             let (Some(place), Verdict::Allow(reason)) = (order.place, &order.verdict) else { continue };
             let warning = |message: String| Diagnostic::warning("LB806", place.rule, message);
             let rule = rules::find(&order.rule);
@@ -133,7 +142,7 @@ impl Report {
             let of_files = ["LB6", "LB8"].iter().any(|begin| order.rule.starts_with(begin));
             let unknown =
                 hidden || rule.is_some_and(|rule| rule.live) || order.rule == "LB806" || (of_files && !files);
-            if unknown || self.silenced.iter().any(|silenced| silenced.by == Some(place)) {
+            if unknown || self.ruling.silenced.iter().any(|silenced| silenced.by == Some(place)) {
                 continue;
             }
             let error = |rule: rules::Rule| rule.severities().all(|severity| severity == Severity::Error);
@@ -220,7 +229,7 @@ fn one(whole: Span, comment: &str, scope: impl FnOnce() -> Span, report: &mut Re
         return;
     }
     let (scope, alone) = (Scope::Within(scope()), found.len() == 1);
-    report.orders.extend(found.into_iter().map(|(code, rule)| Order {
+    report.ruling.orders.extend(found.into_iter().map(|(code, rule)| Order {
         rule: code.to_owned(),
         verdict: Verdict::Allow(reason.map(str::to_owned)),
         scope,

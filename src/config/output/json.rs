@@ -67,7 +67,7 @@ fn finding(finding: &Diagnostic, sources: &Sources) -> Value {
 }
 
 fn silenced(one: &Checked) -> impl Iterator<Item = Value> {
-    one.report.silenced.iter().map(|silenced| {
+    one.report.ruling.silenced.iter().map(|silenced| {
         let finding = &silenced.finding;
         let mut value =
             json!({ "code": finding.code, "message": finding.message, "reason": silenced.reason });

@@ -22,7 +22,7 @@ pub fn write(checked: &[Checked]) -> String {
         for finding in &one.report.findings {
             results.push(result(finding, one, &rules, &mut prints));
         }
-        for silenced in &one.report.silenced {
+        for silenced in &one.report.ruling.silenced {
             let mut value = result(&silenced.finding, one, &rules, &mut prints);
             let mut suppression = json!({ "kind": "inSource" });
             if let Some(reason) = &silenced.reason {

@@ -13,7 +13,7 @@ fn settled(text: &str) -> (Vec<String>, Vec<&'static str>) {
     let line = |span| loaded.sources.place(span).line;
     let left = loaded.report.findings.iter();
     let left = left.map(|finding| format!("{} {}", finding.code, finding.span.map_or(0, line))).collect();
-    (left, loaded.report.silenced.iter().map(|silenced| silenced.finding.code).collect())
+    (left, loaded.report.ruling.silenced.iter().map(|silenced| silenced.finding.code).collect())
 }
 
 #[track_caller]
