@@ -75,6 +75,10 @@ fn config(page: &mut Page, reload: &ReloadState) {
         .as_ref()
         .map_or(0.0, |rejected| rejected.since.elapsed().map_or(0.0, |age| age.as_secs_f64()));
     page.single("lbd_config_stale_seconds", "gauge", "How long the files on disk have been refused.", stale);
+    page.family("lbd_config_findings", "gauge", "What was found in the files when they were last read.");
+    for (severity, count) in reload.findings.counts() {
+        page.sample("lbd_config_findings", &[("severity", severity)], count);
+    }
     page.family("lbd_config_rejected_total", "counter", "Refused file sets, by reason.");
     for (reason, count) in &reload.rejected_total {
         page.sample("lbd_config_rejected_total", &[("reason", reason)], count);

@@ -86,7 +86,7 @@ impl Fmt {
         if standard {
             out.write_all(formatted.as_bytes())?;
         } else if formatted != text {
-            replace(path, &formatted)?;
+            super::replace::replace(path, &formatted)?;
             eprintln!("{}: formatted", path.display());
         }
         Ok(Outcome::Fine)
@@ -122,26 +122,4 @@ fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     Ok(found)
-}
-
-/// Puts `text` in the place of a file at once: a daemon that watches it never sees half of it. What a link points to
-/// is replaced, not the link; the mode stays.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let target = fs::canonicalize(path)?;
-    let folder = target.parent().ok_or_else(|| io::Error::other("not a file"))?;
-    let mut name = std::ffi::OsString::from(".");
-    name.push(target.file_name().unwrap_or_default());
-    name.push(format!(".{}", std::process::id()));
-    let new = folder.join(name);
-    let written = (|| {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&new)?;
-        file.set_permissions(fs::metadata(&target)?.permissions())?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, &target)
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&new);
-    }
-    written
 }

@@ -5,6 +5,7 @@ mod explain;
 mod fmt;
 mod lint;
 mod lsp;
+mod replace;
 mod test;
 
 use std::path::PathBuf;

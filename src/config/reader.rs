@@ -230,6 +230,11 @@ impl<'n> Reader<'n> {
         self.node.name.span
     }
 
+    /// The place of all of it, its block included.
+    pub(crate) fn whole(self) -> Span {
+        self.node.span
+    }
+
     /// The place for people.
     pub(crate) fn place(self) -> Place {
         self.cx.place(self.node.name.span)

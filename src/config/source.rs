@@ -21,6 +21,10 @@ pub trait Loader: Sync {
     fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>>;
     /// A variable of the environment.
     fn env(&self, name: &str) -> Option<String>;
+    /// Whether a variable that is not set is taken for one that is, with a value that fits wherever it stands.
+    fn assumes_env(&self) -> bool {
+        false
+    }
 }
 
 /// The file system and the environment of this process.
@@ -154,6 +158,7 @@ pub struct Sources {
     /// Matches of each pattern.
     globs: BTreeMap<PathBuf, Vec<PathBuf>>,
     incomplete: bool,
+    assumed: bool,
 }
 
 impl Sources {
@@ -190,6 +195,11 @@ impl Sources {
     /// nodes lack means nothing, and only the report of the reading itself counts.
     pub fn complete(&self) -> bool {
         !self.incomplete
+    }
+
+    /// True when something stands for a variable that is not set: what it says is in no model.
+    pub fn assumed(&self) -> bool {
+        self.assumed
     }
 
     /// Everything that a watcher must look at, sorted: files first, then directories.
@@ -240,6 +250,11 @@ impl Sources {
     /// The id of a file that was read under this path.
     pub(super) fn find(&self, path: &Path) -> Option<FileId> {
         self.files().find(|(_, file)| file.path() == path).map(|(id, _)| id)
+    }
+
+    /// Says that a value was assumed.
+    pub(super) fn mark_assumed(&mut self) {
+        self.assumed = true;
     }
 
     /// Says that part of the configuration could not be seen.

@@ -280,7 +280,7 @@ fn generation(info: &GenerationInfo) -> GenerationFacts {
 }
 
 fn report(findings: &Findings) -> ReportFacts {
-    let Findings { report: Report { findings: all }, sources } = findings;
+    let Findings { report: Report { findings: all, .. }, sources } = findings;
     let mut facts: Vec<FindingFacts> = all
         .iter()
         .map(|finding| FindingFacts {

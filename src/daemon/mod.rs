@@ -9,6 +9,7 @@ mod keys;
 mod limits;
 mod log;
 mod memory;
+pub mod online;
 mod sockets;
 mod steering;
 mod wishes;

@@ -256,5 +256,6 @@ impl Steering {
 }
 
 fn refused(message: String, help: &str) -> Report {
-    Report { findings: vec![Diagnostic::new("LB701", Severity::Error, None, message).help(help)] }
+    let finding = Diagnostic::new("LB701", Severity::Error, None, message).help(help);
+    Report { findings: vec![finding], ..Report::default() }
 }

@@ -54,7 +54,7 @@ impl World {
             pool.tls = None;
             pool.health = None;
         }
-        let keys = KeyRing::ephemeral()?;
+        let keys = KeyRing::ephemeral(0)?;
         let context = Context {
             tls: &TlsConfigs::default(),
             previous: &Snapshot::empty(),

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::config::diagnostic::Report;
+use crate::config::diagnostic::{Report, Severity};
+use crate::config::output::word;
 use crate::config::source::Sources;
 
 /// What made somebody read the files.
@@ -57,6 +58,14 @@ pub struct Findings {
     pub report: Report,
     /// The texts that their spans point into.
     pub sources: Arc<Sources>,
+}
+
+impl Findings {
+    /// How many there are of each severity, the worst first.
+    pub fn counts(&self) -> [(&'static str, usize); 3] {
+        let count = |severity| (word(severity), self.report.count(severity));
+        [Severity::Error, Severity::Warning, Severity::Hint].map(count)
+    }
 }
 
 /// A reload that succeeded.

@@ -81,7 +81,8 @@ impl Group {
 impl Tested {
     /// What is wrong, to be drawn.
     pub(super) fn report(&self) -> Report {
-        Report { findings: self.cases.iter().filter_map(|case| case.finding.clone()).collect() }
+        let findings = self.cases.iter().filter_map(|case| case.finding.clone()).collect();
+        Report { findings, ..Report::default() }
     }
 }
 

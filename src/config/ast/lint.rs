@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use super::super::diagnostic::{Diagnostic, Severity, Span};
+use super::super::diagnostic::Spanned;
 use super::super::model::LintSettings;
-use super::super::reader::Block;
+use super::super::reader::{Block, Reader};
+use super::super::ruling::{Order, OrderPlace, Scope, Verdict};
 use super::super::values::typed::Typed;
 
 /// What `lint` says.
 pub(crate) struct Lint {
     /// What also rules outside of this stage need.
     pub(crate) settings: LintSettings,
+    /// What it allows and denies.
+    pub(crate) orders: Vec<Order>,
     /// How often clients of WebSockets are known to ping.
     pub(crate) websocket_ping: Option<Duration>,
     /// How long a failed server may get requests.
@@ -21,34 +24,27 @@ pub(crate) struct Lint {
 pub(crate) fn read(root: Block<'_>) -> Lint {
     let r = root.one_or_defaults("lint");
     let allowed = r.block().all("allow").into_iter().flat_map(|node| {
-        let rules = node.plain_args(Typed::text);
-        if node.get("because", Typed::text).is_none_or(|reason| reason.trim().is_empty()) {
-            node.cx.push(unexplained(node.span(), &rules));
-        }
-        rules
+        let reason = node.get("because", Typed::text).filter(|reason| !reason.is_empty());
+        orders(node, Verdict::Allow(reason))
     });
-    let denied = r.block().all("deny").into_iter().flat_map(|node| node.plain_args(Typed::text));
+    let denied = r.block().all("deny").into_iter().flat_map(|node| orders(node, Verdict::Deny));
     Lint {
-        settings: LintSettings {
-            cert_expiry: r.value("cert-expiry", Typed::time),
-            allow: allowed.map(Into::into).collect(),
-            deny: denied.map(Into::into).collect(),
-        },
+        settings: LintSettings { cert_expiry: r.value("cert-expiry", Typed::time) },
+        orders: allowed.chain(denied).collect(),
         websocket_ping: r.value("websocket-ping", Typed::time_off),
         error_tolerance: r.value("error-tolerance", Typed::time_off),
     }
 }
 
-/// LB806: whoever reads the file later cannot tell whether the rule may speak again.
-fn unexplained(span: Span, rules: &[String]) -> Diagnostic {
-    let message = format!("no reason is given for allowing {}", rules.join(", "));
-    let finding = Diagnostic::new("LB806", Severity::Warning, Some(span), message);
-    finding.label("allowed here").help("say why: `because=\"...\"`")
-}
-
-impl Lint {
-    /// Applies `allow` and `deny` to warnings and hints; errors cannot be silenced.
-    pub(crate) fn apply(&self, findings: &mut Vec<Diagnostic>) {
-        *findings = self.settings.applied(std::mem::take(findings));
-    }
+/// One order for each rule that a node names.
+fn orders(node: Reader<'_>, verdict: Verdict) -> Vec<Order> {
+    let rules = node.args(Typed::text);
+    let alone = rules.len() == 1;
+    let order = |rule: Spanned<String>| Order {
+        rule: rule.value,
+        verdict: verdict.clone(),
+        scope: Scope::Everywhere,
+        place: Some(OrderPlace { rule: rule.span, whole: node.whole(), alone }),
+    };
+    rules.into_iter().map(order).collect()
 }

@@ -79,10 +79,10 @@ pub(super) const PROCESS: &[NodeSpec] = &[
             prop("websocket-ping", TIME_OFF, "off").doc("known client ping period"),
             prop("error-tolerance", TIME_OFF, "off").doc("how long users may get errors from a dead server before a check sees it"),
         ]),
-    node("allow", &["lint"], "Silence a rule everywhere.")
+    node("allow", &["lint"], "Silence a rule everywhere. In one place a comment does it: // lint-allow CODE: reason; see lbd-lint(7).")
         .many().args(&[arg("rule", Type::Rule).rep()])
         .props(&[
-            prop("because", Type::Text, "").without("no reason").doc("why, for who reads the file later; without it LB806 is a warning").without("no reason"),
+            prop("because", Type::Text, "").without("a warning that it gives no reason (LB806)").doc("why, for who reads the file later"),
         ]),
     node("deny", &["lint"], "Make a rule an error.")
         .many().args(&[arg("rule", Type::Rule).rep()]),
