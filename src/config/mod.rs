@@ -9,6 +9,7 @@ mod ast;
 pub mod braces;
 pub mod diagnostic;
 pub mod expand;
+mod files;
 pub mod format;
 #[cfg(test)]
 mod golden;
@@ -65,6 +66,7 @@ pub fn load(path: &Path, loader: &dyn Loader) -> Loaded {
         let mut model = sources.complete().then(|| resolve::model(&nodes, &sources, &mut report)).flatten();
         if let Some(model) = &mut model {
             pages::fill(model, &mut sources, loader, &mut report);
+            files::check(model, &sources, loader, &mut report);
         }
         report.sort();
         Loaded { model: model.filter(|_| !report.has_errors()), report, sources }

@@ -130,6 +130,11 @@ impl<'n> Block<'n> {
         self.cx.push(finding);
     }
 
+    /// The nodes as they are.
+    pub(crate) fn nodes(self) -> &'n [Node] {
+        self.nodes
+    }
+
     /// Whether a node of that name stands here, whatever it says.
     pub(crate) fn holds(self, name: &str) -> bool {
         self.nodes.iter().any(|node| node.name.value == name)
@@ -220,6 +225,11 @@ impl<'n> Reader<'n> {
     /// The name's place: what findings about the node as a whole point at.
     pub(crate) fn span(self) -> Span {
         self.node.name.span
+    }
+
+    /// The node as it is.
+    pub(crate) fn node(self) -> &'n Node {
+        self.node
     }
 
     /// The place for people.

@@ -79,8 +79,8 @@ impl Conditions {
         let methods = other.methods.is_empty()
             || !self.methods.is_empty() && self.methods.iter().all(|method| other.methods.contains(method));
         let inside = |net: &IpNet| other.client_ips.iter().any(|theirs| theirs.contains(net));
-        let clients = other.client_ips.is_empty()
-            || !self.client_ips.is_empty() && self.client_ips.iter().all(inside);
+        let clients =
+            other.client_ips.is_empty() || !self.client_ips.is_empty() && self.client_ips.iter().all(inside);
         let websocket = other.websocket.is_none() || self.websocket == other.websocket;
         methods
             && clients

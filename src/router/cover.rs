@@ -112,7 +112,8 @@ fn winner<T>(way: Way<'_, T>, by_head: &HashMap<Vec<Box<[u8]>>, Vec<Way<'_, T>>>
             for one in asked {
                 let takes = |one: &Conditions| {
                     let mut all = conditions.iter().enumerate();
-                    all.find(|(_, (_, theirs))| theirs.iter().any(|other| one.implies(other))).map(|(at, _)| at)
+                    all.find(|(_, (_, theirs))| theirs.iter().any(|other| one.implies(other)))
+                        .map(|(at, _)| at)
                 };
                 match (takes(one), one.websocket) {
                     (Some(at), _) => needed.push(at),

@@ -49,7 +49,11 @@ fn a_closer_pattern_that_takes_as_much_hides_another() {
         ("/{a}/b", "/{*rest}"),
     ] {
         let expected: &[usize] = if hides == "/{a}/b" { &[] } else { &[1] };
-        assert_eq!(lost(vec![entry(hides, vec![], 0), entry(hidden, vec![], 0)]), expected, "{hides} {hidden}");
+        assert_eq!(
+            lost(vec![entry(hides, vec![], 0), entry(hidden, vec![], 0)]),
+            expected,
+            "{hides} {hidden}"
+        );
         assert_eq!(lost(vec![entry(hidden, vec![], 0), entry(hides, vec![], 9)]).len(), expected.len());
     }
 }
@@ -91,11 +95,18 @@ fn of_equals_the_greater_priority_hides_the_other_unless_conditions_tell_them_ap
     assert_eq!(two(vec![header(Some(ValueMatch::regex("^a").unwrap()))], vec![exact("ab")]), [1]);
     assert_eq!(two(vec![methods(&["GET", "PUT"])], vec![methods(&["PUT"])]), [1]);
     assert_eq!(two(vec![methods(&["PUT"])], vec![methods(&["GET", "PUT"])]), [0; 0]);
-    assert_eq!(two(vec![methods(&["PUT"]), methods(&["GET"])], vec![methods(&["GET"]), methods(&["PUT"])]), [1]);
+    assert_eq!(
+        two(vec![methods(&["PUT"]), methods(&["GET"])], vec![methods(&["GET"]), methods(&["PUT"])]),
+        [1]
+    );
     // A route with conditions goes before one without, and does not take all of its requests ...
     assert_eq!(two(vec![websocket(true)], vec![]), [0; 0]);
     // ... but two that complete each other do.
-    let all = vec![entry("/a", vec![websocket(true)], 0), entry("/a", vec![websocket(false)], 0), entry("/a", vec![], 9)];
+    let all = vec![
+        entry("/a", vec![websocket(true)], 0),
+        entry("/a", vec![websocket(false)], 0),
+        entry("/a", vec![], 9),
+    ];
     assert_eq!(lost(all), [2]);
 }
 

@@ -123,7 +123,11 @@ fn oracle(routes: &[Route], path: &[&str], asked: &Asked) -> Vec<(usize, Rank)> 
     all
 }
 
-pub(super) fn build(routes: &[Route], order: &[usize], options: PathOptions) -> Result<PathRouter<usize>, Vec<Tie>> {
+pub(super) fn build(
+    routes: &[Route],
+    order: &[usize],
+    options: PathOptions,
+) -> Result<PathRouter<usize>, Vec<Tie>> {
     let entry = |at: &usize| RouteEntry {
         patterns: routes[*at].specs.iter().map(|spec| pattern(&spec.written())).collect(),
         matches: routes[*at].matches.clone(),

@@ -39,7 +39,7 @@ use lbd::tls;
 mod fixtures;
 
 /// Codes, by how they begin, whose pages are still to be written.
-const UNWRITTEN: &[&str] = &["KDL", "LB1", "LB2", "LB3", "LB4", "LB5", "LB6", "LB7", "LB8", "LB9"];
+const UNWRITTEN: &[&str] = &["KDL", "LB1", "LB8", "LB9"];
 
 /// The parts of a page, in order.
 const PARTS: [&str; 5] = ["What", "Why", "Bad", "Good", "When to allow"];

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::diagnostic::Diagnostic;
-use super::super::model::LintSettings;
+use super::super::model::{LintSettings, Name};
 use super::super::reader::Block;
 use super::super::values::typed::Typed;
 
@@ -13,6 +13,8 @@ pub(crate) struct Lint {
     pub(crate) settings: LintSettings,
     /// How often clients of WebSockets are known to ping.
     pub(crate) websocket_ping: Option<Duration>,
+    /// How long sessions of applications live without a request.
+    pub(crate) session_idle: Option<Duration>,
     /// How long a failed server may get requests.
     pub(crate) error_tolerance: Option<Duration>,
 }
@@ -29,12 +31,20 @@ pub(crate) fn read(root: Block<'_>) -> Lint {
     Lint {
         settings: LintSettings {
             cert_expiry: r.value("cert-expiry", Typed::time),
-            allow: allowed.map(Into::into).collect(),
-            deny: denied.map(Into::into).collect(),
+            allow: sorted(allowed),
+            deny: sorted(denied),
         },
         websocket_ping: r.value("websocket-ping", Typed::time_off),
+        session_idle: r.value("session-idle", Typed::time_off),
         error_tolerance: r.value("error-tolerance", Typed::time_off),
     }
+}
+
+/// The order in which rules are named means nothing.
+fn sorted(rules: impl Iterator<Item = String>) -> Vec<Name> {
+    let mut rules: Vec<Name> = rules.map(Into::into).collect();
+    rules.sort();
+    rules
 }
 
 impl Lint {
