@@ -29,13 +29,14 @@ mod tests;
 mod tls;
 mod websockets;
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::ast::pool::Pool;
 use super::ast::route::Route as WrittenRoute;
 use super::ast::site::Site as WrittenSite;
 use super::diagnostic::Diagnostic;
-use super::model::{Listener, Model, Route, Site};
+use super::model::{Listener, Model, Name, Route, Site};
 use super::reader::{Block, Cx};
 use super::resolve::Written;
 
@@ -47,9 +48,14 @@ struct Subject<'a> {
     model: &'a Model,
     /// Whether everything written is in the model: nothing was refused.
     complete: bool,
+    sites: Vec<(&'a WrittenSite<'a>, &'a Site)>,
+    routes: Vec<Routed<'a>>,
+    /// By a pool's name, which of `routes` may lead to it.
+    to_pool: HashMap<&'a Name, Vec<usize>>,
 }
 
 /// A route: as it was written, and what it means.
+#[derive(Clone, Copy)]
 struct Routed<'a> {
     site: &'a WrittenSite<'a>,
     written: &'a WrittenRoute<'a>,
@@ -68,25 +74,17 @@ impl<'a> Subject<'a> {
 
     /// Every site, as it was written and what it means.
     fn sites(&self) -> impl Iterator<Item = (&'a WrittenSite<'a>, &'a Site)> {
-        let (written, model) = (self.written, self.model);
-        written.sites.iter().filter_map(move |site| {
-            let mut hosts: Vec<&str> = site.hosts.iter().map(|host| host.value.as_str()).collect();
-            hosts.sort_unstable();
-            let same = |meant: &&Site| meant.hosts.iter().map(AsRef::as_ref).eq(hosts.iter().copied());
-            Some((site, model.sites.iter().find(same)?))
-        })
+        self.sites.iter().copied()
     }
 
     /// Every route.
     fn routes(&self) -> impl Iterator<Item = Routed<'a>> {
-        self.sites().flat_map(|(site, meant)| {
-            site.routes.iter().zip(&meant.routes).map(move |(written, route)| Routed { site, written, route })
-        })
+        self.routes.iter().copied()
     }
 
     /// The routes that may lead to a pool.
     fn routes_to(&self, pool: &'a Pool<'a>) -> impl Iterator<Item = Routed<'a>> {
-        self.routes().filter(|one| one.route.action.pools().any(|name| *name == pool.pool.name))
+        self.to_pool.get(&pool.pool.name).into_iter().flatten().map(|at| self.routes[*at])
     }
 
     /// The listeners whose requests a route may get.
@@ -110,6 +108,18 @@ impl<'a> Subject<'a> {
     }
 }
 
+/// Each site as it was written, with what it means.
+fn both<'a>(written: &'a Written<'a>, model: &'a Model) -> Vec<(&'a WrittenSite<'a>, &'a Site)> {
+    let by_hosts: HashMap<Vec<&str>, &Site> =
+        model.sites.iter().map(|site| (site.hosts.iter().map(AsRef::as_ref).collect(), site)).collect();
+    let pair = |site: &'a WrittenSite<'a>| {
+        let mut hosts: Vec<&str> = site.hosts.iter().map(|host| host.value.as_str()).collect();
+        hosts.sort_unstable();
+        Some((site, *by_hosts.get(&hosts)?))
+    };
+    written.sites.iter().filter_map(pair).collect()
+}
+
 /// Whether clients from anywhere may reach an address; no address is every interface.
 fn is_public(ip: Option<IpAddr>) -> bool {
     match ip {
@@ -127,7 +137,18 @@ pub(crate) fn run<'a>(
     model: &'a Model,
     complete: bool,
 ) {
-    let subject = Subject { cx, root, written, model, complete };
+    let sites = both(written, model);
+    let routed = |(site, meant): &(&'a WrittenSite<'a>, &'a Site)| -> Vec<Routed<'a>> {
+        let site = *site;
+        let pairs = site.routes.iter().zip(&meant.routes);
+        pairs.map(|(written, route)| Routed { site, written, route }).collect()
+    };
+    let routes: Vec<Routed<'a>> = sites.iter().flat_map(routed).collect();
+    let mut to_pool: HashMap<&Name, Vec<usize>> = HashMap::new();
+    for (at, one) in routes.iter().enumerate() {
+        one.route.action.pools().for_each(|pool| to_pool.entry(pool).or_default().push(at));
+    }
+    let subject = Subject { cx, root, written, model, complete, sites, routes, to_pool };
     routes::run(&subject);
     reach::run(&subject);
     loops::run(&subject);

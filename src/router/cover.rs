@@ -12,7 +12,7 @@ use super::pattern::Segment;
 use super::{Conditions, PathRouter, Pattern, PatternKind, RouteEntry};
 
 /// Routes compared with one route at most; a site with more of them in one place is compared in part.
-const MOST: usize = 512;
+const MOST: usize = 128;
 
 /// A route that no request reaches.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -74,6 +74,8 @@ fn wins(route: &Route, routes: &[Route], options: crate::router::PathOptions, pa
         value: std::ptr::eq(other, route),
     };
     let path = NormalPath::parse(path.as_bytes(), options).ok()?;
+    // Most redirects lead elsewhere: the other routes matter only for one that does not.
+    PathRouter::build(vec![entry(route)], options).ok()?.first(&path)?;
     let router = PathRouter::build(routes.iter().map(entry).collect(), options).ok()?;
     router.first(&path).copied()
 }

@@ -1,7 +1,7 @@
 //! Servers of pools: LB107 (one server twice), LB304 (backups alone), LB316 (one that gets nobody), LB318 (one that
 //! has no other beside it).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::super::ast::pool::Pool;
 use super::super::diagnostic::{Diagnostic, Severity, Span};
@@ -13,12 +13,15 @@ use super::Subject;
 const OF_SEVERAL: [&str; 5] = ["balance", "drain", "panic", "passive", "slow-start"];
 
 pub(super) fn run(s: &Subject<'_>) {
-    let mut checked: Vec<(&Pool<'_>, &Server, Span)> = Vec::new();
+    let mut checked: Checked<'_> = HashMap::new();
     for pool in &s.written.pools {
         let subject = format!("pool/{}", pool.pool.name);
         let mut addresses: BTreeMap<(&Name, u16), (&Server, Span)> = BTreeMap::new();
+        let nodes = pool.reader.block().all("server").into_iter();
+        let nodes: HashMap<String, Reader<'_>> = nodes.map(|node| (node.arg_text(0), node)).collect();
+        let spare = pool.pool.servers.iter().any(|other| other.weight > 0);
         for server in &pool.pool.servers {
-            let Some(node) = node_of(pool, server) else { continue };
+            let Some(node) = nodes.get(server.name.as_ref()).copied() else { continue };
             if let Some((first, at)) = addresses.get(&(&server.host, server.port)) {
                 let message = format!(
                     "servers `{}` and `{}` are one: {}:{}",
@@ -32,8 +35,7 @@ pub(super) fn run(s: &Subject<'_>) {
             }
             addresses.insert((&server.host, server.port), (server, node.span()));
             checked_otherwise(s, &mut checked, pool, server, node.span());
-            if server.weight == 0 && !server.backup && pool.pool.servers.iter().any(|other| other.weight > 0)
-            {
+            if server.weight == 0 && !server.backup && spare {
                 let at = node.written("weight").unwrap_or(node.span());
                 let message = format!("server `{}` gets no new client", server.name);
                 let finding = Diagnostic::warning("LB316", at, message).label("weight 0");
@@ -45,18 +47,21 @@ pub(super) fn run(s: &Subject<'_>) {
     }
 }
 
+/// The servers that were seen, by address, each with its pool.
+type Checked<'a> = HashMap<(&'a Name, u16), Vec<(&'a Pool<'a>, &'a Server, Span)>>;
+
 /// LB107: one server, checked in two ways by two pools.
 fn checked_otherwise<'a>(
     s: &Subject<'_>,
-    checked: &mut Vec<(&'a Pool<'a>, &'a Server, Span)>,
+    checked: &mut Checked<'a>,
     pool: &'a Pool<'a>,
     server: &'a Server,
     at: Span,
 ) {
     let Some(own) = &pool.pool.health else { return };
-    let same = |other: &Server| (&other.host, other.port) == (&server.host, server.port);
+    let known = checked.entry((&server.host, server.port)).or_default();
     let differs = |pool: &Pool<'_>| pool.pool.health.as_ref().is_some_and(|health| health.probe != own.probe);
-    if let Some((first, other, place)) = checked.iter().find(|(p, other, _)| same(other) && differs(p)) {
+    if let Some((first, other, place)) = known.iter().find(|(pool, ..)| differs(pool)) {
         let message = format!(
             "{}:{} is in pools `{}` and `{}`, which check it in two ways",
             server.host, server.port, first.pool.name, pool.pool.name
@@ -69,7 +74,7 @@ fn checked_otherwise<'a>(
             ),
         );
     }
-    checked.push((pool, server, at));
+    known.push((pool, server, at));
 }
 
 fn alone(s: &Subject<'_>, pool: &Pool<'_>, subject: &str) {
@@ -92,10 +97,4 @@ fn alone(s: &Subject<'_>, pool: &Pool<'_>, subject: &str) {
         let finding = finding.label("for one server this decides nothing");
         s.push(finding.help("add a second server, or remove this").subject(subject));
     }
-}
-
-/// The node of a server.
-fn node_of<'n>(pool: &Pool<'n>, server: &Server) -> Option<Reader<'n>> {
-    let nodes = pool.reader.block().all("server");
-    nodes.into_iter().find(|node| node.arg_text(0) == server.name.as_ref())
 }
