@@ -10,6 +10,7 @@ pub mod braces;
 pub mod diagnostic;
 pub mod expand;
 pub mod expectations;
+mod files;
 pub mod fix;
 pub mod format;
 #[cfg(test)]
@@ -69,6 +70,8 @@ pub fn load(path: &Path, loader: &dyn Loader) -> Loaded {
         let mut model = sources.complete().then(|| resolve::model(&nodes, &sources, &mut report)).flatten();
         if let Some(model) = &mut model {
             pages::fill(model, &mut sources, loader, &mut report);
+            files::check(&sources, loader, &mut report);
+            report.settle();
         }
         report.sort();
         Loaded { model: model.filter(|_| !report.has_errors()), report, sources }

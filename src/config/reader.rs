@@ -137,6 +137,11 @@ impl<'n> Block<'n> {
         self.cx.push(finding);
     }
 
+    /// The nodes as they are.
+    pub(crate) fn nodes(self) -> &'n [Node] {
+        self.nodes
+    }
+
     /// Whether a node of that name stands here, whatever it says.
     pub(crate) fn holds(self, name: &str) -> bool {
         self.nodes.iter().any(|node| node.name.value == name)
@@ -233,6 +238,11 @@ impl<'n> Reader<'n> {
     /// The place of all of it, its block included.
     pub(crate) fn whole(self) -> Span {
         self.node.span
+    }
+
+    /// The node as it is.
+    pub(crate) fn node(self) -> &'n Node {
+        self.node
     }
 
     /// The place for people.

@@ -60,9 +60,7 @@ pub fn find(code: &str) -> Option<Rule> {
 
 /// Whether a code is a rule's.
 pub fn is_known(code: &str) -> bool {
-    // The pages of these groups are still to be written.
-    let unwritten = ["LB2", "LB3", "LB4", "LB5", "LB6", "LB7"];
-    find(code).is_some() || (code.len() == 5 && unwritten.iter().any(|begin| code.starts_with(begin)))
+    find(code).is_some()
 }
 
 impl Rule {

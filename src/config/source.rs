@@ -25,6 +25,20 @@ pub trait Loader: Sync {
     fn assumes_env(&self) -> bool {
         false
     }
+    /// What is known of a file or directory besides its bytes; nothing where files have no such facts.
+    fn facts(&self, path: &Path) -> Option<FileFacts> {
+        let _ = path;
+        None
+    }
+}
+
+/// What a file system says of a file besides its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FileFacts {
+    /// Its permissions, with the sticky bit.
+    pub mode: u32,
+    /// Whether it is a file that is mounted by itself: a new file in its directory never takes its place.
+    pub mounted: bool,
 }
 
 /// The file system and the environment of this process.
@@ -58,6 +72,18 @@ impl Loader for FsLoader {
     fn env(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
     }
+
+    fn facts(&self, path: &Path) -> Option<FileFacts> {
+        use std::os::unix::fs::MetadataExt as _;
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let about = std::fs::metadata(path).ok()?;
+        let whole = std::fs::canonicalize(path).ok()?;
+        // Only Linux tells; elsewhere nothing is a mount.
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let mut points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
+        let mounted = about.is_file() && points.any(|point| Path::new(point) == whole);
+        Some(FileFacts { mode: about.mode() & 0o7777, mounted })
+    }
 }
 
 /// Files and variables held in memory: for tests, and for text that is not saved yet.
@@ -65,6 +91,7 @@ impl Loader for FsLoader {
 pub struct MemLoader {
     files: BTreeMap<PathBuf, Vec<u8>>,
     env: BTreeMap<String, String>,
+    facts: BTreeMap<PathBuf, FileFacts>,
 }
 
 impl MemLoader {
@@ -77,6 +104,13 @@ impl MemLoader {
     #[must_use]
     pub fn file(mut self, path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Self {
         self.files.insert(path.into(), bytes.into());
+        self
+    }
+
+    /// With facts about a file or directory.
+    #[must_use]
+    pub fn about(mut self, path: impl Into<PathBuf>, facts: FileFacts) -> Self {
+        self.facts.insert(path.into(), facts);
         self
     }
 
@@ -110,6 +144,10 @@ impl Loader for MemLoader {
 
     fn env(&self, name: &str) -> Option<String> {
         self.env.get(name).cloned()
+    }
+
+    fn facts(&self, path: &Path) -> Option<FileFacts> {
+        self.facts.get(path).copied()
     }
 }
 

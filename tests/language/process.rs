@@ -303,6 +303,11 @@ fn lint_measures_with_what_the_file_says() {
     assert!(slow.contains("LB306"), "{slow}");
     let ping = lint(&format!("lint websocket-ping=\"59s\"\n{pool}{route}"));
     assert!(ping.contains("warning"), "{ping}");
+    let short =
+        "listen \":80\"\npool app { discover \"app.test:80\"; health tcp; sticky source-ip ttl=\"20m\"; }\n";
+    let sessions = |idle: &str| lint(&format!("lint session-idle=\"{idle}\"\n{short}route \"/\" pool=app\n"));
+    assert!(sessions("1h").contains("LB407"), "{}", sessions("1h"));
+    assert!(!sessions("10m").contains("LB407"), "{}", sessions("10m"));
 }
 
 #[test]

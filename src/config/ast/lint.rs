@@ -16,6 +16,8 @@ pub(crate) struct Lint {
     pub(crate) orders: Vec<Order>,
     /// How often clients of WebSockets are known to ping.
     pub(crate) websocket_ping: Option<Duration>,
+    /// How long sessions of applications live without a request.
+    pub(crate) session_idle: Option<Duration>,
     /// How long a failed server may get requests.
     pub(crate) error_tolerance: Option<Duration>,
 }
@@ -32,6 +34,7 @@ pub(crate) fn read(root: Block<'_>) -> Lint {
         settings: LintSettings { cert_expiry: r.value("cert-expiry", Typed::time) },
         orders: allowed.chain(denied).collect(),
         websocket_ping: r.value("websocket-ping", Typed::time_off),
+        session_idle: r.value("session-idle", Typed::time_off),
         error_tolerance: r.value("error-tolerance", Typed::time_off),
     }
 }

@@ -209,7 +209,7 @@ fn settings_that_ran_together_are_told_apart() {
     warnings("route \"/x\" pool=app { request-headers { remove x-a set; }; }", &["KDL012 4"]);
     warnings("route \"/x\" pool=app { request-headers { remove x-a \"set\"; }; }", &[]);
     let loaded = load_text(&format!("{BASE}pool b {{ balance p2c sticky cookie\nserver \"10.0.0.2:1\"; }}"));
-    let finding = &loaded.report.findings[0];
+    let finding = loaded.report.findings.iter().find(|finding| finding.code == "LB101").unwrap();
     assert!(finding.help[0].starts_with("`sticky` is a setting of its own"), "{finding:?}");
     assert_eq!(finding.fixes[0].edits[0].text, "; sticky");
 }

@@ -77,6 +77,7 @@ pub(super) const PROCESS: &[NodeSpec] = &[
         .props(&[
             prop("cert-expiry", TIME, "30d").doc("a certificate that ends sooner is a warning"),
             prop("websocket-ping", TIME_OFF, "off").doc("known client ping period"),
+            prop("session-idle", TIME_OFF, "30m").doc("how long sessions of the applications live without a request"),
             prop("error-tolerance", TIME_OFF, "off").doc("how long users may get errors from a dead server before a check sees it"),
         ]),
     node("allow", &["lint"], "Silence a rule everywhere. In one place a comment does it: // lint-allow CODE: reason; see lbd-lint(7).")
