@@ -3,7 +3,8 @@
 use super::ControlContext;
 use super::call::Call;
 use super::handlers::{
-    certificates, config, connections, daemon, events, operations, pools, routes, servers, sticky, stream,
+    certificates, changes, config, connections, daemon, events, operations, pools, routes, servers, sticky,
+    stream,
 };
 use super::reply::Outcome;
 use lbctl::protocol::{Kind, Problem};
@@ -60,6 +61,14 @@ pub(super) async fn dispatch(context: &Rc<ControlContext>, call: &Call) -> Outco
         ("GET", ["config", "report"]) => config::report(context),
         ("GET", ["config", "generations"]) => config::generations(context),
         ("GET", ["config", "generations", number]) => config::generation(context, number),
+        ("GET", ["config", "generations", number, "files"]) => changes::files(context, call, number).await,
+        ("GET", ["config", "diff"]) => changes::diff(context, call).await,
+        ("POST", ["config", "plan"]) => changes::plan(context, call).await,
+        ("POST", ["config", "apply"]) => changes::apply(context, call).await,
+        ("POST", ["config", "confirm"]) => changes::confirm(context, call).await,
+        ("POST", ["config", "rollback"]) => changes::rollback(context, call).await,
+        ("POST", ["config", "pin"]) => changes::pin(context, call).await,
+        ("POST", ["config", "unpin"]) => changes::unpin(context, call).await,
         ("POST", ["config", "reload"]) => config::reload(context, call).await,
         ("GET", ["certificates"]) => certificates::list(context),
         ("GET", ["certificates", name]) => certificates::show(context, name),
@@ -88,6 +97,7 @@ fn allowed(path: &[&str]) -> Option<&'static str> {
         | ["shutdown"]
         | ["routes", "explain"]
         | ["sticky", _, "import" | "move"]
+        | ["config", "plan" | "apply" | "confirm" | "rollback" | "pin" | "unpin"]
         | ["config" | "certificates", "reload"] => Some("POST"),
         ["operations" | "connections" | "sticky", _] => Some("GET, DELETE"),
         []
@@ -100,8 +110,9 @@ fn allowed(path: &[&str]) -> Option<&'static str> {
         | ["pools", _, "servers", _]
         | ["operations", _, "events"]
         | ["sticky", _, "export"]
-        | ["config", "report" | "generations"]
-        | ["config", "generations", _] => Some("GET"),
+        | ["config", "report" | "generations" | "diff"]
+        | ["config", "generations", _]
+        | ["config", "generations", _, "files"] => Some("GET"),
         _ => None,
     }
 }

@@ -28,6 +28,7 @@ pub mod listeners;
 mod passage;
 mod proxy_protocol;
 mod pump;
+mod recent;
 mod request_id;
 mod scratch;
 mod server_wire;
@@ -40,3 +41,4 @@ pub mod worker;
 
 pub use access_log::{AccessLog, AccessLogWriter};
 pub use decisions::Decision;
+pub use recent::{RoutingKey, route_mark};
