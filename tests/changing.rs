@@ -10,9 +10,13 @@ use crate::support::{After, Client, Daemon, Origin, eventually, websocket};
 
 /// An offer of what the daemon's file says, with one thing in place of another.
 fn candidate(daemon: &Daemon, from: &str, to: &str) -> Value {
-    let text = std::fs::read_to_string(daemon.config()).unwrap();
+    let text = file(daemon);
     assert!(text.contains(from), "{from} is not in {text}");
     json!({ "main": text.replace(from, to) })
+}
+
+fn file(daemon: &Daemon) -> String {
+    std::fs::read_to_string(daemon.config()).unwrap()
 }
 
 fn word(daemon: &Daemon) -> String {
@@ -47,7 +51,7 @@ fn a_plan_tells_the_effect_on_sessions_and_on_recent_requests() {
         assert_eq!(Client::fetch(daemon.address(), "/gone/now?key=secret").text(), "plain");
     }
     assert_eq!(Client::fetch(daemon.address(), "/kept").text(), "plain");
-    let text = std::fs::read_to_string(daemon.config()).unwrap();
+    let text = file(&daemon);
     let next = text
         .replace("server s0", "server s9")
         .replace("route \"/\" pool=app", "route \"/ws\" pool=app")
@@ -91,23 +95,21 @@ fn requests_are_forgotten_where_the_file_says_so() {
 fn what_is_applied_runs_and_stands_in_the_file_and_comes_back_unless_it_is_confirmed() {
     let origin = Origin::echo("a");
     let daemon = Daemon::run(&saying(&origin, "old"));
-    let old = std::fs::read_to_string(daemon.config()).unwrap();
+    let old = file(&daemon);
     let offer = || candidate(&daemon, "body=\"old\"", "body=\"new\"");
     let ask = json!({ "offer": offer(), "confirm_within": "1s", "reason": "a new word" });
     let done = post(&daemon, "apply", &ask);
     assert_eq!((done["generation"].as_u64(), word(&daemon).as_str()), (Some(2), "new"));
-    assert!(std::fs::read_to_string(daemon.config()).unwrap().contains("body=\"new\""));
+    assert!(file(&daemon).contains("body=\"new\""));
     assert_eq!(status(&daemon)["unconfirmed"]["reason"], "a new word");
     eventually("what ran before comes back", || (word(&daemon) == "old").then_some(()));
-    eventually("the file says it", || {
-        (std::fs::read_to_string(daemon.config()).unwrap() == old).then_some(())
-    });
+    eventually("the file says it", || (file(&daemon) == old).then_some(()));
     assert!(status(&daemon)["unconfirmed"].is_null());
     post(&daemon, "apply", &json!({ "offer": offer(), "confirm_within": "1h" }));
     post(&daemon, "confirm", &json!({}));
     assert_eq!((word(&daemon).as_str(), status(&daemon)["unconfirmed"].is_null()), ("new", true));
     post(&daemon, "rollback", &json!({ "reason": "the old one was better" }));
-    assert_eq!((word(&daemon).as_str(), std::fs::read_to_string(daemon.config()).unwrap()), ("old", old));
+    assert_eq!((word(&daemon).as_str(), file(&daemon)), ("old", old));
     let (_, history) = daemon.control("GET", "/v1/config/generations");
     let causes: Vec<&str> =
         history.as_array().unwrap().iter().filter_map(|one| one["cause"].as_str()).collect();
@@ -130,7 +132,7 @@ fn answers_of_500_take_an_unconfirmed_change_back_at_once() {
         let answer = Client::fetch(daemon.address(), "/");
         (answer.status() == 200).then_some(())
     });
-    assert!(std::fs::read_to_string(daemon.config()).unwrap().contains(&from));
+    eventually("the file says it", || file(&daemon).contains(&from).then_some(()));
     let (_, history) = daemon.control("GET", "/v1/config/generations");
     let last = history.as_array().unwrap().last().unwrap().clone();
     assert_eq!(last["cause"], "return");
@@ -147,7 +149,7 @@ fn an_unconfirmed_change_is_taken_back_by_the_next_process_too() {
     daemon.wait();
     daemon.start_again();
     eventually("what ran before comes back", || (word(&daemon) == "old").then_some(()));
-    assert!(std::fs::read_to_string(daemon.config()).unwrap().contains("body=\"old\""));
+    eventually("the file says it", || file(&daemon).contains("body=\"old\"").then_some(()));
 }
 
 #[test]
@@ -165,7 +167,7 @@ fn a_bad_save_under_load_even_in_the_middle_of_a_change_loses_nothing_and_is_see
                 }
             });
         }
-        let good = std::fs::read_to_string(daemon.config()).unwrap();
+        let good = file(&daemon);
         for (round, bad) in ["route \"/\" pool=nobody\n", &good[..good.len() / 2], ""].into_iter().enumerate()
         {
             post(
@@ -190,7 +192,7 @@ fn a_bad_save_under_load_even_in_the_middle_of_a_change_loses_nothing_and_is_see
             let (code, problem) = daemon.control_with("POST", "/v1/config/rollback", &json!({ "to": 1 }));
             assert!(code == 409 && problem["type"].as_str().unwrap().ends_with("config-guard"), "{problem}");
             post(&daemon, "rollback", &json!({ "to": 1, "force": true }));
-            assert_eq!(std::fs::read_to_string(daemon.config()).unwrap(), good);
+            assert_eq!(file(&daemon), good);
         }
         done.store(true, Ordering::SeqCst);
     });
@@ -201,12 +203,12 @@ fn a_bad_save_under_load_even_in_the_middle_of_a_change_loses_nothing_and_is_see
 fn a_refused_candidate_leaves_the_file_and_the_generation() {
     let origin = Origin::echo("a");
     let daemon = Daemon::run(&saying(&origin, "old"));
-    let before = std::fs::read_to_string(daemon.config()).unwrap();
+    let before = file(&daemon);
     let offer = candidate(&daemon, "pool=app", "pool=nobody");
     let (code, problem) = daemon.control_with("POST", "/v1/config/apply", &json!({ "offer": offer }));
     assert_eq!(code, 422, "{problem}");
     assert!(problem["rendered"].as_str().unwrap().contains("no pool is named `nobody`"), "{problem}");
-    assert_eq!(std::fs::read_to_string(daemon.config()).unwrap(), before);
+    assert_eq!(file(&daemon), before);
     assert_eq!(
         (status(&daemon)["generation"].as_u64(), status(&daemon)["rejected"].is_null()),
         (Some(1), true)

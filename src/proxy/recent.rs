@@ -13,6 +13,8 @@ const BYTES: usize = 1 << 20;
 /// Bytes of a path and of a host that are kept.
 const PATH: usize = 512;
 const NAME: usize = 255;
+/// Bytes before the texts of a request.
+const FIXED: usize = 38;
 /// A WebSocket was asked for.
 const WEBSOCKET: u8 = 1;
 /// The path was longer than what is kept.
@@ -67,10 +69,13 @@ struct Buffer {
     count: usize,
 }
 
-/// A number for a route's name, never 0: FNV-1a, which is quick for what is short.
+/// A number for a route's name, never 0. Eight bytes at a time: it is made for every request.
 pub fn route_mark(name: &str) -> u64 {
-    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, mix) | 1
+    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(STEP);
+    let (words, rest) = name.as_bytes().as_chunks::<8>();
+    let hash = words.iter().fold(name.len() as u64, |hash, word| mix(hash, u64::from_ne_bytes(*word)));
+    rest.iter().fold(hash, |hash, byte| mix(hash, u64::from(*byte))) | 1
 }
 
 impl Recent {
@@ -79,7 +84,7 @@ impl Recent {
         let path = &seen.path[..seen.path.len().min(PATH)];
         let [listener, method, host] = [seen.listener.as_bytes(), seen.method.as_bytes(), seen.host]
             .map(|name| &name[..name.len().min(NAME)]);
-        let size = 38 + listener.len() + method.len() + host.len() + path.len();
+        let size = FIXED + listener.len() + method.len() + host.len() + path.len();
         if self.now.bytes.capacity() == 0 {
             self.now.bytes.reserve_exact(BYTES);
         }
@@ -94,14 +99,15 @@ impl Recent {
             IpAddr::V6(ip) => ip,
         };
         let flags = u8::from(seen.websocket) * WEBSOCKET + u8::from(path.len() < seen.path.len()) * CUT;
+        let mut fixed = [0; FIXED];
+        fixed[..8].copy_from_slice(&seen.at.to_ne_bytes());
+        fixed[8..16].copy_from_slice(&seen.route.map_or(0, route_mark).to_ne_bytes());
+        fixed[16..32].copy_from_slice(&client.octets());
+        // Each length is at most 255.
+        fixed[32..36].copy_from_slice(&[flags, listener.len() as u8, method.len() as u8, host.len() as u8]);
+        fixed[36..].copy_from_slice(&(path.len() as u16).to_ne_bytes());
         let out = &mut self.now.bytes;
-        out.extend_from_slice(&seen.at.to_ne_bytes());
-        out.extend_from_slice(&seen.route.map_or(0, route_mark).to_ne_bytes());
-        out.extend_from_slice(&client.octets());
-        out.push(flags);
-        // Each is at most 255.
-        out.extend_from_slice(&[listener.len() as u8, method.len() as u8, host.len() as u8]);
-        out.extend_from_slice(&(path.len() as u16).to_ne_bytes());
+        out.extend_from_slice(&fixed);
         [listener, method, host, path].into_iter().for_each(|text| out.extend_from_slice(text));
         self.now.count += 1;
     }

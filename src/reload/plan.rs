@@ -418,7 +418,7 @@ mod tests {
                 "~ route a.b /x",
                 "action pool app -> respond",
                 "action body  -> (not shown)",
-                "action content-type  -> text/plain; charset=utf-8",
+                "action content-type  -> text/plain",
                 "action status  -> 204"
             ]
         );
