@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::memory;
 use crate::control::world::{FindingFacts, LeavingFacts, MoveFacts, ReplayFacts, TrafficFacts};
 use crate::pool::{Pool, Server, ServerId};
-use crate::proxy::{RoutingKey, route_mark};
+use crate::proxy::{RoutingKey, mark};
 use crate::router::{Facts, NormalPath};
 use crate::snapshot::{ActionSnap, ListenerSnap, Snapshot};
 
@@ -151,14 +151,15 @@ fn replay(now: &Snapshot, next: &Snapshot, recent: &[RoutingKey]) -> ReplayFacts
     let mut facts = ReplayFacts { requests: recent.len() as u64, ..ReplayFacts::default() };
     let mut moves: HashMap<(String, String), (u64, &RoutingKey)> = HashMap::new();
     for key in recent {
-        let Some(listener) = now.listeners.iter().find(|listener| *listener.name == *key.listener) else {
+        let Some(listener) = now.listeners.iter().find(|listener| mark(&listener.name) == key.listener)
+        else {
             facts.unknown += 1;
             continue;
         };
         let here = way(listener, key);
-        let mark = if let Way::Target(_, mark) = &here { *mark } else { 0 };
+        let route = if let Way::Target(_, route) = &here { *route } else { 0 };
         // Told by its path alone it would have gone another way: something else decided, which is not remembered.
-        if mark != key.route || key.is_cut {
+        if route != key.route || key.is_cut {
             facts.unknown += 1;
             continue;
         }
@@ -207,7 +208,7 @@ fn way(listener: &ListenerSnap, key: &RoutingKey) -> Way {
         ActionSnap::Redirect { status, .. } => format!("redirect {status}"),
         ActionSnap::Respond { status, .. } => format!("respond {status}"),
     };
-    Way::Target(target, route_mark(&route.name))
+    Way::Target(target, mark(&route.name))
 }
 
 /// A remembered request, without what is not remembered.

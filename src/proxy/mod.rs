@@ -41,4 +41,4 @@ pub mod worker;
 
 pub use access_log::{AccessLog, AccessLogWriter};
 pub use decisions::Decision;
-pub use recent::{RoutingKey, route_mark};
+pub use recent::{RoutingKey, mark};

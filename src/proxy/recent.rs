@@ -14,19 +14,21 @@ const BYTES: usize = 1 << 20;
 const PATH: usize = 512;
 const NAME: usize = 255;
 /// Bytes before the texts of a request.
-const FIXED: usize = 38;
+const FIXED: usize = 45;
 /// A WebSocket was asked for.
 const WEBSOCKET: u8 = 1;
 /// The path was longer than what is kept.
 const CUT: u8 = 2;
+/// The client's address has 16 bytes.
+const IPV6: u8 = 4;
 
 /// By what one request was routed, told to whoever asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoutingKey {
     /// Seconds since 1970.
     pub at: u64,
-    /// The listener's name.
-    pub listener: String,
+    /// A number for the listener's name ([`mark`]).
+    pub listener: u64,
     /// The method.
     pub method: String,
     /// The host, as sent.
@@ -39,7 +41,7 @@ pub struct RoutingKey {
     pub websocket: bool,
     /// The client.
     pub client: IpAddr,
-    /// A hash of the route's name ([`route_mark`]); 0 when none matched.
+    /// A number for the route's name ([`mark`]); 0 when none matched.
     pub route: u64,
 }
 
@@ -69,22 +71,26 @@ struct Buffer {
     count: usize,
 }
 
-/// A number for a route's name, never 0. Eight bytes at a time: it is made for every request.
-pub fn route_mark(name: &str) -> u64 {
+/// A number for a name, never 0. Eight bytes at a time: it is made for every request.
+pub fn mark(name: &str) -> u64 {
     const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
     let mix = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(STEP);
-    let (words, rest) = name.as_bytes().as_chunks::<8>();
-    let hash = words.iter().fold(name.len() as u64, |hash, word| mix(hash, u64::from_ne_bytes(*word)));
-    rest.iter().fold(hash, |hash, byte| mix(hash, u64::from(*byte))) | 1
+    let (bytes, length) = (name.as_bytes(), name.len() as u64);
+    // The last eight bytes overlap with those before them: no byte is taken alone but in short names.
+    let Some(last) = bytes.last_chunk::<8>() else {
+        return bytes.iter().fold(length, |hash, byte| mix(hash, u64::from(*byte))) | 1;
+    };
+    let words = bytes.as_chunks::<8>().0;
+    let hash = words.iter().fold(length, |hash, word| mix(hash, u64::from_ne_bytes(*word)));
+    mix(hash, u64::from_ne_bytes(*last)) | 1
 }
 
 impl Recent {
     /// Notes one; the oldest make room.
     pub(crate) fn note(&mut self, seen: &Seen<'_>) {
         let path = &seen.path[..seen.path.len().min(PATH)];
-        let [listener, method, host] = [seen.listener.as_bytes(), seen.method.as_bytes(), seen.host]
-            .map(|name| &name[..name.len().min(NAME)]);
-        let size = FIXED + listener.len() + method.len() + host.len() + path.len();
+        let [method, host] = [seen.method.as_bytes(), seen.host].map(|name| &name[..name.len().min(NAME)]);
+        let size = FIXED + method.len() + host.len() + path.len();
         if self.now.bytes.capacity() == 0 {
             self.now.bytes.reserve_exact(BYTES);
         }
@@ -94,21 +100,23 @@ impl Recent {
             self.now.bytes.reserve_exact(BYTES);
             self.now.count = 0;
         }
-        let client = match seen.client {
-            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
-            IpAddr::V6(ip) => ip,
-        };
-        let flags = u8::from(seen.websocket) * WEBSOCKET + u8::from(path.len() < seen.path.len()) * CUT;
+        let flags = u8::from(seen.websocket) * WEBSOCKET
+            + u8::from(path.len() < seen.path.len()) * CUT
+            + u8::from(seen.client.is_ipv6()) * IPV6;
         let mut fixed = [0; FIXED];
         fixed[..8].copy_from_slice(&seen.at.to_ne_bytes());
-        fixed[8..16].copy_from_slice(&seen.route.map_or(0, route_mark).to_ne_bytes());
-        fixed[16..32].copy_from_slice(&client.octets());
+        fixed[8..16].copy_from_slice(&seen.route.map_or(0, mark).to_ne_bytes());
+        fixed[16..24].copy_from_slice(&mark(seen.listener).to_ne_bytes());
+        match seen.client {
+            IpAddr::V4(ip) => fixed[24..28].copy_from_slice(&ip.octets()),
+            IpAddr::V6(ip) => fixed[24..40].copy_from_slice(&ip.octets()),
+        }
         // Each length is at most 255.
-        fixed[32..36].copy_from_slice(&[flags, listener.len() as u8, method.len() as u8, host.len() as u8]);
-        fixed[36..].copy_from_slice(&(path.len() as u16).to_ne_bytes());
+        fixed[40..43].copy_from_slice(&[flags, method.len() as u8, host.len() as u8]);
+        fixed[43..].copy_from_slice(&(path.len() as u16).to_ne_bytes());
         let out = &mut self.now.bytes;
         out.extend_from_slice(&fixed);
-        [listener, method, host, path].into_iter().for_each(|text| out.extend_from_slice(text));
+        [method, host, path].into_iter().for_each(|text| out.extend_from_slice(text));
         self.now.count += 1;
     }
 
@@ -141,14 +149,16 @@ impl Iterator for Reader<'_> {
     fn next(&mut self) -> Option<RoutingKey> {
         let at = u64::from_ne_bytes(self.array()?);
         let route = u64::from_ne_bytes(self.array()?);
-        let client = IpAddr::from(self.array::<16>()?).to_canonical();
-        let [flags, listener, method, host] = self.array()?;
+        let listener = u64::from_ne_bytes(self.array()?);
+        let client: [u8; 16] = self.array()?;
+        let [flags, method, host] = self.array()?;
         let path = usize::from(u16::from_ne_bytes(self.array()?));
-        let name = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let [a, b, c, d, ..] = client;
+        let client = if flags & IPV6 != 0 { IpAddr::from(client) } else { IpAddr::from([a, b, c, d]) };
         Some(RoutingKey {
             at,
-            listener: name(self.text(listener.into())?),
-            method: name(self.text(method.into())?),
+            listener,
+            method: String::from_utf8_lossy(&self.text(method.into())?).into_owned(),
             host: self.text(host.into())?,
             path: self.text(path)?,
             is_cut: flags & CUT != 0,
@@ -192,10 +202,7 @@ mod tests {
             (told[0].path.as_slice(), told[0].host.as_slice(), told[0].at),
             (&b"/x/y"[..], &b"a.b"[..], 7)
         );
-        assert_eq!(
-            (told[0].route, told[0].websocket, told[0].client),
-            (route_mark("/x"), true, seen(b"").client)
-        );
+        assert_eq!((told[0].route, told[0].websocket, told[0].client), (mark("/x"), true, seen(b"").client));
         assert_eq!((told[1].route, told[1].websocket, told[1].client.is_ipv6()), (0, false, true));
     }
 
