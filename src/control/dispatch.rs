@@ -57,31 +57,44 @@ pub(super) async fn dispatch(context: &Rc<ControlContext>, call: &Call) -> Outco
         ("GET", ["sticky", pool, "export"]) => sticky::export(context, call, pool),
         ("POST", ["sticky", pool, "import"]) => sticky::import(context, call, pool),
         ("POST", ["sticky", pool, "move"]) => sticky::shift(context, call, pool),
-        ("GET", ["config"]) => config::show(context, call),
-        ("GET", ["config", "report"]) => config::report(context),
-        ("GET", ["config", "generations"]) => config::generations(context),
-        ("GET", ["config", "generations", number]) => config::generation(context, number),
-        ("GET", ["config", "generations", number, "files"]) => changes::files(context, call, number).await,
-        ("GET", ["config", "diff"]) => changes::diff(context, call).await,
-        ("POST", ["config", "plan"]) => changes::plan(context, call).await,
-        ("POST", ["config", "apply"]) => changes::apply(context, call).await,
-        ("POST", ["config", "confirm"]) => changes::confirm(context, call).await,
-        ("POST", ["config", "rollback"]) => changes::rollback(context, call).await,
-        ("POST", ["config", "pin"]) => changes::pin(context, call).await,
-        ("POST", ["config", "unpin"]) => changes::unpin(context, call).await,
-        ("POST", ["config", "reload"]) => config::reload(context, call).await,
+        (method, ["config", rest @ ..]) => configuration(context, call, method, rest).await,
         ("GET", ["certificates"]) => certificates::list(context),
         ("GET", ["certificates", name]) => certificates::show(context, name),
         ("POST", ["certificates", "reload"]) => certificates::reload(context, call).await,
         ("GET", ["stream"]) => stream::watch(context, call),
         ("GET", ["events"]) => events::follow(context, call),
-        (_, path) => match allowed(path) {
-            Some(methods) => {
-                let detail = format!("{} is not possible here", call.method);
-                Err(Problem::new(Kind::MethodNotAllowed, detail).help(methods).into())
-            }
-            None => Err(missing(call)),
-        },
+        (_, path) => Err(unanswered(call, path)),
+    }
+}
+
+/// What lies below `config`.
+async fn configuration(context: &Rc<ControlContext>, call: &Call, method: &str, path: &[&str]) -> Outcome {
+    match (method, path) {
+        ("GET", []) => config::show(context, call),
+        ("GET", ["report"]) => config::report(context),
+        ("GET", ["generations"]) => config::generations(context),
+        ("GET", ["generations", number]) => config::generation(context, number),
+        ("GET", ["generations", number, "files"]) => changes::files(context, call, number).await,
+        ("GET", ["diff"]) => changes::diff(context, call).await,
+        ("POST", ["plan"]) => changes::plan(context, call).await,
+        ("POST", ["apply"]) => changes::apply(context, call).await,
+        ("POST", ["confirm"]) => changes::confirm(context, call).await,
+        ("POST", ["rollback"]) => changes::rollback(context, call).await,
+        ("POST", ["pin"]) => changes::pin(context, call).await,
+        ("POST", ["unpin"]) => changes::unpin(context, call).await,
+        ("POST", ["reload"]) => config::reload(context, call).await,
+        (_, path) => Err(unanswered(call, &[&["config"][..], path].concat())),
+    }
+}
+
+/// A path that does not exist, or not with this method.
+fn unanswered(call: &Call, path: &[&str]) -> Box<Problem> {
+    match allowed(path) {
+        Some(methods) => {
+            let detail = format!("{} is not possible here", call.method);
+            Problem::new(Kind::MethodNotAllowed, detail).help(methods).into()
+        }
+        None => missing(call),
     }
 }
 

@@ -69,7 +69,9 @@ impl Loader for Offered {
         let Some(relative) = self.relative(pattern) else { return self.files.glob(pattern) };
         match self.offer.globs.get(relative) {
             Some(found) if !found.is_empty() => {
-                return Ok(found.iter().map(|path| self.directory.join(path)).collect());
+                // A caller says what lies beside the main file, and of nothing else that it is there.
+                let joined = found.iter().map(|path| self.directory.join(path));
+                return Ok(joined.filter(|path| self.relative(path).is_some()).collect());
             }
             Some(_) => {}
             None => self.want(relative),
@@ -158,7 +160,8 @@ mod tests {
 
     #[test]
     fn a_pattern_of_the_caller_is_the_whole_answer() {
-        let globs = [("conf.d/*.kdl".into(), vec!["conf.d/new.kdl".into()])].into();
+        let names = ["conf.d/new.kdl", "/etc/shadow", "/opt/x.kdl", "../x.kdl", "conf.d/../../x.kdl"];
+        let globs = [("conf.d/*.kdl".into(), names.map(PathBuf::from).to_vec())].into();
         let offer = Offer { files: BTreeMap::new(), globs };
         let offered = Offered::new(offer, Path::new("/etc/lbd/lbd.kdl"), disk());
         let found = offered.glob(Path::new("/etc/lbd/conf.d/*.kdl")).unwrap();

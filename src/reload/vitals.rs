@@ -39,12 +39,15 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// Fewer answers make no share.
 const LEAST: u64 = 20;
 
+/// Answers, and those of 500 and above among them, by pool.
+type Counts = BTreeMap<Arc<str>, (u64, u64)>;
+
 /// Compares samples with what was before.
 #[derive(Debug)]
 pub(super) struct Watchdog {
     limits: Limits,
     before: BTreeMap<Arc<str>, Vitals>,
-    samples: VecDeque<(Instant, BTreeMap<Arc<str>, (u64, u64)>)>,
+    samples: VecDeque<(Instant, Counts)>,
 }
 
 impl Watchdog {
@@ -93,7 +96,7 @@ impl Watchdog {
     }
 }
 
-fn counts(vitals: &[Vitals]) -> BTreeMap<Arc<str>, (u64, u64)> {
+fn counts(vitals: &[Vitals]) -> Counts {
     vitals.iter().map(|pool| (Arc::clone(&pool.pool), (pool.responses, pool.errors))).collect()
 }
 

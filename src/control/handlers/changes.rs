@@ -13,6 +13,10 @@ use std::path::PathBuf;
 pub(in crate::control) async fn plan(context: &ControlContext, call: &Call) -> Outcome {
     call.need(Role::Operate)?;
     let ask: wire::PlanAsk = call.json()?;
+    if ask.offer.is_some() {
+        // A text can name any file that the daemon can read, and findings and differences quote what is read.
+        call.need(Role::Admin)?;
+    }
     let source = source(context, ask.offer)?;
     answer(context, Ask::Plan { source }).await
 }

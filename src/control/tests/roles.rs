@@ -6,7 +6,7 @@ use super::super::role::{Caller, Role};
 use super::*;
 use hyper::body::Bytes;
 
-const CHANGES: [(&str, &str, &str, Role); 15] = [
+const CHANGES: [(&str, &str, &str, Role); 16] = [
     ("PUT", "/v1/pools/app/servers/a/admin", r#"{"state":"ready"}"#, Role::Operate),
     ("PUT", "/v1/pools/app/servers/a/weight", r#"{"weight":1}"#, Role::Operate),
     ("DELETE", "/v1/pools/app/servers/a/weight", "", Role::Operate),
@@ -15,6 +15,7 @@ const CHANGES: [(&str, &str, &str, Role); 15] = [
     ("DELETE", "/v1/sticky/app?key=192.0.2.1", "", Role::Operate),
     ("POST", "/v1/config/reload", "", Role::Admin),
     ("POST", "/v1/config/plan", "{}", Role::Operate),
+    ("POST", "/v1/config/plan", r#"{"offer":{"main":""}}"#, Role::Admin),
     ("POST", "/v1/config/apply", "{}", Role::Admin),
     ("POST", "/v1/config/rollback", "{}", Role::Admin),
     ("POST", "/v1/config/confirm", "{}", Role::Admin),
