@@ -36,6 +36,7 @@
 //!    [`health::Checkers::reconcile`] -> [`snapshot::Current::publish`] ->
 //!    [`proxy::listeners::Listeners::commit`]. Any error before publish is logged, shown by `lbctl status` and in
 //!    a metric, and the old world goes on. Start is the first reload.
+//!    An operator's change ([`reload::Ask`]) comes the same way from other texts, and writes the files behind it.
 //! 2. **Request**: accept -> head ([`proxy::http1`], [`proxy::head`]) -> `proxy/exchange.rs` -> snapshot ->
 //!    [`router`] -> [`limit`] -> [`pool::Pool::acquire`] -> a connection to the server -> the answer's head and body, or a
 //!    tunnel -> access log. Each way out that is not the server's answer passes `proxy/failure.rs`.

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test owns what it spawns, to its end")]
 
 mod certificates;
+mod changing;
 mod checks;
 mod control;
 mod discovery;

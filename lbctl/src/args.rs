@@ -7,9 +7,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod config;
 mod conn;
 mod sticky;
 
+pub use config::{ApplyArgs, ConfigCommand};
 pub use conn::ConnCommand;
 pub use sticky::{ExportFormat, StickyCommand, StickyFilter, StickySort};
 
@@ -17,7 +19,8 @@ pub use sticky::{ExportFormat, StickyCommand, StickyFilter, StickySort};
 #[derive(Debug, Parser)]
 #[command(name = "lbctl", version, max_term_width = 100, propagate_version = true)]
 #[command(after_help = "Exit codes: 0 done, 1 failed or the answer is no, 2 usage, 3 daemon not reachable, \
-4 not permitted, 5 no such thing, 6 refused by a guard, 7 deadline reached, 130 interrupted.\n\n\
+4 not permitted, 5 no such thing, 6 refused by a guard, 7 deadline reached, \
+10 there are changes (config plan --exit-code), 130 interrupted.\n\n\
 TARGET is POOL/SERVER, POOL/*, */SERVER or @ADDRESS.")]
 pub struct Cli {
     /// What every command understands.
@@ -380,19 +383,6 @@ pub enum CertCommand {
     },
     /// Read the files again now; a changed file is taken up without this
     Reload,
-}
-
-/// `lbctl config`.
-#[derive(Debug, Subcommand)]
-pub enum ConfigCommand {
-    /// The files of the running generation
-    Show,
-    /// Read the files now; returns when they are live or refused
-    Reload,
-    /// The generations
-    History,
-    /// What is wrong with the files on disk
-    ShowReport,
 }
 
 /// `lbctl log`.

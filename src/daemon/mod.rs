@@ -4,6 +4,7 @@
 //! signals) lives on the steering thread, which is the thread that calls [`run`].
 
 mod control_face;
+mod effect;
 mod explain;
 mod keys;
 mod limits;
@@ -187,7 +188,8 @@ async fn steer(options: Options) -> Ended {
     let (stop, stopping) = watch::channel(None);
     let (face_current, main, names) = (current.clone(), options.config.clone(), Rc::clone(&discovery));
     let orders = workers.orders.clone();
-    let face = ControlFace::new(face_current, handle.clone(), main, bound, names, orders, Rc::new(stop));
+    let (stop, weigher) = (Rc::new(stop), helm.clone());
+    let face = ControlFace::new(face_current, handle.clone(), main, bound, names, orders, stop, weigher);
     sockets.attach(Rc::clone(&face), Arc::clone(&drains), handle.clone());
     match reloader.boot().await {
         Ok(applied) => {

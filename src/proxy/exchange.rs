@@ -136,7 +136,9 @@ async fn stations(
     if let Some(redirect) = connection.listener.redirect_to_https {
         return answer::redirect_to_https(connection, scratch, story, redirect).await;
     }
-    let path = routing::find(connection, scratch, story)?;
+    let found = routing::find(connection, scratch, story);
+    routing::remember(connection, &scratch.request, story);
+    let path = found?;
     let Some(route) = story.route.clone() else { return Err(Failure::NoRoute) };
     if !route.admits(story.client.ip) {
         return Err(Failure::Forbidden);

@@ -19,6 +19,7 @@ use crate::config::values::Rate;
 use crate::observe::Events;
 
 mod boot;
+mod changes;
 mod matrix;
 mod outcomes;
 
@@ -173,6 +174,7 @@ fn model(nodes: &[Node]) -> Model {
             poll: Duration::from_secs(3600),
             history: 3,
             max_removal_percent: named("max-removal").next().map(|node| argument(node).parse().unwrap()),
+            replay: true,
         },
     }
 }

@@ -148,6 +148,7 @@ fn compile_listener(
         sticky_cookies: Arc::clone(&shared.cookies),
         marked_cookies: Arc::clone(&shared.marked),
         access_log: shared.access_log.clone(),
+        remembers: model.reload.replay,
         sites: HostRouter::build(hosts, default),
         error_pages: model.error_pages.clone(),
         live: before.map_or_else(|| Arc::new(ListenerLive::default()), |before| Arc::clone(&before.live)),

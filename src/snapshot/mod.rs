@@ -115,6 +115,8 @@ pub struct ListenerSnap {
     pub marked_cookies: Arc<[Arc<crate::pool::MarkedCookie>]>,
     /// What the access log wants.
     pub access_log: Option<Arc<AccessLog>>,
+    /// Whether it is kept by what requests were routed lately.
+    pub remembers: bool,
     /// Sites by host.
     pub sites: HostRouter<Arc<SiteSnap>>,
     /// Pages for errors of requests that no site takes.

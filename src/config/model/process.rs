@@ -168,4 +168,6 @@ pub struct Reload {
     pub history: u32,
     /// Refuse an unattended reload that removes more than this share of routes or servers, in percent.
     pub max_removal_percent: Option<f64>,
+    /// Keep by what requests were routed lately, for plans.
+    pub replay: bool,
 }

@@ -10,6 +10,7 @@ use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
 use crate::proxy::forwarded::Client;
 use crate::proxy::head::RequestHead;
+use crate::proxy::recent::Seen;
 use crate::proxy::scratch::Scratch;
 use crate::router::{Found, NormalPath};
 use crate::snapshot::{ActionSnap, ListenerSnap, RouteSnap};
@@ -98,6 +99,23 @@ impl Arrived<'_> {
         }
         Ok(result)
     }
+}
+
+/// Keeps by what the request was routed, for plans that route it again.
+pub(super) fn remember(connection: &ClientConnection, request: &RequestHead, story: &Story) {
+    if !connection.listener.remembers {
+        return;
+    }
+    connection.worker.recent.borrow_mut().note(&Seen {
+        at: connection.worker.unix_seconds(),
+        listener: &connection.listener.name,
+        method: request.method(),
+        host: request.host().unwrap_or_default(),
+        path: request.path(),
+        websocket: request.is_websocket(),
+        client: story.client.ip,
+        route: story.route.as_ref().map(|route| &*route.name),
+    });
 }
 
 /// The holes of a route's texts, filled from one request.

@@ -61,6 +61,7 @@ pub(super) const PROCESS: &[NodeSpec] = &[
             prop("poll", TIME, "2s").doc("how often files are looked at even when the system reports no edit"),
             prop("history", int(0, 1000), "20").unit("generations").doc("kept, to go back to").unit("generations"),
             prop("max-removal", Type::Percent { off: true }, "off").doc("refuse an unattended reload that removes more of the routes or servers than this"),
+            prop("replay", Type::Bool, "#true").doc("keep host, path, method and client of the last 10,000 requests in memory, so that `lbctl config plan` says where they would go"),
         ]),
     node("resolver", &["root"], "DNS used for server names and discover. /etc/hosts comes first, then the name servers of /etc/resolv.conf, or those named here.")
         .peers("resolvers", "resolver", "typed_dns_resolver_config")
