@@ -69,6 +69,42 @@ fn a_crash_forgets_no_wish() {
 }
 
 #[test]
+fn a_drain_comes_back_on_its_own_terms_and_ends_at_its_time() {
+    let (_origins, kdl) = three();
+    let mut daemon = Daemon::run(&kdl);
+    let shown = |daemon: &Daemon| {
+        let operation = daemon.control("GET", "/v1/operations").1[0].clone();
+        ["close_rate", "until", "deadline", "reason"].map(|name| operation[name].clone())
+    };
+    // A drain of a server that nobody uses is over soon: what it promised holds all the same.
+    let terms =
+        json!({"state": "drain", "deadline": "2h", "close_rate": "7/m", "until": "3h", "reason": "kernel"});
+    set_admin(&daemon, "s1", &terms);
+    let before = shown(&daemon);
+    assert_eq!((&before[0], before[1].is_string()), (&json!("7/m"), true), "{before:?}");
+    saved(&daemon, "kernel");
+    daemon.signal(Signal::KILL);
+    daemon.wait();
+    daemon.start_again();
+    assert_eq!(shown(&daemon), before);
+    assert_eq!(admin(&daemon, "s1")["until"], before[1]);
+    daemon.signal(Signal::KILL);
+    daemon.wait();
+    // As if the three hours had passed.
+    let mut book: Value = serde_json::from_str(&std::fs::read_to_string(file(&daemon)).unwrap()).unwrap();
+    let until = &mut book["wishes"][0]["wish"]["terms"]["until"]["secs_since_epoch"];
+    assert!(until.is_u64(), "{book}");
+    *until = json!(1);
+    std::fs::write(file(&daemon), book.to_string()).unwrap();
+    daemon.start_again();
+    eventually("it serves again at its time", || (admin(&daemon, "s1")["state"] == "ready").then_some(()));
+    assert!(daemon.log().contains("its time has come"), "{}", daemon.log());
+    eventually("new clients come to it", || {
+        landed(&daemon).iter().any(|server| server == "s1").then_some(())
+    });
+}
+
+#[test]
 fn a_weight_and_its_owner_come_back() {
     let (_origins, kdl) = three();
     let mut daemon = Daemon::run(&kdl);

@@ -1,7 +1,7 @@
 //! WebSockets that are moved to servers that have too few: surplus ones are closed, and their clients come back.
 
-use super::leaving::{CloseOrder, Leaving, Pacing};
-use crate::pool::{Closing, Eligibility, Pool, Rate, Server, SessionKind};
+use super::leaving::Leaving;
+use crate::pool::{CloseOrder, Closing, Eligibility, Pacing, Pool, Rate, Server, SessionKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
