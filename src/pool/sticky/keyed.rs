@@ -183,8 +183,17 @@ impl ClientKey {
 impl TablePolicy {
     /// What the table knows of this client.
     pub(in crate::pool) fn find(&self, ask: &Ask<'_>) -> Found {
+        self.known(ask, |key| self.table.find(key, ask.now))
+    }
+
+    /// The same for who only looks: the entry is not used.
+    pub(in crate::pool) fn peek(&self, ask: &Ask<'_>) -> Found {
+        self.known(ask, |key| self.table.get(key, ask.now).map(|entry| entry.server))
+    }
+
+    fn known(&self, ask: &Ask<'_>, server: impl Fn(u128) -> Option<ServerId>) -> Found {
         let key = self.by.of(ask);
-        let known = key.and_then(|key| self.table.find(key, ask.now));
+        let known = key.and_then(server);
         Found {
             known: known.map_or(Known::Nothing, |id| Known::Server { id, issued: 0, refresh: false }),
             key,
