@@ -316,6 +316,7 @@ fn compile_pool(pool: &model::Pool, context: &Context<'_>, report: &mut Report) 
     Some(PoolSnap {
         pool: Arc::new(Pool::new(settings, before.map(|before| &*before.pool), context.workers)),
         connect,
+        admission: limits::admission(pool, before),
         copies: before.map(|before| Arc::clone(&before.copies)).unwrap_or_default(),
         retries: before
             .map_or_else(|| Arc::new(RetryBudget::default()), |before| Arc::clone(&before.retries)),
