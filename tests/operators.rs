@@ -218,6 +218,42 @@ fn a_request_is_found_by_its_name() {
 }
 
 #[test]
+fn a_request_is_explained_as_it_then_goes_and_nothing_is_used_up() {
+    let (origins, _) = three();
+    let text = config(&origins.each_ref(), "sticky cookie name=NODE\nsticky source-ip", "");
+    let daemon = Daemon::run(&text);
+    let explain = |cookie: &str| {
+        let mut headers = vec![json!({"name": "Host", "value": "app.test"})];
+        if !cookie.is_empty() {
+            headers.push(json!({"name": "Cookie", "value": cookie}));
+        }
+        let ask = json!({"url": "/x", "headers": headers, "client_ip": "127.0.0.1"});
+        let (status, told) = daemon.control_with("POST", "/v1/routes/explain", &ask);
+        assert_eq!(status, 200, "{told}");
+        told
+    };
+    let before = explain("");
+    assert_eq!(before, explain(""), "twice the same");
+    assert_eq!(daemon.control("GET", "/v1/sticky/app").1["entries"], json!([]), "no entry was made");
+    let answer = Client::connect(daemon.address()).request("GET", "/x", "", b"");
+    assert_eq!(before["goes_to"], answer.text(), "{before}");
+    let server = answer.text().to_owned();
+    let cookie = answer.field("set-cookie").and_then(|c| c.split(';').next()).expect("a cookie").to_owned();
+    let known = explain(&cookie);
+    assert_eq!(known["goes_to"], *server);
+    assert_eq!(known["sticky"][0], format!("cookie NODE: {server}, which takes it"), "{known}");
+    set_admin(&daemon, &server, &json!({"state": "drain", "sticky": "move"}));
+    let moved = explain(&cookie);
+    let healed = moved["sticky"][0].as_str().is_some_and(|text| text.contains("it is healed"));
+    assert!(healed && moved["goes_to"] != *server, "{moved}");
+    let answer =
+        Client::connect(daemon.address()).request("GET", "/x", &format!("Cookie: {cookie}\r\n"), b"");
+    assert_eq!(moved["goes_to"], answer.text(), "{moved}");
+    let forged = explain("NODE=forged");
+    assert!(forged["sticky"][0].as_str().is_some_and(|text| text.contains("ignored")), "{forged}");
+}
+
+#[test]
 fn an_error_page_bears_the_name_of_its_request() {
     let daemon = Daemon::run("route \"/\" pool=app\npool app { server \"127.0.0.1:1\"; }\n");
     let answer = Client::fetch(daemon.address(), "/");

@@ -30,7 +30,8 @@ pub use acquire::{Acquired, Affinity, Ask, How, MOST_STICKY, Unavailable};
 pub use admin::{Admin, AdminState, DrainSticky, Stamp, Wish};
 pub use balance::{BalanceKind, Balancer, HashKey};
 pub use check::{
-    BodyMatch, CheckSpec, GrpcProbe, HttpProbe, ProbeKind, Statuses, TlsToServer, WebSocketProbe,
+    BodyMatch, CheckSpec, GrpcProbe, HttpProbe, ProbeKind, ProbeVersion, Statuses, TlsToServer,
+    WebSocketProbe,
 };
 pub use foretell::Foretold;
 pub use health::{Direction, Outcome, State, Transition};
