@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use crate::proxying::config;
 use crate::support::{Client, Daemon, Message, Origin, eventually, websocket};
 
@@ -79,6 +77,6 @@ fn a_rush_is_let_in_no_faster_than_the_rate() {
     assert!(began.elapsed() >= least.mul_f64(0.98), "{:?}", began.elapsed());
     eventually("all are sessions", || {
         let found = daemon.control("GET", "/v1/connections?kind=websocket").1;
-        (found["total"] == Value::from(CLIENTS)).then_some(())
+        (found["total"] == CLIENTS).then_some(())
     });
 }
