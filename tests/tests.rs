@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic with its place is the report")]
 #![allow(clippy::disallowed_methods, reason = "a test owns what it spawns, to its end")]
 
+mod admission;
 mod certificates;
 mod changing;
 mod checks;

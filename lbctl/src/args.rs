@@ -267,8 +267,9 @@ pub struct DrainArgs {
     /// Which WebSockets are closed first
     #[arg(long, value_enum, value_name = "WHICH")]
     pub close: Option<CloseArg>,
-    /// When the server serves again by itself: a span such as 2h, or an instant such as 2026-01-02T14:00:00Z
-    #[arg(long, value_name = "TIME")]
+    /// When the server serves again by itself: a span such as 2h, the next 14:00 of this machine's clock, or an
+    /// instant such as 2026-01-02T14:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     pub until: Option<String>,
     /// Close no more WebSockets in the drain that goes on, until --resume
     #[arg(long, conflicts_with_all = ["resume", "wait", "deadline", "sticky", "close_rate", "close_code", "close", "until"])]
@@ -435,6 +436,11 @@ fn duration_text(text: &str) -> Result<String, String> {
 /// A rate that is sent as it was written, once it is known to be one.
 fn rate_text(text: &str) -> Result<String, String> {
     parse_rate(text).map(|_| text.to_owned())
+}
+
+/// The moment that is meant here and now.
+fn moment(text: &str) -> Result<String, String> {
+    crate::until::moment(text, &jiff::Zoned::now())
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub(super) fn render(snapshot: &Snapshot, reload: &ReloadState) -> String {
         snapshot.pools.values().map(|snap| (&*snap.pool, snap.pool.counters.total())).collect();
     traffic(&mut page, &pools);
     copies(&mut page, snapshot);
+    paced(&mut page, snapshot);
     tables(&mut page, &pools);
     servers(&mut page, &pools);
     page.0
@@ -147,6 +148,17 @@ fn copies(page: &mut Page, snapshot: &Snapshot) {
             ends.iter().for_each(|(end, count)| {
                 page.sample(name, &[("pool", &snap.pool.name), ("result", end)], count);
             });
+        }
+    }
+}
+
+/// Only of pools that pace their upgrades.
+fn paced(page: &mut Page, snapshot: &Snapshot) {
+    let name = "lbd_pool_upgrades_paced_total";
+    page.family(name, "counter", "Upgrades that were told to come later, by the pool's `admission`.");
+    for snap in snapshot.pools.values() {
+        if let Some(admission) = &snap.admission {
+            page.sample(name, &[("pool", &snap.pool.name)], admission.turned_away());
         }
     }
 }

@@ -136,6 +136,10 @@ pub struct Explained {
     pub pattern: Option<String>,
     /// Path parameters, by name.
     pub params: Vec<(String, String)>,
+    /// What each `sticky` of the pool knows of the client, in sentences.
+    pub sticky: Vec<String>,
+    /// The server that it would go to, where that is certain.
+    pub goes_to: Option<Arc<str>>,
     /// How a server would be found, in sentences; empty when the route asks no server.
     pub server: Vec<String>,
     /// Every route that was looked at, best first, the winner included.

@@ -3,6 +3,7 @@
 //! Workers are threads; everything else (reloading, checks, drains, the control socket, the status endpoint,
 //! signals) lives on the steering thread, which is the thread that calls [`run`].
 
+mod admission;
 mod control_face;
 mod effect;
 mod explain;
@@ -182,6 +183,7 @@ async fn steer(options: Options) -> Ended {
         strict: options.strict,
         timing: Timing::default(),
     };
+    let admissions = admission::watch(current.clone(), Arc::clone(&events));
     let load: crate::reload::Load = Arc::new(crate::config::load);
     let (mut reloader, handle) =
         Reloader::new(reload_options, load, Arc::new(FsLoader), helm.clone(), events);
@@ -204,6 +206,7 @@ async fn steer(options: Options) -> Ended {
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tokio::task::spawn_local(drains.run());
+    tokio::task::spawn_local(admissions);
     tokio::task::spawn_local(reloader.run());
     tokio::task::spawn_local(keys::follow(helm.clone(), options.state_dir.clone()));
     tokio::task::spawn_local(helm.follow(discovery));

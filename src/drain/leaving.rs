@@ -1,34 +1,13 @@
 //! Who is closed next: sessions of one server that are to leave it, in an order, at a rate.
 
 use super::pacer::Pacer;
-use crate::pool::{Closing, Rate, Server, Session, SessionKind};
+use crate::pool::{CloseOrder, Closing, Pacing, Server, Session, SessionKind};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long an order holds: who fell silent since then comes to its turn.
 const FRESH: Duration = Duration::from_secs(1);
-
-/// Which WebSockets are closed first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CloseOrder {
-    /// Those that have been silent for longest; of equals the oldest.
-    #[default]
-    Idle,
-    /// The oldest.
-    Oldest,
-    /// The youngest.
-    Newest,
-}
-
-/// How WebSockets are closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pacing {
-    /// How many in how much time.
-    pub rate: Rate,
-    /// In which order.
-    pub order: CloseOrder,
-}
 
 /// Closes the WebSockets of one server, or some of them.
 #[derive(Debug)]
@@ -120,7 +99,7 @@ fn in_order(mut sessions: Vec<Arc<Session>>, order: CloseOrder) -> Vec<Arc<Sessi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pool::{SessionLease, Traffic, testing};
+    use crate::pool::{Rate, SessionLease, Traffic, testing};
 
     fn sessions(server: &Arc<Server>, active: &[u64]) -> Vec<SessionLease> {
         let open = |now: &u64| {

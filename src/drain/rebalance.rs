@@ -1,8 +1,8 @@
 //! WebSockets that are moved to servers that have too few: surplus ones are closed, and their clients come back.
 //! Where stickiness would bring them back to where they were, it is moved first.
 
-use super::leaving::{CloseOrder, Leaving, Pacing};
-use crate::pool::{Closing, Eligibility, Pool, Rate, Server, ServerId, SessionKind};
+use super::leaving::Leaving;
+use crate::pool::{CloseOrder, Closing, Eligibility, Pacing, Pool, Rate, Server, ServerId, SessionKind};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::admin::Gate;
-use super::balance::{Candidates, HashKey, home, pick_by_hash};
+use super::balance::{Balancer, Candidates, HashKey, home, pick_by_hash};
 use super::lease::Lease;
 use super::overload::is_usable_in_panic;
 use super::pool::Pool;
@@ -198,9 +198,20 @@ impl Pool {
     }
 
     fn by_stickiness(&self, ask: &Ask<'_>, found: &mut [Found; MOST_STICKY], panic: bool) -> Stuck {
+        self.by_stickiness_with(ask, found, panic, |sticky| sticky.find(ask, self))
+    }
+
+    /// The same with another way to find what a `sticky` knows.
+    pub(super) fn by_stickiness_with(
+        &self,
+        ask: &Ask<'_>,
+        found: &mut [Found; MOST_STICKY],
+        panic: bool,
+        find: impl Fn(&Sticky) -> Found,
+    ) -> Stuck {
         let mut result = Stuck::Nowhere;
         for (sticky, found) in self.sticky.iter().zip(found) {
-            *found = self.homeward(sticky, self.redirected(sticky, ask), ask.tried);
+            *found = self.homeward(sticky, self.redirected(sticky, ask, find(sticky)), ask.tried);
             let Known::Server { id, .. } = found.known else { continue };
             result = match (result, self.usable(id, ask, panic)) {
                 (Stuck::To(index, how), _) => Stuck::To(index, how),
@@ -215,9 +226,8 @@ impl Pool {
         result
     }
 
-    /// What one `sticky` knows of a client, and where it was sent since.
-    fn redirected(&self, sticky: &Sticky, ask: &Ask<'_>) -> Found {
-        let found = sticky.find(ask, self);
+    /// What one `sticky` knows of a client, or where it was sent since.
+    fn redirected(&self, sticky: &Sticky, ask: &Ask<'_>, found: Found) -> Found {
         if self.moved.is_empty() {
             return found;
         }
@@ -230,7 +240,7 @@ impl Pool {
 
     /// Who was moved goes back to the server that its key means, once that takes new clients, if the pool says so
     /// and no operator put it where it is.
-    fn homeward(&self, sticky: &Sticky, found: Found, tried: &[ServerId]) -> Found {
+    pub(super) fn homeward(&self, sticky: &Sticky, found: Found, tried: &[ServerId]) -> Found {
         let (Sticky::Table(policy), Known::Server { id, .. }, Some(key)) = (sticky, found.known, found.key)
         else {
             return found;
@@ -254,7 +264,7 @@ impl Pool {
         }
     }
 
-    fn usable(&self, id: ServerId, ask: &Ask<'_>, panic: bool) -> Usable {
+    pub(super) fn usable(&self, id: ServerId, ask: &Ask<'_>, panic: bool) -> Usable {
         let Some(index) = self.index_of(id) else { return Usable::No };
         if ask.tried.contains(&id) {
             return Usable::No;
@@ -295,6 +305,17 @@ impl Pool {
     }
 
     fn pick(&self, ask: &Ask<'_>, key: Option<u64>, panic: bool) -> Result<usize, Unavailable> {
+        self.pick_by(&self.balance, ask, key, panic)
+    }
+
+    /// The same by another balancer.
+    pub(super) fn pick_by(
+        &self,
+        balance: &Balancer,
+        ask: &Ask<'_>,
+        key: Option<u64>,
+        panic: bool,
+    ) -> Result<usize, Unavailable> {
         let ramp = self.ramp();
         let overridden = ramp.is_some() || self.overrides.any();
         let (mut full, mut backups) = (false, false);
@@ -308,7 +329,7 @@ impl Pool {
                 Candidates { members: &self.members, tier, tried: ask.tried, overridden, panic, ramp };
             let picked = match key {
                 Some(key) => pick_by_hash(&candidates, key, None),
-                None => self.balance.pick(&candidates, ask.affinity),
+                None => balance.pick(&candidates, ask.affinity),
             };
             if let Some(index) = picked {
                 return Ok(index);
@@ -382,7 +403,7 @@ impl Pool {
 
 /// What stickiness says.
 #[derive(Clone, Copy)]
-enum Stuck {
+pub(super) enum Stuck {
     /// This member.
     To(usize, How),
     /// It knows nothing.
@@ -394,7 +415,7 @@ enum Stuck {
 }
 
 /// Whether a server takes a sticky client.
-enum Usable {
+pub(super) enum Usable {
     Yes(usize),
     No,
     Moving,

@@ -3,9 +3,11 @@
 //! Making one changes nothing that lives: what the new settings mean for adopted servers and tables is applied by
 //! [`Pool::commit`], once the generation is sure to be published.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
 
 use super::admin::{Admin, DrainSticky, Overrides};
 use super::balance::{BalanceKind, Balancer, Tier};
@@ -101,7 +103,7 @@ pub struct DrainPolicy {
 }
 
 /// So many in so much time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rate {
     /// How many; at least one.
     pub count: u32,
@@ -298,6 +300,11 @@ impl Pool {
             Sticky::Marked(policy) => Some(policy),
             Sticky::Cookie(_) | Sticky::Table(_) => None,
         })
+    }
+
+    /// Where the balance's turn stands.
+    pub(super) fn turn_now(&self) -> u64 {
+        self.turn.load(Ordering::Relaxed)
     }
 
     pub(super) fn index_of(&self, id: ServerId) -> Option<usize> {

@@ -253,6 +253,7 @@ fn tell(connection: &ClientConnection, scratch: &Scratch, story: &Story, took: D
             bytes_in: story.bytes_in,
             bytes_out: story.bytes_out,
             reason: story.reason.or_else(|| story.failure.map(|failure| failure.verdict().reason)),
+            carried: None,
             user_agent: head.get_known(Known::UserAgent).unwrap_or_default(),
             referer: head.get_known(Known::Referer).unwrap_or_default(),
             generation: connection.listener.generation,

@@ -39,6 +39,8 @@ pub mod websocket;
 mod wire;
 pub mod worker;
 
+pub(crate) use affinity::RequestFacts;
+
 pub use access_log::{AccessLog, AccessLogWriter};
 pub use decisions::Decision;
 pub(crate) use exchange::foresee;

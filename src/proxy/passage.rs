@@ -134,7 +134,7 @@ impl Passage {
     /// Passes bytes to the end.
     pub(crate) async fn run(&mut self, worker: &Rc<Worker>) {
         let end = self.tunnel.run(worker).await;
-        let (up, down) = self.tunnel.moved();
+        let (up, down) = self.tunnel.carried().bytes;
         self.record.counters.shard(worker.index).bytes(up, down);
         self.record.tell(worker, up, down, end.reason());
     }
@@ -198,6 +198,7 @@ impl Record {
                 bytes_in,
                 bytes_out,
                 reason: Some(reason),
+                carried: None,
                 user_agent: b"",
                 referer: b"",
                 generation: self.generation,

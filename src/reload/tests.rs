@@ -153,6 +153,7 @@ fn model(nodes: &[Node]) -> Model {
         websocket: WebSocket { ping: None, lost_code: 1012 },
         passive: None,
         queue: None,
+        admission: None,
         slow_start: None,
         panic_percent: None,
         place: place.clone(),

@@ -41,6 +41,7 @@ use crate::config::model::{
     AccessLog, ClientTimeouts, Compress, ErrorPage, HeaderEdit, Limits, ListenAddress, LocationPart,
     Protocol, ProxyProtocol, RedirectToHttps, Retry, Timeouts,
 };
+use crate::limit::Admission;
 use crate::pool::Pool;
 use crate::router::{Conditions, HostRouter, PathOptions, PathRouter, Pattern};
 
@@ -323,6 +324,8 @@ pub struct PoolSnap {
     pub retries: Arc<RetryBudget>,
     /// Copies that mirrors send here.
     pub copies: Arc<Copies>,
+    /// How its upgrades are paced.
+    pub admission: Option<Arc<Admission>>,
 }
 
 /// A pool's allowance for retries by rule: each request pays in a share, each retry takes a whole one, so

@@ -6,9 +6,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite;
+
 use super::{count, says};
 use crate::support::daemon::lbd_bin;
-use crate::support::{Client, Daemon, Origin, Tail, eventually, mutant, websocket};
+use crate::support::{After, Client, Daemon, Origin, Tail, eventually, mutant, websocket};
 
 const SERVED: &str = "route \"/\" { respond 200 body=\"one\"; }\n";
 
@@ -131,6 +134,62 @@ fn as_much_is_logged_as_the_file_says() {
         assert!(seen(&before) <= times && seen(&daemon.log()) == times, "{lines}: {}", daemon.log());
     }
     assert!(!daemon.log().contains("\"target\""), "{}", daemon.log());
+}
+
+#[test]
+fn a_long_lived_stream_is_told_of_again_and_at_its_end_how_it_was_closed() {
+    let origin = Origin::scripted(|message, wire| match message.target() {
+        "/mute" => {
+            let mut socket = websocket::accept(message, wire)?;
+            let frame = tungstenite::protocol::CloseFrame { code: 4002.into(), reason: "".into() };
+            let _ = socket.close(Some(frame));
+            while socket.read().is_ok() {}
+            Ok(After::Close)
+        }
+        _ => websocket::echo(message, wire),
+    });
+    let daemon = Daemon::run(&format!(
+        "log {{ access to=stdout websocket=close websocket-every=\"100ms\"; }}\n\
+         pool app {{ server s0 \"{}\"; }}\nroute \"/\" pool=app\n",
+        origin.address()
+    ));
+    let line = |target: &str, wanted: &dyn Fn(&Value) -> bool| {
+        eventually(&format!("a line of {target}"), || {
+            let log = daemon.log();
+            let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            lines.find(|line| line["target"] == *target && wanted(line))
+        })
+    };
+    let goes_on = |line: &Value| line["reason"] == "session-goes-on" && line["messages_in"] != 0;
+    let is_over = |line: &Value| line["reason"] != "session-goes-on";
+    let (mut socket, _) = websocket::open(daemon.address(), "/client", "");
+    websocket::round_trip(&mut socket, "hello");
+    let on = line("/client", &goes_on);
+    assert_eq!(
+        (&on["messages_in"], &on["messages_out"], &on["closed_by"]),
+        (&json!(1), &json!(1), &Value::Null)
+    );
+    let frame = tungstenite::protocol::CloseFrame { code: 4001.into(), reason: "".into() };
+    socket.close(Some(frame)).unwrap();
+    while socket.read().is_ok() {}
+    drop(socket);
+    let over = line("/client", &is_over);
+    assert_eq!((&over["closed_by"], &over["close_code"]), (&json!("client"), &json!(4001)), "{over}");
+    let (mut socket, _) = websocket::open(daemon.address(), "/lbd", "");
+    websocket::round_trip(&mut socket, "hello");
+    let wish = json!({"state": "drain", "force": true, "close_code": 4003});
+    daemon.control_with("PUT", "/v1/pools/app/servers/s0/admin", &wish);
+    assert_eq!(websocket::read_to_close(&mut socket).1.map(|close| close.0), Some(4003));
+    let over = line("/lbd", &is_over);
+    assert_eq!((&over["closed_by"], &over["close_code"]), (&json!("lbd"), &json!(4003)), "{over}");
+    assert_eq!(over["reason"], "closed-by-operator");
+    daemon.control_with("PUT", "/v1/pools/app/servers/s0/admin", &json!({"state": "ready"}));
+    let (mut socket, _) = websocket::open(daemon.address(), "/mute", "");
+    socket.send(tungstenite::Message::text("is anybody there?")).unwrap();
+    assert_eq!(websocket::read_to_close(&mut socket).1.map(|close| close.0), Some(4002));
+    drop(socket);
+    let over = line("/mute", &is_over);
+    assert_eq!((&over["closed_by"], &over["close_code"]), (&json!("server"), &json!(4002)), "{over}");
 }
 
 /// Looks for so long whether anything but `word` is answered.

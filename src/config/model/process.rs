@@ -94,6 +94,8 @@ pub struct AccessLog {
     pub sample_percent: f64,
     /// Also a line when a WebSocket opens.
     pub websocket_open: bool,
+    /// Also a line of each again and again.
+    pub websocket_every: Option<Duration>,
     /// More fields.
     pub captures: Vec<Capture>,
 }

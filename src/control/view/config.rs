@@ -127,6 +127,8 @@ pub(in super::super) fn explanation(method: &str, facts: &Explained) -> wire::Ex
         route: facts.route.as_ref().map(route),
         pattern: facts.pattern.clone(),
         params: fields(&facts.params),
+        sticky: facts.sticky.clone(),
+        goes_to: facts.goes_to.as_ref().map(ToString::to_string),
         server: facts.server.clone(),
         candidates: candidates.collect(),
     }

@@ -99,6 +99,14 @@ impl Sticky {
         Found { known: Known::Server { id, issued, refresh: true }, came, ..found }
     }
 
+    /// The same without using what it finds.
+    pub(super) fn peek(&self, ask: &Ask<'_>, pool: &Pool) -> Found {
+        match self {
+            Self::Cookie(_) | Self::Marked(_) => self.find(ask, pool),
+            Self::Table(policy) => policy.peek(ask),
+        }
+    }
+
     pub(super) fn how(&self) -> How {
         match self {
             Self::Cookie(_) | Self::Marked(_) => How::StickyCookie,

@@ -50,6 +50,11 @@ impl Manners {
         self.closing.is_some()
     }
 
+    /// The code of a Close that was lbd's own idea.
+    pub(super) fn own_code(&self) -> Option<u16> {
+        self.closing.as_ref().filter(|ending| !ending.under_way).map(|ending| ending.code)
+    }
+
     /// Begins to close, unless that has begun. False when the stream has no frames: it can only be cut.
     pub(super) fn close(
         &mut self,
