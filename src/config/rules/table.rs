@@ -132,5 +132,9 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     ("LB901", include_str!("../../../docs/lint/LB901.md")),
     ("LB902", include_str!("../../../docs/lint/LB902.md")),
     ("LB903", include_str!("../../../docs/lint/LB903.md")),
+    ("LB904", include_str!("../../../docs/lint/LB904.md")),
+    ("LB905", include_str!("../../../docs/lint/LB905.md")),
+    ("LB906", include_str!("../../../docs/lint/LB906.md")),
+    ("LB907", include_str!("../../../docs/lint/LB907.md")),
     ("LB908", include_str!("../../../docs/lint/LB908.md")),
 ];
