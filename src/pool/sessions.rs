@@ -66,6 +66,8 @@ pub struct Traffic {
     pub messages: (u64, u64),
     /// It should be a WebSocket, and its bytes are no frames.
     pub opaque: bool,
+    /// How long a WebSocket's client took to answer the last ping of lbd's own; none before the first answer.
+    pub round_trip: Option<Duration>,
     /// When (unix seconds).
     pub now: u64,
 }
@@ -93,6 +95,8 @@ pub struct Session {
     bytes: [AtomicU64; 2],
     messages: [AtomicU64; 2],
     opaque: AtomicBool,
+    /// Microseconds; 0 while it is not known.
+    round_trip: AtomicU64,
     active: AtomicU64,
     closing: OnceLock<Closing>,
     wake: Notify,
@@ -106,6 +110,9 @@ impl Session {
         self.bytes[1].store(traffic.bytes.1, Ordering::Relaxed);
         self.messages[0].store(traffic.messages.0, Ordering::Relaxed);
         self.messages[1].store(traffic.messages.1, Ordering::Relaxed);
+        if let Some(took) = traffic.round_trip {
+            self.round_trip.store((took.as_micros() as u64).max(1), Ordering::Relaxed);
+        }
         self.active.store(traffic.now, Ordering::Relaxed);
     }
 
@@ -117,6 +124,10 @@ impl Session {
             bytes: pair(&self.bytes),
             messages: pair(&self.messages),
             opaque: self.opaque.load(Ordering::Relaxed),
+            round_trip: match self.round_trip.load(Ordering::Relaxed) {
+                0 => None,
+                micros => Some(Duration::from_micros(micros)),
+            },
             now: self.last_active(),
         }
     }
@@ -250,6 +261,7 @@ impl Sessions {
             since,
             bytes: Default::default(),
             messages: Default::default(),
+            round_trip: Default::default(),
             opaque: AtomicBool::new(false),
             active: AtomicU64::new(seconds),
             closing: OnceLock::new(),
@@ -289,7 +301,13 @@ mod tests {
         let sessions = Sessions::default();
         let a = sessions.enter(SessionKind::WebSocket, client());
         let b = sessions.enter(SessionKind::Tunnel, client());
-        let traffic = Traffic { bytes: (5, 7), messages: (1, 2), opaque: true, now: 99 };
+        let traffic = Traffic {
+            bytes: (5, 7),
+            messages: (1, 2),
+            opaque: true,
+            round_trip: Some(Duration::from_micros(7)),
+            now: 99,
+        };
         sessions.note(&a, &traffic);
         sessions.note(&a, &traffic);
         assert_eq!(sessions.opaque(), 1, "each is counted once");

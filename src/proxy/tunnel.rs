@@ -313,6 +313,7 @@ impl Tunnel {
             bytes: (self.up.moved, self.down.moved),
             messages: (messages(&self.up), messages(&self.down)),
             opaque: broken(&self.up) || broken(&self.down),
+            round_trip: self.manners.as_ref().and_then(|manners| manners.round_trip()),
             now: worker.unix_seconds(),
         });
     }

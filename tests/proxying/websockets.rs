@@ -159,6 +159,8 @@ fn both_sides_are_pinged_when_they_are_silent_and_see_no_pong_of_the_other() {
     let answer = std::iter::from_fn(|| socket.read().ok()).find(|frame| !frame.is_ping());
     assert_eq!(answer, Some(Frame::text("hello")));
     assert!(server.try_iter().all(|frame| frame.is_ping()), "no pong of the client reaches the server");
+    let (_, held) = daemon.control("GET", "/v1/connections");
+    assert!(held["connections"][0]["rtt_us"].as_u64().is_some_and(|micros| micros > 0), "{held}");
 }
 
 #[test]

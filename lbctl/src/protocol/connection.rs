@@ -32,6 +32,10 @@ pub struct Connection {
     /// Messages of a WebSocket to the client.
     #[serde(default)]
     pub messages_down: u64,
+    /// How long a WebSocket's client took to answer the last ping of lbd's own (`websocket ping=`); absent while no
+    /// ping was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtt_us: Option<u64>,
     /// `open`, `closing`, or `opaque`: a WebSocket whose bytes are no frames, which can only be cut.
     pub state: String,
 }

@@ -19,8 +19,9 @@ pub fn connections(found: &Connections, paint: Paint) -> String {
 
 /// A table of streams.
 pub(super) fn streams(streams: &[Connection], paint: Paint) -> String {
-    let mut table =
-        Table::new(&["ID", "KIND", "SERVER", "CLIENT", "AGE", "IDLE", "UP", "DOWN", "MESSAGES", "STATE"]);
+    let mut table = Table::new(&[
+        "ID", "KIND", "SERVER", "CLIENT", "AGE", "IDLE", "UP", "DOWN", "MESSAGES", "RTT", "STATE",
+    ]);
     for stream in streams {
         table.row(vec![
             stream.id.clone().into(),
@@ -32,6 +33,7 @@ pub(super) fn streams(streams: &[Connection], paint: Paint) -> String {
             thousands(stream.bytes_up).into(),
             thousands(stream.bytes_down).into(),
             messages(stream).unwrap_or_else(|| "-".to_owned()).into(),
+            round_trip(stream).unwrap_or_else(|| "-".to_owned()).into(),
             stream.state.clone().into(),
         ]);
     }
@@ -52,6 +54,7 @@ pub fn connection(one: &Connection) -> String {
         ("to client", bytes(one.bytes_down)),
     ];
     facts.extend(messages(one).map(|messages| ("messages", messages)));
+    facts.extend(round_trip(one).map(|took| ("round trip", took)));
     facts.push(("state", one.state.clone()));
     facts.iter().map(|(name, value)| format!("{name:<12} {value}\n")).collect()
 }
@@ -73,6 +76,11 @@ pub fn rebalanced(done: &Rebalanced, paint: Paint) -> String {
     }
     let verb = if done.dry_run { "would close" } else { "closing" };
     format!("{}{verb} {} at {}\n", table.render(paint), format_count(closed, "websocket"), done.rate)
+}
+
+/// `1.3ms`, from ping to pong.
+fn round_trip(one: &Connection) -> Option<String> {
+    one.rtt_us.map(|micros| format!("{:.1}ms", micros as f64 / 1000.0))
 }
 
 /// `12 / 34`: from and to the client.

@@ -27,6 +27,7 @@ pub(in super::super) fn connection(server: &Server, session: &Session, role: Rol
         bytes_down: traffic.bytes.1,
         messages_up: traffic.messages.0,
         messages_down: traffic.messages.1,
+        rtt_us: traffic.round_trip.map(|took| took.as_micros() as u64),
         state: match (session.closing(), traffic.opaque) {
             (Some(_), _) => "closing",
             (None, true) => "opaque",

@@ -2,6 +2,7 @@
 //! and tells the client when the server is gone.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::super::deadline::Deadline;
 use super::super::websocket::Sender;
@@ -22,6 +23,10 @@ pub(super) struct Manners {
     /// What had moved when the last ping went out: a side that sent bytes since then is alive.
     pinged: (u64, u64),
     payload: [u8; 8],
+    /// When the client was last pinged, until it answers.
+    asked: Option<Instant>,
+    /// How long its last answer took.
+    round_trip: Option<Duration>,
 }
 
 /// A close that goes on.
@@ -42,7 +47,12 @@ impl Manners {
         down.follow = Some(Follow::new(Sender::Server));
         down.hold_end = true;
         let payload = fastrand::u64(..).to_ne_bytes();
-        Self { policy, closing: None, ping_at: None, pinged: (0, 0), payload }
+        Self { policy, closing: None, ping_at: None, pinged: (0, 0), payload, asked: None, round_trip: None }
+    }
+
+    /// How long the client took to answer the last ping of ours.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
     }
 
     /// Whether a close goes on.
@@ -109,6 +119,12 @@ impl Manners {
         down: &mut Flow,
         clock: &Deadline,
     ) -> Result<bool, TunnelEnd> {
+        if let Some(asked) = self.asked
+            && up.follow.as_ref().is_some_and(|from_client| !from_client.owes_pong())
+        {
+            self.round_trip = Some(asked.elapsed());
+            self.asked = None;
+        }
         if self.closing.as_ref().is_none_or(|ending| ending.under_way) {
             return Ok(self.look_for_a_lost_server(up, down, clock));
         }
@@ -190,6 +206,7 @@ impl Manners {
         // Each side's answer is looked for among what that side sends.
         if to_client.insert(compose::ping(self.payload, None), Place::Frame) {
             to_server.expect_pong(self.payload);
+            self.asked = Some(Instant::now());
         }
         if to_server.insert(compose::ping(self.payload, compose::mask()), Place::Frame) {
             to_client.expect_pong(self.payload);
