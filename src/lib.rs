@@ -24,6 +24,7 @@
 //! | [`reload`] | files -> published, or refused with nothing changed |
 //! | [`control`], [`admin`] | the control socket; the status endpoint |
 //! | [`daemon`] | owns every task and thread; joins the rooms |
+//! | [`import`] | other balancers' configurations, made into ours; pure |
 //! | [`cli`] | the `lbd` command |
 //!
 //! A module imports only from above itself in this table; `tests/layers.rs` keeps that.
@@ -72,6 +73,7 @@ pub mod daemon;
 pub mod discover;
 pub mod drain;
 pub mod health;
+pub mod import;
 pub mod limit;
 pub mod observe;
 pub mod pool;

@@ -16,6 +16,7 @@ mod formatting;
 mod hostile;
 mod http2;
 mod http2_servers;
+mod importing;
 mod language;
 mod layers;
 mod listening;

@@ -1,11 +1,12 @@
 //! `lbd fmt`: configurations with their blanks in order.
 
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{fs, io};
 
-use crate::config::{format, guard, render};
+use super::replace::{bounded, files, replace};
+use crate::config::{format, render};
 
 /// Options of `lbd fmt`.
 #[derive(Debug, clap::Args)]
@@ -91,57 +92,4 @@ impl Fmt {
         }
         Ok(Outcome::Fine)
     }
-}
-
-/// All of a text, up to the size that a configuration may have.
-fn bounded(from: impl io::Read) -> io::Result<String> {
-    let mut text = String::new();
-    from.take(guard::MAX_BYTES as u64 + 1).read_to_string(&mut text)?;
-    if text.len() > guard::MAX_BYTES {
-        return Err(io::Error::other("larger than 4 MiB"));
-    }
-    Ok(text)
-}
-
-/// The path itself, or the `.kdl` files below a directory, sorted; hidden ones are left out.
-fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
-    if path == Path::new("-") || !fs::metadata(path)?.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut entries: Vec<fs::DirEntry> = fs::read_dir(path)?.collect::<io::Result<_>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    let mut found = Vec::new();
-    for entry in entries.iter().filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b".")) {
-        // A link to a directory is not followed: it may lead round in a circle.
-        if entry.file_type()?.is_dir() {
-            found.extend(files(&entry.path())?);
-        } else if entry.path().extension().is_some_and(|extension| extension == "kdl")
-            && entry.path().is_file()
-        {
-            found.push(entry.path());
-        }
-    }
-    Ok(found)
-}
-
-/// Puts `text` in the place of a file at once: a daemon that watches it never sees half of it. What a link points to
-/// is replaced, not the link; the mode stays.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let target = fs::canonicalize(path)?;
-    let folder = target.parent().ok_or_else(|| io::Error::other("not a file"))?;
-    let mut name = std::ffi::OsString::from(".");
-    name.push(target.file_name().unwrap_or_default());
-    name.push(format!(".{}", std::process::id()));
-    let new = folder.join(name);
-    let written = (|| {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&new)?;
-        file.set_permissions(fs::metadata(&target)?.permissions())?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, &target)
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&new);
-    }
-    written
 }

@@ -2,7 +2,10 @@
 
 pub mod demo;
 mod fmt;
+mod import;
 mod lint;
+mod migrate;
+mod replace;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,6 +32,10 @@ enum Command {
     Lint(lint::Lint),
     /// Put the blanks of configurations in order: indentation, spacing, empty lines; nothing else is touched
     Fmt(fmt::Fmt),
+    /// Make a configuration of HAProxy into one of lbd, and say of each line what became of it
+    Import(import::Import),
+    /// Turn configurations in version 1 of KDL into version 2; comments and blanks stay
+    Migrate(migrate::Migrate),
 }
 
 /// Options of `lbd run`.
@@ -63,6 +70,8 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => demo.execute(),
         Command::Lint(lint) => lint.execute(),
         Command::Fmt(fmt) => fmt.execute(),
+        Command::Import(import) => import.execute(),
+        Command::Migrate(migrate) => migrate.execute(),
     }
 }
 
