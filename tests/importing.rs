@@ -48,8 +48,8 @@ fn the_settings_of_a_thingworx_cluster_import_without_a_refusal_and_lint_clean()
         "tls verify=none",
         "redirect-to-https status=301",
         "sticky source-ip ttl=\"30m\" max-entries=204800",
-        "health \"/Thingworx/ready\" interval=\"5s\" timeout=\"10s\" rise=2 fall=3 status=\"200\"",
-        "health \"/\" interval=\"2s\" timeout=\"10s\" rise=2 fall=3 port=9009 tls=#false",
+        "health \"/Thingworx/ready\" interval=\"5s\" timeout=\"5s\" rise=2 fall=3 status=\"200\"",
+        "health \"/\" interval=\"2s\" rise=2 fall=3 port=9009 tls=#false",
     ] {
         assert!(config.contains(part), "{part} is not in\n{config}");
     }

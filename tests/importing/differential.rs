@@ -185,8 +185,9 @@ fn haproxy_and_lbd_choose_the_same_for_a_thingworx_cluster() {
     let text = text
         .replace("ssl crt /etc/haproxy/twx.pem", "")
         .replace("ssl verify none", "")
-        .replace(" check port 9009", "");
-    let text = text.replace(" check ", " ").replace("log global", "").replace("*:443", "127.0.0.1:443");
+        .replace("check port 9009", "");
+    let text = text.replace(" check inter 5s rise 2 fall 3", "").replace(":8443 check ", ":8443 ");
+    let text = text.replace("log global", "").replace("*:443", "127.0.0.1:443");
     let servers =
         [("10.0.0.11:8443", &origins[0]), ("10.0.0.21:8443", &origins[1]), ("10.0.0.31:8443", &origins[2])];
     let text = text.replace("except 127.0.0.0/8", "");

@@ -18,6 +18,8 @@ pub(super) struct Backend {
     pub(super) block: Block,
     /// Whether it has servers.
     pub(super) served: bool,
+    /// Whether some are written, perhaps turned off.
+    pub(super) written: bool,
 }
 
 /// What `global` says for all.
@@ -45,7 +47,8 @@ pub(super) fn read(
         pool_line(line, verdicts);
     }
     block_of(section, &servers, &mut block, verdicts);
-    Backend { pool, block, served: servers.iter().any(|server| !server.settings.disabled) }
+    let served = servers.iter().any(|server| !server.settings.disabled);
+    Backend { pool, block, served, written: !servers.is_empty() }
 }
 
 fn servers(section: &Section<'_>, world: &World<'_>, verdicts: &mut Verdicts) -> Vec<Server> {

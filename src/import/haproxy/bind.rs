@@ -153,66 +153,29 @@ fn options(line: &Line, files: &Files<'_>, verdicts: &mut Verdicts) -> Result<Op
     while at < line.words.len() {
         let (key, value) = (line.word(at), line.word(at + 1));
         at += 1;
+        if !o.flag(key, line, verdicts) {
+            o.value(key, value, files)?;
+            left_out(key, line, verdicts)?;
+            at += 1;
+        }
+    }
+    if o.ssl && o.certificates.is_empty() {
+        return Err("`ssl` without a certificate: name it with `crt`".into());
+    }
+    Ok(o)
+}
+
+impl Options {
+    /// Words without a value.
+    fn flag(&mut self, key: &str, line: &Line, verdicts: &mut Verdicts) -> bool {
         let mut differs = |text: &str| verdicts.approximated(line.number, format!("`{key}`: {text}"));
-        let took = match key {
-            "ssl" => {
-                o.ssl = true;
-                false
-            }
+        match key {
+            "ssl" => self.ssl = true,
+            "strict-sni" => self.strict = true,
+            "force-tlsv13" => self.min_version = Some("1.3"),
             "accept-proxy" => {
-                o.proxy = true;
+                self.proxy = true;
                 differs("name the senders in `proxy-protocol`; here everybody is one");
-                false
-            }
-            "strict-sni" => {
-                o.strict = true;
-                false
-            }
-            "crt" => {
-                o.certificates.extend(certificates(&files.certificate(value), files)?);
-                true
-            }
-            "crt-list" => {
-                differs("its certificates are named here; filters and options of the list are left out");
-                o.certificates.extend(list(value, files)?);
-                true
-            }
-            "ca-file" | "ca-verify-file" => {
-                o.client_ca = Some(files.authority(value));
-                true
-            }
-            "verify" => {
-                o.verify = value != "none";
-                o.request_only = value == "optional";
-                true
-            }
-            "alpn" | "npn" => {
-                o.alpn = Some(value.to_owned());
-                true
-            }
-            "proto" => {
-                o.h2c = value == "h2";
-                true
-            }
-            "ssl-min-ver" => {
-                o.min_version = (value == "TLSv1.3").then_some("1.3");
-                true
-            }
-            "force-tlsv13" => {
-                o.min_version = Some("1.3");
-                false
-            }
-            "name" => {
-                o.name = Some(value.to_owned());
-                true
-            }
-            "maxconn" => {
-                o.maxconn = value.parse().ok().filter(|most| *most > 0);
-                true
-            }
-            "backlog" => {
-                o.backlog = value.parse().ok().filter(|most| *most > 0);
-                true
             }
             "no-sslv3"
             | "no-tlsv10"
@@ -224,27 +187,76 @@ fn options(line: &Line, files: &Files<'_>, verdicts: &mut Verdicts) -> Result<Op
             | "no-tls-tickets"
             | "prefer-client-ciphers"
             | "defer-accept"
-            | "generate-certificates" => false,
-            "ciphers" | "ciphersuites" | "curves" | "ecdhe" | "sigalgs" | "ssl-max-ver" | "process"
-            | "thread" | "mss" | "tcp-ut" | "nice" | "id" | "level" | "mode" | "user" | "group" | "uid"
-            | "gid" | "shards" | "namespace" | "tls-ticket-keys" | "crl-file" | "crt-ignore-err"
-            | "ca-ignore-err" | "severity-output" | "idle-ping" => {
-                differs("left out");
-                true
-            }
-            "interface" => return Err("`interface`: write the address of that interface instead".into()),
-            "transparent" | "accept-netscaler-cip" | "allow-0rtt" | "expose-fd" => {
-                differs("left out");
-                key == "accept-netscaler-cip" || key == "expose-fd"
-            }
-            other => return Err(format!("`{other}` is not known of a `bind`")),
-        };
-        at += usize::from(took);
+            | "generate-certificates" => {}
+            "transparent" | "allow-0rtt" => differs("left out"),
+            _ => return false,
+        }
+        true
     }
-    if o.ssl && o.certificates.is_empty() {
-        return Err("`ssl` without a certificate: name it with `crt`".into());
+
+    /// Words with a value.
+    fn value(&mut self, key: &str, value: &str, files: &Files<'_>) -> Result<(), String> {
+        match key {
+            "crt" => self.certificates.extend(certificates(&files.certificate(value), files)?),
+            "crt-list" => self.certificates.extend(list(value, files)?),
+            "ca-file" | "ca-verify-file" => self.client_ca = Some(files.authority(value)),
+            "verify" => {
+                self.verify = value != "none";
+                self.request_only = value == "optional";
+            }
+            "alpn" | "npn" => self.alpn = Some(value.to_owned()),
+            "proto" => self.h2c = value == "h2",
+            "ssl-min-ver" => self.min_version = (value == "TLSv1.3").then_some("1.3"),
+            "name" => self.name = Some(value.to_owned()),
+            "maxconn" => self.maxconn = value.parse().ok().filter(|most| *most > 0),
+            "backlog" => self.backlog = value.parse().ok().filter(|most| *most > 0),
+            _ => {}
+        }
+        Ok(())
     }
-    Ok(o)
+}
+
+/// The verdict on a word with a value that says less here, or nothing.
+fn left_out(key: &str, line: &Line, verdicts: &mut Verdicts) -> Result<(), String> {
+    let mut differs = |text: &str| verdicts.approximated(line.number, format!("`{key}`: {text}"));
+    match key {
+        "crt" | "ca-file" | "ca-verify-file" | "verify" | "alpn" | "npn" | "proto" | "ssl-min-ver"
+        | "name" | "maxconn" | "backlog" => {}
+        "crt-list" => {
+            differs("its certificates are named here; filters and options of the list are left out")
+        }
+        "ciphers"
+        | "ciphersuites"
+        | "curves"
+        | "ecdhe"
+        | "sigalgs"
+        | "ssl-max-ver"
+        | "process"
+        | "thread"
+        | "mss"
+        | "tcp-ut"
+        | "nice"
+        | "id"
+        | "level"
+        | "mode"
+        | "user"
+        | "group"
+        | "uid"
+        | "gid"
+        | "shards"
+        | "namespace"
+        | "tls-ticket-keys"
+        | "crl-file"
+        | "crt-ignore-err"
+        | "ca-ignore-err"
+        | "severity-output"
+        | "idle-ping"
+        | "accept-netscaler-cip"
+        | "expose-fd" => differs("left out"),
+        "interface" => return Err("`interface`: write the address of that interface instead".into()),
+        other => return Err(format!("`{other}` is not known of a `bind`")),
+    }
+    Ok(())
 }
 
 /// A file, or the certificates in a directory.

@@ -50,8 +50,11 @@ pub(super) fn health(section: &Section<'_>, servers: &[Server], verdicts: &mut V
     if let Some(down) = &s.down_interval {
         head.push_str(&format!(" down-interval={}", quoted(down)));
     }
-    if let Some(timeout) = &probe.timeout {
-        head.push_str(&format!(" timeout={}", quoted(timeout)));
+    // A check ends before the next begins.
+    let bound = units::millis(&interval).unwrap_or(2000);
+    let timeout = probe.timeout.as_deref().and_then(units::millis).unwrap_or(2000).min(bound);
+    if let Some(timeout) = units::duration(&timeout.to_string()).filter(|_| timeout != 2000) {
+        head.push_str(&format!(" timeout={}", quoted(&timeout)));
     }
     head.push_str(&format!(" rise={} fall={}", s.rise.unwrap_or(2), s.fall.unwrap_or(3)));
     if let Some(port) = s.port.filter(|_| checked.iter().all(|server| server.settings.port == s.port)) {
@@ -110,7 +113,7 @@ impl Probe {
             }
             ("timeout", "check") => {
                 self.timeout = units::duration(line.word(2));
-                verdicts.mapped(line.number, "health timeout=");
+                verdicts.mapped(line.number, "health timeout=, at most the interval");
             }
             _ => {}
         }

@@ -20,6 +20,9 @@ const BUDGET: usize = 400_000;
 /// Pairs of a beginning and a search.
 const MAX_PAIRS: usize = 3000;
 
+/// Overlaps of patterns that are looked at for one site.
+const MAX_UNIONS: usize = 400;
+
 /// A route without an order.
 #[derive(Debug, Clone)]
 pub(super) struct Route {
@@ -112,10 +115,14 @@ impl<'a> Decider<'a> {
             let holds = work.holds[cell].clone();
             self.explore(&mut work, &holds, Some(cell));
         }
+        let mut unions: BTreeSet<BTreeSet<usize>> = BTreeSet::new();
         for (a, b) in open {
             let of = |atom: usize| work.cells.iter().position(|cell| cell.holds == [atom]);
             let (Some(x), Some(y)) = (of(a), of(b)) else { continue };
-            let holds = work.holds[x].union(&work.holds[y]).copied().collect();
+            unions.insert(work.holds[x].union(&work.holds[y]).copied().collect());
+        }
+        self.overlaps(&work, &mut unions);
+        for holds in unions {
             self.explore(&mut work, &holds, None);
         }
         work
@@ -153,6 +160,30 @@ impl<'a> Decider<'a> {
             }
         }
         open
+    }
+
+    /// Patterns that stand side by side and may match the same path: three conditions at once, for example.
+    fn overlaps(&self, work: &Work<'_>, unions: &mut BTreeSet<BTreeSet<usize>>) {
+        let used: BTreeSet<usize> = work.drafts.iter().map(|draft| draft.cell).collect();
+        let searches = |cell: usize| matches!(work.cells[cell].pattern, Pattern::Regex(..));
+        let excluded = |a: usize, b: usize| match (self.path(a), self.path(b)) {
+            (Some(one), Some(other)) => {
+                let (there, back) = (relation(one, other), relation(other, one));
+                there == Relation::Fails && back == Relation::Fails
+            }
+            _ => false,
+        };
+        for x in used.iter().copied().filter(|cell| searches(*cell)) {
+            for y in used.iter().copied().filter(|cell| *cell < x && searches(*cell)) {
+                let (a, b) = (&work.holds[x], &work.holds[y]);
+                let apart = a.iter().any(|one| b.iter().any(|other| excluded(*one, *other)));
+                if !apart && !a.is_subset(b) && !b.is_subset(a) && unions.len() < MAX_UNIONS {
+                    unions.insert(a.union(b).copied().collect());
+                }
+            }
+        }
+        // One that has a pattern of its own was looked at.
+        unions.retain(|union| !work.holds.contains(union));
     }
 
     /// Goes through the sets of conditions that may hold where these conditions on the path do. With a pattern, adds the

@@ -59,8 +59,10 @@ fn route(out: &mut Block, placed: &Placed, hoisted: &[String]) {
     let Route { patterns, matches, outcome, priority, .. } = &placed.route;
     let mut head = "route".to_owned();
     for cell in patterns {
-        head.push(' ');
-        head.push_str(&pattern(cell));
+        let pattern = pattern(cell);
+        let width = head.rsplit('\n').next().map_or(0, str::len) + pattern.len();
+        head.push_str(if width > 100 { " \\\n" } else { " " });
+        head.push_str(&pattern);
     }
     if let Final::Pool(pool) = &outcome.last {
         head.push_str(&format!(" pool={}", word(pool)));

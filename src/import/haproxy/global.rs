@@ -58,44 +58,35 @@ pub(super) fn verdict(line: &Line, verdicts: &mut Verdicts) {
                 "lbd runs no programs of yours: make a server of it, or use routes and header edits",
             );
         }
-        "51degrees-data-file" | "deviceatlas-json-file" | "wurfl-data-file" => {
-            verdicts.refused(n, "lbd knows no devices: let the application look at User-Agent");
-        }
-        word if word.starts_with("ssl-") || word.starts_with("tune.ssl") || word == "issuers-chain-path" => {
-            verdicts.approximated(
-                n,
-                "lbd speaks TLS 1.2 and 1.3 with safe ciphers only; `tls min-version=` chooses",
-            );
-        }
-        word if word.starts_with("tune.")
-            || word.starts_with("no")
-            || word.starts_with("max")
-            || word.starts_with("ulimit") =>
-        {
-            verdicts.approximated(n, "left out: lbd needs no such tuning");
-        }
-        word if word.starts_with("wurfl-")
-            || word.starts_with("51degrees")
-            || word.starts_with("deviceatlas") =>
-        {
-            verdicts.refused(n, "lbd knows no devices: let the application look at User-Agent");
-        }
-        "busy-polling"
-        | "h1-case-adjust"
-        | "h1-case-adjust-file"
-        | "server-state-file"
-        | "server-state-base"
-        | "unix-bind"
-        | "profiling.tasks"
-        | "localpeer"
-        | "fd-hard-limit"
-        | "numa-cpu-mapping"
-        | "cluster-secret"
-        | "pp2-never-send-local"
-        | "httpclient.ssl.verify"
-        | "prealloc-fd" => verdicts.approximated(n, "left out: lbd needs no such setting"),
-        other => verdicts
-            .refused(n, format!("`{other}` is not known; look for what you want of it in the reference")),
+        _ => family(line, verdicts),
+    }
+}
+
+/// Words of `global` that belong together by how they begin.
+fn family(line: &Line, verdicts: &mut Verdicts) {
+    const DEVICES: &[&str] = &["51degrees", "deviceatlas", "wurfl"];
+    const TUNING: &[&str] =
+        &["tune.", "no", "max", "ulimit", "h1-case", "server-state", "profiling", "httpclient", "prealloc"];
+    const OTHERS: &[&str] = &[
+        "busy-polling",
+        "unix-bind",
+        "localpeer",
+        "fd-hard-limit",
+        "numa-cpu-mapping",
+        "cluster-secret",
+        "pp2-never-send-local",
+    ];
+    let (n, word) = (line.number, line.word(0));
+    let begins = |all: &[&str]| all.iter().any(|begin| word.starts_with(begin));
+    if word.starts_with("ssl-") || word.starts_with("tune.ssl") || word == "issuers-chain-path" {
+        verdicts
+            .approximated(n, "lbd speaks TLS 1.2 and 1.3 with safe ciphers only; `tls min-version=` chooses");
+    } else if begins(DEVICES) {
+        verdicts.refused(n, "lbd knows no devices: let the application look at User-Agent");
+    } else if begins(TUNING) || OTHERS.contains(&word) {
+        verdicts.approximated(n, "left out: lbd needs no such tuning");
+    } else {
+        verdicts.refused(n, format!("`{word}` is not known; look for what you want of it in the reference"));
     }
 }
 

@@ -45,6 +45,10 @@ pub(super) fn relation(this: &TextTest, other: &TextTest) -> Relation {
         (How::Begins, true) => begins(this, other),
         (How::Begins, false) => contained(&this.text, this.ignore_case, other),
         (How::Ends, _) if other.how == How::Ends => ends(this, other),
+        (How::Ends | How::Contains, _) if other.how == How::Contains => {
+            let sure = other.ignore_case || !this.ignore_case;
+            if sure && other.passes(&this.text) { Relation::Holds } else { Relation::Both }
+        }
         _ => searched(this, other),
     }
 }
@@ -199,40 +203,33 @@ impl Cell {
         Cell { pattern, ignore_case: test.ignore_case && has_letters(&test.text), holds: vec![number] }
     }
 
-    /// The pattern of a beginning and a search together, where that can be said.
-    pub(super) fn both(begins: (usize, &TextTest), search: (usize, &TextTest)) -> Option<Cell> {
-        let ((a, begin), (b, search)) = (begins, search);
-        if begin.how != How::Begins {
-            return None;
-        }
+    /// The pattern of two conditions together, where that can be said: a beginning and a search, or two searches.
+    pub(super) fn both(one: (usize, &TextTest), other: (usize, &TextTest)) -> Option<Cell> {
+        let ((a, first), (b, second)) = (one, other);
+        let holds = vec![a.min(b), a.max(b)];
         let cased = |test: &TextTest| has_letters(&test.text).then_some(test.ignore_case);
-        let ignore_case = match (cased(begin), cased(search)) {
+        let ignore_case = match (cased(first), cased(second)) {
             (Some(one), Some(other)) if one != other => None,
             (one, other) => Some(one.or(other).unwrap_or(false)),
         };
-        // Where case counts in one of them only, the other says so itself.
-        let written = |test: &TextTest, text: &str| match ignore_case.is_none() && test.ignore_case {
-            true => format!("(?i:{})", regex::escape(text)),
-            false => regex::escape(text),
+        let filed = match first.how {
+            How::Begins if ignore_case.is_some() || !first.ignore_case => segments(&first.text),
+            _ => Vec::new(),
         };
-        let (token, back) = match search.how {
-            How::Ends => (search.text.clone(), ""),
-            How::Contains => (search.text.clone(), ".*"),
-            How::Dir => (format!("/{}", search.text.trim_matches('/')), "(?:/.*)?"),
+        let regex = match (first.how, second.how) {
+            (How::Begins, _) => sequence(first, second, ignore_case.is_none())?,
+            (How::Contains, How::Ends) => format!(".*{}", sequence(first, second, ignore_case.is_none())?),
+            (How::Ends, How::Contains) => format!(".*{}", sequence(second, first, ignore_case.is_none())?),
+            (How::Contains, How::Contains) => {
+                let (there, back) = (
+                    sequence(first, second, ignore_case.is_none())?,
+                    sequence(second, first, ignore_case.is_none())?,
+                );
+                format!(".*(?:{there}|{back})")
+            }
             _ => return None,
         };
-        let rests = crossing(&begin.text, &token, begin.ignore_case || search.ignore_case);
-        if !rests.is_empty() && ignore_case.is_none() {
-            return None;
-        }
-        let mut found = format!(".*{}", written(search, &token));
-        rests.iter().for_each(|rest| found.push_str(&format!("|{}", regex::escape(rest))));
-        let found = if rests.is_empty() { found } else { format!("(?:{found})") };
-        let regex = format!("{}{found}{back}", written(begin, &begin.text));
-        let filed =
-            if ignore_case.is_none() && begin.ignore_case { Vec::new() } else { segments(&begin.text) };
-        let pattern = Pattern::Regex(regex, filed);
-        Some(Cell { pattern, ignore_case: ignore_case.unwrap_or(false), holds: vec![a, b] })
+        Some(Cell { pattern: Pattern::Regex(regex, filed), ignore_case: ignore_case.unwrap_or(false), holds })
     }
 
     /// What counts between two patterns that match the same path; greater wins.
@@ -254,6 +251,29 @@ impl Cell {
             Pattern::Regex(_, segments) => format!("regex /{}", segments.join("/").to_ascii_lowercase()),
         }
     }
+}
+
+/// One text, and the other somewhere behind it or beginning within its end. `mixed`: case counts in one of them only.
+fn sequence(first: &TextTest, second: &TextTest, mixed: bool) -> Option<String> {
+    // Where case counts in one of them only, the other says so itself.
+    let written = |test: &TextTest, text: &str| match mixed && test.ignore_case {
+        true => format!("(?i:{})", regex::escape(text)),
+        false => regex::escape(text),
+    };
+    let (token, back) = match second.how {
+        How::Ends => (second.text.clone(), ""),
+        How::Contains => (second.text.clone(), ".*"),
+        How::Dir => (format!("/{}", second.text.trim_matches('/')), "(?:/.*)?"),
+        _ => return None,
+    };
+    let rests = crossing(&first.text, &token, first.ignore_case || second.ignore_case);
+    if !rests.is_empty() && mixed {
+        return None;
+    }
+    let mut found = format!(".*{}", written(second, &token));
+    rests.iter().for_each(|rest| found.push_str(&format!("|{}", regex::escape(rest))));
+    let found = if rests.is_empty() { found } else { format!("(?:{found})") };
+    Some(format!("{}{found}{back}", written(first, &first.text)))
 }
 
 /// What is left of a searched text where it begins within the end of another.

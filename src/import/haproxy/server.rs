@@ -235,28 +235,37 @@ impl Settings {
             "init-addr" | "resolve-prefer" | "resolve-opts" | "resolve-net" | "resolvers" => {
                 differs("names are resolved as `resolver` says, at start and again before their TTL ends");
             }
-            "ciphers" | "ciphersuites" | "curves" | "sigalgs" | "ssl-max-ver" | "pool-purge-delay"
-            | "pool-low-conn" | "tcp-ut" | "id" | "ws" | "log-proto" | "shard" | "proxy-v2-options"
-            | "crl-file" | "force-sslv3" => {
-                differs("left out");
-            }
-            "source" | "usesrc" | "interface" | "namespace" => {
-                return Err(format!(
-                    "`{key}`: lbd calls servers from the address that the system chooses; \
-                    servers learn of clients by X-Forwarded-For or `connections send-proxy=`"
-                ));
-            }
-            "agent-check" | "agent-inter" | "agent-port" | "agent-addr" | "agent-send" => {
-                differs("left out: an agent can call `lbctl drain` and `lbctl weight`");
-                return Ok(usize::from(key != "agent-check"));
-            }
-            "track" => return Err("`track`: give the pool a `health` of its own".into()),
-            "redir" => return Err("`redir`: write a route with `redirect`".into()),
-            "socks4" | "check-via-socks4" => return Err(format!("`{key}`: lbd calls its servers directly")),
-            other => return Err(format!("`{other}` is not known of a server")),
+            other => return left_out(other, line, verdicts),
         }
         Ok(1)
     }
+}
+
+/// The verdict on a word that lbd has no use for; how many words its value has.
+fn left_out(key: &str, line: usize, verdicts: &mut Verdicts) -> Result<usize, String> {
+    let mut differs = |text: &str| verdicts.approximated(line, format!("`{key}`: {text}"));
+    match key {
+        "ciphers" | "ciphersuites" | "curves" | "sigalgs" | "ssl-max-ver" | "pool-purge-delay"
+        | "pool-low-conn" | "tcp-ut" | "id" | "ws" | "log-proto" | "shard" | "proxy-v2-options"
+        | "crl-file" | "force-sslv3" => {
+            differs("left out");
+        }
+        "source" | "usesrc" | "interface" | "namespace" => {
+            return Err(format!(
+                "`{key}`: lbd calls servers from the address that the system chooses; \
+                    servers learn of clients by X-Forwarded-For or `connections send-proxy=`"
+            ));
+        }
+        "agent-check" | "agent-inter" | "agent-port" | "agent-addr" | "agent-send" => {
+            differs("left out: an agent can call `lbctl drain` and `lbctl weight`");
+            return Ok(usize::from(key != "agent-check"));
+        }
+        "track" => return Err("`track`: give the pool a `health` of its own".into()),
+        "redir" => return Err("`redir`: write a route with `redirect`".into()),
+        "socks4" | "check-via-socks4" => return Err(format!("`{key}`: lbd calls its servers directly")),
+        other => return Err(format!("`{other}` is not known of a server")),
+    }
+    Ok(1)
 }
 
 /// Whether servers are spoken to in HTTP/2.

@@ -304,7 +304,7 @@ impl<'s, 'a> Whole<'s, 'a> {
         }
         let used = self.used(sites);
         for (line, backend) in &self.pools {
-            if !backend.served && backend.block.is_empty() {
+            if !backend.written {
                 continue;
             }
             out.line("");
@@ -346,8 +346,17 @@ impl<'s, 'a> Whole<'s, 'a> {
         pages.iter().for_each(|page| out.line(page));
         let routes = || sites.iter().flat_map(|site| &site.routes);
         let by_host = |cond: &Cond| matches!(cond, Cond::Field(Place::Header, name, _) if matches!(name.as_str(), "host" | "cookie"));
+        let mut allowed = Block::default();
         if routes().any(|placed| placed.route.matches.iter().flatten().any(by_host)) {
-            out.line("lint { allow LB212 because=\"a part of the Host decides, which no site can say\"; }");
+            allowed.line("allow LB212 because=\"a part of the field decides, which neither `site` nor `cookie` can say\"");
+        }
+        if self.pools.iter().any(|(_, backend)| backend.block.as_str().contains("tls verify=")) {
+            allowed.line(
+                "allow LB608 because=\"servers were not verified before either: name their authority by `tls ca=`, then remove this\"",
+            );
+        }
+        if !allowed.is_empty() {
+            out.node("lint", &allowed);
         }
         if !hoisted.is_empty() {
             let (mut defaults, mut route) = (Block::default(), Block::default());
