@@ -19,6 +19,7 @@ mod http2_servers;
 mod importing;
 mod language;
 mod layers;
+mod linting;
 mod listening;
 mod operators;
 mod process;

@@ -169,8 +169,20 @@ impl Diagnostic {
 
     /// With a change that surely mends it.
     #[must_use]
-    pub fn fix(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.fixes.push(Fix { safe: true, edits: vec![Edit { span, text: text.into() }] });
+    pub fn fix(self, span: Span, text: impl Into<String>) -> Self {
+        self.fix_with(Fix { safe: true, edits: vec![Edit { span, text: text.into() }] })
+    }
+
+    /// With a change that mends it, if what it removes or decides is what was meant.
+    #[must_use]
+    pub fn unsafe_fix(self, span: Span, text: impl Into<String>) -> Self {
+        self.fix_with(Fix { safe: false, edits: vec![Edit { span, text: text.into() }] })
+    }
+
+    /// With a change of several places.
+    #[must_use]
+    pub fn fix_with(mut self, fix: Fix) -> Self {
+        self.fixes.push(fix);
         self
     }
 

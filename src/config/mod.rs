@@ -25,6 +25,7 @@ mod reader;
 pub mod render;
 pub mod repair;
 pub mod resolve;
+pub mod rules;
 pub mod schema;
 pub mod source;
 pub mod suggest;

@@ -4,7 +4,7 @@
 //! server outlives its generation here. Only its own worker touches a ring: who asks sends an order.
 
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::request_id::RequestId;
 
@@ -50,6 +50,7 @@ pub struct Decision {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Note<'a> {
     pub(crate) id: &'a RequestId,
+    pub(crate) began: Instant,
     pub(crate) client: IpAddr,
     pub(crate) listener: &'a str,
     pub(crate) generation: u64,
@@ -74,7 +75,7 @@ pub(crate) struct Decisions {
 #[derive(Debug, Clone, Copy)]
 struct Slot {
     id: RequestId,
-    at: SystemTime,
+    began: Instant,
     client: IpAddr,
     generation: u64,
     listener: Name,
@@ -107,7 +108,7 @@ impl Decisions {
     pub(crate) fn note(&mut self, note: &Note<'_>) {
         let slot = Slot {
             id: *note.id,
-            at: SystemTime::now(),
+            began: note.began,
             client: note.client,
             generation: note.generation,
             listener: Name::of(Some(note.listener)),
@@ -135,7 +136,7 @@ impl Decisions {
         let slot = newer.iter().rev().chain(older.iter().rev()).find(|slot| slot.id.as_str() == id)?;
         Some(Decision {
             id: slot.id.as_str().to_owned(),
-            at: slot.at,
+            at: SystemTime::now() - slot.began.elapsed() + slot.took,
             client: slot.client,
             listener: slot.listener.text().unwrap_or_default(),
             generation: slot.generation,
@@ -178,6 +179,7 @@ mod tests {
     fn note<'a>(id: &'a RequestId, route: &'a str, retries: u32) -> Note<'a> {
         Note {
             id,
+            began: Instant::now(),
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
             listener: "front",
             generation: 3,

@@ -109,9 +109,10 @@ pub(crate) async fn run(connection: &mut ClientConnection, scratch: &mut Scratch
         Ok(next) => next,
         Err(failure) => answer::fail(connection, scratch, &mut story, failure).await,
     };
-    note(connection, &story);
+    let took = story.began.elapsed();
+    note(connection, &story, took);
     if !matches!(next, Next::Upgraded(_)) {
-        tell(connection, scratch, &story);
+        tell(connection, scratch, &story, took);
     }
     match next {
         Next::Upgraded(mut accepted) => {
@@ -165,10 +166,11 @@ async fn stations(
 }
 
 /// Keeps what was decided, for whoever asks.
-fn note(connection: &ClientConnection, story: &Story) {
+fn note(connection: &ClientConnection, story: &Story, took: Duration) {
     let listener = &connection.listener;
     connection.worker.decisions.borrow_mut().note(&Note {
         id: &story.id,
+        began: story.began,
         client: story.client.ip,
         listener: &listener.name,
         generation: listener.generation,
@@ -180,7 +182,7 @@ fn note(connection: &ClientConnection, story: &Story) {
         status: story.status,
         reason: story.reason.or_else(|| story.failure.map(|failure| failure.verdict().reason)),
         first_byte: story.first_byte,
-        took: story.began.elapsed(),
+        took,
     });
 }
 
@@ -192,7 +194,7 @@ fn pool_of(story: &Story) -> Option<&str> {
 }
 
 /// Tells the access log.
-fn tell(connection: &ClientConnection, scratch: &Scratch, story: &Story) {
+fn tell(connection: &ClientConnection, scratch: &Scratch, story: &Story, took: Duration) {
     if let Some(failure) = story.failure {
         debug!(
             client = %story.client.ip,
@@ -223,7 +225,7 @@ fn tell(connection: &ClientConnection, scratch: &Scratch, story: &Story) {
             how: story.how,
             retries: story.retries,
             first_byte: story.first_byte,
-            took: story.began.elapsed(),
+            took,
             bytes_in: story.bytes_in,
             bytes_out: story.bytes_out,
             reason: story.reason.or_else(|| story.failure.map(|failure| failure.verdict().reason)),

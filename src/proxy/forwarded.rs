@@ -6,7 +6,7 @@
 //! `$proxy_add_x_forwarded_for` do; Via is RFC 9110, section 7.6.3.
 
 use std::io::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
 
@@ -120,11 +120,29 @@ fn canonical(ip: IpAddr) -> IpAddr {
 }
 
 fn render(ip: IpAddr, text: &mut [u8; 48]) -> &[u8] {
+    if let IpAddr::V4(ip) = ip {
+        return render_v4(ip, text);
+    }
     let mut rest = &mut text[..];
     // An address has 45 characters at most.
     let _ = write!(rest, "{ip}");
     let left = rest.len();
     &text[..48 - left]
+}
+
+/// The standard library's formatting of an IPv4 address was a twentieth of all instructions of a small request.
+fn render_v4(ip: Ipv4Addr, text: &mut [u8; 48]) -> &[u8] {
+    let mut end = 0;
+    for octet in ip.octets() {
+        let (hundreds, tens, ones) = (octet / 100, octet / 10 % 10, octet % 10);
+        for (digit, shown) in [(hundreds, octet > 99), (tens, octet > 9), (ones, true)] {
+            text[end] = b'0' + digit;
+            end += usize::from(shown);
+        }
+        text[end] = b'.';
+        end += 1;
+    }
+    &text[..end - 1]
 }
 
 /// An address with or without a port, as found in X-Forwarded-For.
@@ -159,6 +177,16 @@ mod tests {
         let mut out = Vec::new();
         client.write_lines(head, (peer, "10.0.0.1:443".parse().unwrap()), true, Names::NONE, &mut out);
         (client, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn addresses_are_written_as_everywhere() {
+        let mut text = [0; 48];
+        for octet in 0..=255 {
+            let ip = Ipv4Addr::new(octet, 255 - octet, octet / 2, octet / 25);
+            assert_eq!(render(ip.into(), &mut text), ip.to_string().as_bytes());
+        }
+        assert_eq!(render("2001:db8::1".parse().unwrap(), &mut text), b"2001:db8::1");
     }
 
     #[test]

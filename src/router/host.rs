@@ -13,6 +13,8 @@ const SUFFIX: u32 = 1;
 #[derive(Debug, Clone)]
 pub struct HostRouter<S> {
     table: Table,
+    /// Whether any host is a `*.suffix`.
+    suffixes: bool,
     sites: Vec<S>,
     default: Option<S>,
 }
@@ -23,24 +25,29 @@ impl<S> HostRouter<S> {
     pub fn build(sites: Vec<(Vec<String>, S)>, default: Option<S>) -> Self {
         let mut table = Table::new(true);
         let mut values = Vec::with_capacity(sites.len());
+        let mut suffixes = false;
         for (hosts, site) in sites {
             for host in &hosts {
                 let (parent, name) = match host.strip_prefix("*.") {
                     Some(suffix) => (SUFFIX, suffix),
                     None => (EXACT, host.as_str()),
                 };
+                suffixes |= parent == SUFFIX;
                 if table.get(parent, name.as_bytes()).is_none() {
                     table.insert(parent, name.as_bytes(), short(values.len()));
                 }
             }
             values.push(site);
         }
-        HostRouter { table, sites: values, default }
+        HostRouter { table, suffixes, sites: values, default }
     }
 
     /// The site of a host as received: in any case, with or without port and trailing dot. A site owns
     /// its hosts: when none of its routes matches, the default site is not asked.
     pub fn find(&self, host: &[u8]) -> Option<&S> {
+        if self.sites.is_empty() {
+            return self.default.as_ref();
+        }
         let name = name(host);
         let found = (name.len() <= MAX_HOST).then(|| self.site(name)).flatten();
         found.or(self.default.as_ref())
@@ -54,6 +61,9 @@ impl<S> HostRouter<S> {
     fn site(&self, name: &[u8]) -> Option<&S> {
         let exact = self.table.get(EXACT, name);
         let number = exact.or_else(|| {
+            if !self.suffixes {
+                return None;
+            }
             // `*.a.b` takes at least one label, so `.a.b` is none of its hosts.
             let mut dots = memchr::memchr_iter(b'.', name).skip_while(|at| *at == 0);
             dots.find_map(|at| self.table.get(SUFFIX, &name[at + 1..]))

@@ -30,6 +30,9 @@ impl Table {
 
     /// The value of a pair.
     pub(super) fn get(&self, parent: u32, text: &[u8]) -> Option<u32> {
+        if self.edges.is_empty() {
+            return None;
+        }
         let hash = hash(parent, text, self.folds);
         let mut at = hash as usize & (self.slots.len() - 1);
         loop {
@@ -86,10 +89,8 @@ pub(super) fn short(index: usize) -> u32 {
 fn hash(parent: u32, text: &[u8], folds: bool) -> u32 {
     let mut state = mix(u64::from(parent) << 32 | u64::from(text.len() as u32));
     let (words, tail) = text.as_chunks::<8>();
-    let mut last = [0; 8];
-    last[..tail.len()].copy_from_slice(tail);
-    for word in words.iter().chain([&last]) {
-        let word = u64::from_le_bytes(*word);
+    let last = tail.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    for word in words.iter().map(|word| u64::from_le_bytes(*word)).chain([last]) {
         state = mix(state ^ if folds { lower(word) } else { word });
     }
     (state >> 32) as u32

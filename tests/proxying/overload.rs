@@ -280,7 +280,7 @@ fn servers_of_the_own_zone_come_first() {
 #[test]
 fn ewma_leaves_the_slow_server_alone() {
     let slow = Origin::scripted(|_, wire| {
-        std::thread::sleep(Duration::from_millis(30));
+        std::thread::sleep(Duration::from_millis(200));
         wire.ok("slow")
     });
     let quick = Origin::echo("b");

@@ -14,6 +14,9 @@ pub(super) fn one(among: &Candidates<'_>) -> Option<usize> {
 
 /// Draws two different candidates, one after the other; the second is missing when there is only one.
 pub(super) fn two(among: &Candidates<'_>) -> Option<(usize, Option<usize>)> {
+    if let Some((first, second)) = even_pair(among) {
+        return Some((first, Some(second)));
+    }
     let probed = probe(among, None);
     if let Some(first) = probed
         && let Some(second) = probe(among, Some(first))
@@ -33,6 +36,19 @@ pub(super) fn two(among: &Candidates<'_>) -> Option<(usize, Option<usize>)> {
     let few = &few[..count];
     let first = probed.or_else(|| draw(few, None))?;
     Some((first, draw(few, Some(first))))
+}
+
+/// Two different members of which each has the same chance, when both turn out to be candidates of the full weight.
+fn even_pair(among: &Candidates<'_>) -> Option<(usize, usize)> {
+    let count = among.len();
+    if !among.tier.even || among.overridden || count < 2 {
+        return None;
+    }
+    let first = fastrand::usize(..count);
+    let second = (first + 1 + fastrand::usize(..count - 1)) % count;
+    let (first, second) = (among.index(first), among.index(second));
+    let full = |index| among.weight(index) == among.tier.max_weight;
+    (full(first) && full(second)).then_some((first, second))
 }
 
 /// Draws in two passes, whatever the weights are; never `without`.

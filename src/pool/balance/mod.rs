@@ -97,8 +97,11 @@ impl Balancer {
     }
 
     pub(super) fn pick(&self, among: &Candidates<'_>, affinity: &dyn Affinity) -> Option<usize> {
-        if among.tier.members.is_empty() {
-            return None;
+        // Most pools have few members, and of one there is nothing to choose.
+        match *among.tier.members {
+            [] => return None,
+            [only] => return (among.weight(only as usize) > 0).then_some(only as usize),
+            _ => {}
         }
         match &self.kind {
             BalanceKind::RoundRobin => round_robin::pick(among, &self.turn),

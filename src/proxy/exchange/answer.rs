@@ -17,8 +17,9 @@ pub(crate) async fn refuse(
 ) -> Next {
     let mut story = Story::new(connection, scratch);
     let next = fail(connection, scratch, &mut story, failure).await;
-    super::note(connection, &story);
-    super::tell(connection, scratch, &story);
+    let took = story.began.elapsed();
+    super::note(connection, &story, took);
+    super::tell(connection, scratch, &story, took);
     next
 }
 

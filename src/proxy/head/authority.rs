@@ -20,7 +20,8 @@ impl<'a> Authority<'a> {
     pub fn parse(text: &'a [u8]) -> Option<Authority<'a>> {
         let host_end = match text.first()? {
             b'[' => memchr::memchr(b']', text)? + 1,
-            _ => memchr::memchr(b':', text).unwrap_or(text.len()),
+            // Names are short: a loop beats a search that is made for long texts.
+            _ => text.iter().position(|byte| *byte == b':').unwrap_or(text.len()),
         };
         let (host, rest) = text.split_at(host_end);
         let valid = if host.starts_with(b"[") { is_ipv6_literal(host) } else { is_name(host) };
@@ -43,10 +44,19 @@ pub fn same_authority(a: Authority<'_>, b: Authority<'_>, default_port: u16) -> 
 }
 
 fn is_name(host: &[u8]) -> bool {
-    !host.is_empty()
-        && host.len() <= 255
-        && host.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'))
+    !host.is_empty() && host.len() <= 255 && host.iter().all(|byte| IN_NAME[usize::from(*byte)])
 }
+
+/// What a name is made of.
+static IN_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        byte += 1;
+    }
+    table
+};
 
 fn is_ipv6_literal(host: &[u8]) -> bool {
     let inner = &host[1..host.len() - 1];

@@ -22,6 +22,11 @@ impl Span {
         Span { start: narrow(start), end: narrow(end) }
     }
 
+    /// Its first bytes.
+    pub(in crate::proxy) fn first(self, length: usize) -> Span {
+        Span::new(self.start as usize, self.start as usize + length)
+    }
+
     /// As a range for slicing.
     pub(in crate::proxy) fn range(self) -> std::ops::Range<usize> {
         self.start as usize..self.end as usize
@@ -31,6 +36,8 @@ impl Span {
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     known: Known,
+    /// `name: value` and the line's end stand in the arena just so.
+    verbatim: bool,
     name: Span,
     value: Span,
 }
@@ -44,6 +51,8 @@ pub struct Field<'a> {
     pub name: &'a [u8],
     /// The value without the white space around it.
     pub value: &'a [u8],
+    /// The line that these two are written as, with its end, when it came as exactly that: one copy for four.
+    pub(in crate::proxy) line: Option<&'a [u8]>,
 }
 
 /// All fields of a head, in order.
@@ -95,8 +104,13 @@ impl Fields {
 
     /// The values of the fields of that known name, in order.
     pub fn all(&self, known: Known) -> impl Iterator<Item = &[u8]> {
+        self.all_spans(known).map(|value| self.slice(value))
+    }
+
+    /// Where the values of that known name stand, in order.
+    pub(super) fn all_spans(&self, known: Known) -> impl Iterator<Item = Span> {
         let list = if self.has(known) { self.list.as_slice() } else { &[] };
-        list.iter().filter(move |entry| entry.known == known).map(|entry| self.slice(entry.value))
+        list.iter().filter(move |entry| entry.known == known).map(|entry| entry.value)
     }
 
     /// The value of the first field of that known name.
@@ -139,7 +153,9 @@ impl Fields {
     pub(in crate::proxy) fn index(&mut self, name: Span, value: Span) {
         let known = Known::of(self.slice(name));
         self.present.insert(known);
-        self.list.push(Entry { known, name, value });
+        let is = |from: u32, text: &[u8]| self.arena.get(from as usize..from as usize + 2) == Some(text);
+        let verbatim = value.start == name.end + 2 && is(name.end, b": ") && is(value.end, b"\r\n");
+        self.list.push(Entry { known, verbatim, name, value });
     }
 
     /// The bytes of a span.
@@ -148,7 +164,9 @@ impl Fields {
     }
 
     fn field(&self, entry: &Entry) -> Field<'_> {
-        Field { known: entry.known, name: self.slice(entry.name), value: self.slice(entry.value) }
+        let Entry { known, verbatim, name, value } = *entry;
+        let line = verbatim.then(|| &self.arena[name.start as usize..value.end as usize + 2]);
+        Field { known, name: self.slice(name), value: self.slice(value), line }
     }
 }
 

@@ -29,6 +29,7 @@ pub struct RequestHead {
     path: Span,
     query: Option<Span>,
     target_authority: Option<Span>,
+    host: Option<Span>,
     version: Version,
     framing: BodyFraming,
     options: Options,
@@ -134,10 +135,10 @@ impl RequestHead {
         }
     }
 
-    /// The authority without its port.
+    /// The authority without its port. Known once the head is sealed: it is asked for several times a request.
     #[must_use]
     pub fn host(&self) -> Option<&[u8]> {
-        self.authority().and_then(Authority::parse).map(|authority| authority.host)
+        self.host.map(|span| self.fields.slice(span))
     }
 
     /// What follows the head.
@@ -288,24 +289,34 @@ impl RequestHead {
         if clean { Ok(()) } else { Err(ParseError::BadTarget) }
     }
 
-    fn seal_host(&self) -> Result<(), ParseError> {
-        let mut hosts = self.fields.all(Known::Host);
-        let host = hosts.next();
+    fn seal_host(&mut self) -> Result<(), ParseError> {
+        self.host = None;
+        let mut hosts = self.fields.all_spans(Known::Host);
+        let written = hosts.next();
         if hosts.next().is_some() {
             return Err(ParseError::RepeatedHost);
         }
-        let host = match host {
-            Some(host) => Some(Authority::parse(host).ok_or(ParseError::BadHost)?),
+        drop(hosts);
+        let read = |span: Span| Authority::parse(self.fields.slice(span));
+        let host = match written {
+            Some(span) => Some(read(span).ok_or(ParseError::BadHost)?),
             None if self.version != Version::Http10 => return Err(ParseError::MissingHost),
             None => None,
         };
-        let Some(span) = self.target_authority else { return Ok(()) };
-        let target = Authority::parse(self.fields.slice(span)).ok_or(ParseError::BadTarget)?;
+        let target = match self.target_authority {
+            Some(span) => Some(read(span).ok_or(ParseError::BadTarget)?),
+            None => None,
+        };
         let default_port = if self.secure_target { 443 } else { 80 };
-        match host {
-            Some(host) if !same_authority(host, target, default_port) => Err(ParseError::HostDisagrees),
-            _ => Ok(()),
+        if let (Some(host), Some(target)) = (host, target)
+            && !same_authority(host, target, default_port)
+        {
+            return Err(ParseError::HostDisagrees);
         }
+        // The host is what an authority begins with.
+        let length = target.or(host).map(|authority| authority.host.len());
+        self.host = self.target_authority.or(written).zip(length).map(|(span, length)| span.first(length));
+        Ok(())
     }
 }
 
@@ -324,13 +335,35 @@ fn scheme_length(target: &[u8]) -> Option<(usize, bool)> {
 /// What a query may hold: visible ASCII without the bytes that every browser encodes. Raw bytes above 127 are no
 /// part of a URI, and servers disagree about them.
 fn is_query_byte(byte: u8) -> bool {
-    matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b'#' | b'<' | b'>')
+    BYTES[usize::from(byte)] & QUERY != 0
 }
 
 /// As for a query, without the backslash that some servers read as a slash.
 fn is_path_byte(byte: u8) -> bool {
-    is_query_byte(byte) && !matches!(byte, b'\\' | b'^' | b'`')
+    BYTES[usize::from(byte)] & PATH != 0
 }
+
+const QUERY: u8 = 1;
+const PATH: u8 = 2;
+const TOKEN: u8 = 4;
+
+/// What each byte may stand in: asked for each byte of a target, where a look is cheaper than comparisons.
+static BYTES: [u8; 256] = {
+    let mut bytes = [0; 256];
+    let mut byte = 0_u8;
+    loop {
+        let in_query = matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b'#' | b'<' | b'>');
+        let in_path = in_query && !matches!(byte, b'\\' | b'^' | b'`');
+        let mark =
+            matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
+        let in_token = byte.is_ascii_alphanumeric() || mark;
+        bytes[byte as usize] = (QUERY * in_query as u8) | (PATH * in_path as u8) | (TOKEN * in_token as u8);
+        if byte == 255 {
+            break bytes;
+        }
+        byte += 1;
+    }
+};
 
 /// What the framing fields of a message declare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -392,5 +425,5 @@ impl Options {
 
 /// Whether a byte may stand in a token (RFC 9110, 5.6.2).
 pub(in crate::proxy) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    BYTES[usize::from(byte)] & TOKEN != 0
 }

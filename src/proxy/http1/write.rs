@@ -231,7 +231,7 @@ pub fn write_request(head: &RequestHead, plan: &RequestPlan<'_>, out: &mut Vec<u
         if field.known == Known::Cookie && edits {
             write_cookies(&field, plan, out);
         } else {
-            write_field(field.name, field.value, out);
+            pass_on(&field, out);
         }
     }
     out.extend_from_slice(plan.extra);
@@ -256,13 +256,21 @@ pub fn write_response(head: &ResponseHead, plan: &ResponsePlan<'_>, out: &mut Ve
     let dropped = REWRITTEN.with(plan.drop_known);
     for field in head.fields() {
         if !dropped.has(field.known) && !plan.drop.means(field.name) && !named(&field) {
-            write_field(field.name, field.value, out);
+            pass_on(&field, out);
         }
     }
     out.extend_from_slice(plan.extra);
     write_framing(plan.framing, out);
     write_connection(plan.connection, false, head.get_known(Known::Upgrade), out);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a field as it came.
+fn pass_on(field: &Field<'_>, out: &mut Vec<u8>) {
+    match field.line {
+        Some(line) => out.extend_from_slice(line),
+        None => write_field(field.name, field.value, out),
+    }
 }
 
 /// Appends one field line. The caller vouches for the syntax of both parts.
