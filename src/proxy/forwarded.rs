@@ -228,4 +228,16 @@ mod tests {
             "198.51.100.7".parse::<IpAddr>().unwrap()
         );
     }
+
+    #[test]
+    fn what_a_route_edits_is_not_written_again() {
+        let head = head(&[]);
+        let (peer, local) = ("203.0.113.9:1".parse::<SocketAddr>().unwrap(), "10.0.0.1:443".parse().unwrap());
+        let client = Client::of(&head, peer.ip(), true, &[]);
+        let mut out = Vec::new();
+        let edited =
+            Names::Strs(&["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"]);
+        client.write_lines(&head, (peer, local), true, edited, &mut out);
+        assert_eq!(out, b"Via: 1.1 lbd\r\n");
+    }
 }

@@ -266,7 +266,7 @@ fn set_header(add: bool, name: &str, value: &str, when: &Expr, atoms: &[Atom]) -
     let lower = name.to_ascii_lowercase();
     let of_tls = |wanted: &Expr| matches!(wanted, Expr::Atom(atom) if atoms.get(*atom) == Some(&Atom::Tls));
     match (lower.as_str(), value) {
-        ("x-forwarded-for" | "x-real-ip", "%[src]" | "%ci") if lower == "x-forwarded-for" => {
+        ("x-forwarded-for", "%[src]" | "%ci") => {
             return nothing("lbd writes X-Forwarded-For itself");
         }
         ("x-real-ip" | "x-client-ip" | "true-client-ip", "%[src]" | "%ci") => {

@@ -1,8 +1,8 @@
 //! HAProxy's configuration (`haproxy.cfg`, as of 2.6) made into lbd's.
 //!
-//! Lines become words ([`words`]), words sections ([`section`]); a backend becomes a pool ([`backend`]), a `bind` a
-//! listener ([`bind`]), and what chooses between backends an ordered list of rules ([`proxy`], [`rule`]). The order is
-//! the difficult part, as lbd's routes have none: [`decide`] makes routes that mean the same without it.
+//! Lines become words (`words`), words sections (`section`); a backend becomes a pool (`backend`), a `bind` a
+//! listener (`bind`), and what chooses between backends an ordered list of rules (`proxy`, `rule`). The order is
+//! the difficult part, as lbd's routes have none: `decide` makes routes that mean the same without it.
 
 mod acl;
 mod backend;
