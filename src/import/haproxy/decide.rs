@@ -108,7 +108,7 @@ impl<'a> Decider<'a> {
         };
         let mut sorted: Vec<(BTreeSet<usize>, Cell)> =
             cells.into_iter().map(|cell| (closure(&cell), cell)).collect();
-        sorted.sort_by(|(a, x), (b, y)| (a.len(), x.rank()).cmp(&(b.len(), y.rank())));
+        sorted.sort_by_key(|(holds, cell)| (holds.len(), cell.rank()));
         let (holds, cells) = sorted.into_iter().unzip();
         let mut work = Work { rules, cells, holds, drafts: Vec::new(), unsure: BTreeSet::new() };
         for cell in 0..work.cells.len() {

@@ -122,7 +122,7 @@ pub(super) fn evaluate(rules: &[Rule], truth: &dyn Fn(usize) -> bool) -> Verdict
     }
     // HAProxy answers 503 when it has no backend.
     let (order, last) =
-        last.unwrap_or_else(|| (rules.len(), Final::Respond { status: 503, body: None, content_type: None }));
+        last.unwrap_or((rules.len(), Final::Respond { status: 503, body: None, content_type: None }));
     let served = matches!(last, Final::Pool(_));
     let mut outcome = Outcome {
         last,

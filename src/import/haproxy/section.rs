@@ -134,7 +134,7 @@ fn inherited<'a>(
         }
         // A `defaults` begins anew, unless it says `from`.
         None if kind == Kind::Defaults => None,
-        None => defaults().last(),
+        None => defaults().next_back(),
     };
     found.map(|section| section.all().collect()).unwrap_or_default()
 }
