@@ -3,7 +3,7 @@
 //! A line may be looked at several times (the `defaults` of ten proxies); the worst verdict stands, and each remark
 //! is kept once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -50,6 +50,8 @@ pub struct Line {
 pub struct Report {
     /// In the order of the file.
     pub lines: Vec<Line>,
+    /// Refused lines that kept requests out, while the result lets these through.
+    pub lets_through: Vec<usize>,
     /// What holds for the whole file.
     pub remarks: Vec<String>,
 }
@@ -61,11 +63,15 @@ impl Report {
         self.lines.iter().filter(|line| line.verdict == kind).count()
     }
 
-    /// `12 mapped, 3 approximated, 1 refused`.
+    /// `12 mapped, 3 approximated, 1 refused`, and how many of these let requests through.
     #[must_use]
     pub fn summary(&self) -> String {
         let of = |kind: Kind| format!("{} {}", self.count(kind), kind.word());
-        format!("{}, {}, {}", of(Kind::Mapped), of(Kind::Approximated), of(Kind::Refused))
+        let open = match self.lets_through.len() {
+            0 => String::new(),
+            n => format!(" (WARNING: {n} of them kept requests out, and the result LETS THEM THROUGH)"),
+        };
+        format!("{}, {}, {}{open}", of(Kind::Mapped), of(Kind::Approximated), of(Kind::Refused))
     }
 
     /// A table for people, `width` characters wide at most where the remarks allow it.
@@ -96,6 +102,7 @@ impl Report {
 #[derive(Debug, Default)]
 pub(super) struct Verdicts {
     lines: BTreeMap<usize, (Kind, Vec<(Kind, String)>)>,
+    open: BTreeSet<usize>,
 }
 
 impl Verdicts {
@@ -122,6 +129,17 @@ impl Verdicts {
     /// It is left out.
     pub(super) fn refused(&mut self, line: usize, why: impl Into<String>) {
         self.note(line, Kind::Refused, why);
+    }
+
+    /// It is left out, and what it kept out gets in.
+    pub(super) fn open(&mut self, line: usize, why: impl AsRef<str>) {
+        self.refused(line, format!("{}. WHAT THIS LINE KEPT OUT GETS IN", why.as_ref()));
+        self.open.insert(line);
+    }
+
+    /// Lines that kept requests out, and do so no longer.
+    pub(super) fn lets_through(&self) -> Vec<usize> {
+        self.open.iter().copied().collect()
     }
 
     /// Whether there is a verdict on a line.
@@ -151,5 +169,8 @@ mod tests {
         verdicts.mapped(3, "again");
         assert_eq!(verdicts.of(3), Some((Kind::Approximated, "weights differ".to_owned())));
         assert!(!verdicts.has(4));
+        verdicts.open(5, "no");
+        assert!(verdicts.of(5).is_some_and(|(kind, note)| kind == Kind::Refused && note.contains("GETS IN")));
+        assert_eq!(verdicts.lets_through(), [5]);
     }
 }

@@ -112,8 +112,13 @@ fn forwarded(answer: &Message) -> Vec<String> {
     lines
 }
 
-/// Asks both the same, so many times.
-fn compare(pair: &(Balancer, Balancer), count: usize, seed: u64, hosts: &[&str], paths: &[&str]) {
+/// Asks both the same, so many times; gives back how many kinds of answers there were.
+fn compare(
+    pair: &(Balancer, Balancer),
+    (count, seed): (usize, u64),
+    hosts: &[&str],
+    paths: &[&str],
+) -> usize {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut kinds = std::collections::BTreeSet::new();
     for _ in 0..count {
@@ -134,7 +139,7 @@ fn compare(pair: &(Balancer, Balancer), count: usize, seed: u64, hosts: &[&str],
         assert_eq!(found, expected, "{method} {target}\n{fields}");
         kinds.insert(expected.into_iter().take(2).collect::<Vec<_>>());
     }
-    assert!(kinds.len() > 2, "requests that differ in nothing prove nothing: {kinds:?}");
+    kinds.len()
 }
 
 #[test]
@@ -152,22 +157,23 @@ fn haproxy_and_lbd_choose_the_same_in_an_order_of_conditions() {
         "/api/x",
         "/api/move/1",
         "/apis",
-        "/api/img/logo.png",
-        "/static/logo.png",
+        "/api/logo.png",
+        "/logo.png",
         "/css/x.css",
         "/old/x",
         "/oldest",
         "/admin",
         "/ADMIN/x",
         "/administrator.js",
-        "/shared/b",
+        "/a/shared/b",
         "/shared",
         "/sharedx",
         "/inner/x",
-        "/static/secret/x",
+        "/x/secret.png",
         "/API/x",
     ];
-    compare(&pair, 240, 5, &["api.test", "www.shop.test", "shop.test", "API.test"], &paths);
+    let kinds = compare(&pair, (400, 5), &["api.test", "www.shop.test", "shop.test", "API.test"], &paths);
+    assert!(kinds > 8, "requests that differ in nothing prove nothing: {kinds}");
 }
 
 #[test]
@@ -211,5 +217,6 @@ fn haproxy_and_lbd_choose_the_same_for_a_thingworx_cluster() {
         "/Thingworx/Subsystems/EventProcessingSubsystem/Subscriptions/1",
         "/Thingworx/Things",
     ];
-    compare(&pair, 120, 6, &["twx.test", "other.test:443"], &paths);
+    let kinds = compare(&pair, (240, 6), &["twx.test", "other.test:443"], &paths);
+    assert_eq!(kinds, 3, "each kind of server is asked");
 }

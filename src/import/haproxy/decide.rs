@@ -5,11 +5,11 @@
 //! would do is compared with what the routes so far would do, by the router's own order; a route is added where they
 //! differ. What cannot be told apart so is reported, never passed over.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ipnet::IpNet;
-
-use super::expr::{Atom, Expr, How, Place, TextTest, Value};
+use super::cond::{self, Cond};
+use super::differs::{self, Difference};
+use super::expr::{Atom, Expr, How, TextTest};
 use super::paths::{Cell, Pattern, Relation, relation};
 use super::rule::{Act, Outcome, Rule, Verdict, evaluate};
 
@@ -19,7 +19,8 @@ const MAX_SETS: usize = 400;
 const BUDGET: usize = 400_000;
 /// Pairs of a beginning and a search.
 const MAX_PAIRS: usize = 3000;
-
+/// How often all is looked at again, when routes were added.
+const MAX_ROUNDS: usize = 6;
 /// Overlaps of patterns that are looked at for one site.
 const MAX_UNIONS: usize = 400;
 
@@ -34,22 +35,16 @@ pub(super) struct Route {
     pub(super) lines: Vec<usize>,
 }
 
-/// A condition of a `match`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Cond {
-    Method(Vec<String>),
-    Source(Vec<IpNet>),
-    WebSocket,
-    Field(Place, String, Option<Value>),
-}
-
 /// What is known of the conditions of one file.
 pub(super) struct Decider<'a> {
     atoms: &'a [Atom],
     budget: usize,
-    /// Lines whose place in the order could not be kept for every request.
-    pub(super) unsure: BTreeSet<usize>,
+    /// Lines whose place in the order could not be kept for every request, and how that shows.
+    pub(super) unsure: Unsure,
 }
+
+/// What differs, by the line that decided in HAProxy.
+pub(super) type Unsure = BTreeMap<usize, Vec<Difference>>;
 
 /// A route while it is made.
 struct Draft {
@@ -67,37 +62,55 @@ struct Work<'a> {
     /// For each cell, the path conditions that hold in all of it.
     holds: Vec<BTreeSet<usize>>,
     drafts: Vec<Draft>,
-    unsure: BTreeSet<usize>,
+    unsure: Unsure,
+    /// How often the router would choose wrong.
+    wrong: usize,
+    /// Beginnings that it chose then.
+    greedy: BTreeSet<usize>,
 }
 
 impl<'a> Decider<'a> {
     pub(super) fn new(atoms: &'a [Atom]) -> Self {
-        Decider { atoms, budget: BUDGET, unsure: BTreeSet::new() }
+        Decider { atoms, budget: BUDGET, unsure: Unsure::new() }
     }
 
     /// The routes that do what the rules do, where `truth` knows some atoms already.
     pub(super) fn decide(&mut self, rules: &[Rule], truth: &dyn Fn(usize) -> Option<bool>) -> Vec<Route> {
-        let rules = left(rules, truth);
-        let mut best = self.attempt(&rules, false);
-        if !best.unsure.is_empty() && best.cells.iter().any(|cell| matches!(cell.pattern, Pattern::Regex(..)))
-        {
-            let other = self.attempt(&rules, true);
-            if other.unsure.len() < best.unsure.len() {
-                best = other;
+        let mut rules = left(rules, truth);
+        rules.retain(|rule| rule.when != Expr::Is(false));
+        let mut searched = BTreeSet::new();
+        let mut best = self.attempt(&rules, &searched);
+        let searches =
+            |work: &Work<'_>| work.cells.iter().any(|cell| matches!(cell.pattern, Pattern::Regex(..)));
+        // A beginning that takes what a search should have is better a search itself: `priority=` tells these apart.
+        for _ in 0..MAX_ROUNDS {
+            let before = searched.len();
+            searched.extend(&best.greedy);
+            if best.wrong == 0 || searched.len() == before || !searches(&best) {
+                break;
             }
+            let other = self.attempt(&rules, &searched);
+            if other.wrong >= best.wrong {
+                break;
+            }
+            best = other;
         }
-        self.unsure.extend(&best.unsure);
+        for (line, differs) in &best.unsure {
+            let known = self.unsure.entry(*line).or_default();
+            let new: Vec<_> = differs.iter().filter(|how| !known.contains(how)).cloned().collect();
+            known.extend(new);
+        }
         finish(best)
     }
 
-    fn attempt<'r>(&mut self, rules: &'r [Rule], begins_as_regex: bool) -> Work<'r> {
+    fn attempt<'r>(&mut self, rules: &'r [Rule], searched: &BTreeSet<usize>) -> Work<'r> {
         let mut used = BTreeSet::new();
         rules.iter().for_each(|rule| each(&rule.when, &mut used));
         let tests: Vec<(usize, &TextTest)> =
             used.iter().filter_map(|atom| self.path(*atom).map(|t| (*atom, t))).collect();
         let root = Cell { pattern: Pattern::Root, ignore_case: false, holds: Vec::new() };
         let mut cells = vec![root];
-        cells.extend(tests.iter().map(|(atom, test)| Cell::of(*atom, test, begins_as_regex)));
+        cells.extend(tests.iter().map(|(atom, test)| Cell::of(*atom, test, searched.contains(atom))));
         let open = self.pairs(&tests, &mut cells);
         let closure = |cell: &Cell| -> BTreeSet<usize> {
             let of = |atom: &usize| self.path(*atom);
@@ -110,22 +123,47 @@ impl<'a> Decider<'a> {
             cells.into_iter().map(|cell| (closure(&cell), cell)).collect();
         sorted.sort_by_key(|(holds, cell)| (holds.len(), cell.rank()));
         let (holds, cells) = sorted.into_iter().unzip();
-        let mut work = Work { rules, cells, holds, drafts: Vec::new(), unsure: BTreeSet::new() };
+        let mut work = Work {
+            rules,
+            cells,
+            holds,
+            drafts: Vec::new(),
+            unsure: Unsure::new(),
+            wrong: 0,
+            greedy: BTreeSet::new(),
+        };
+        // A route that mends one overlap may be wrong in another: until none is added.
+        for _ in 0..MAX_ROUNDS {
+            let before = work.drafts.len();
+            self.round(&mut work, &open);
+            if work.drafts.len() == before {
+                break;
+            }
+        }
+        work
+    }
+
+    /// Looks at every pattern, then at what overlaps.
+    fn round(&mut self, work: &mut Work<'_>, open: &[(usize, usize)]) {
+        work.unsure.clear();
+        work.wrong = 0;
+        work.greedy.clear();
         for cell in 0..work.cells.len() {
             let holds = work.holds[cell].clone();
-            self.explore(&mut work, &holds, Some(cell));
+            self.explore(work, &holds, Some(cell));
         }
         let mut unions: BTreeSet<BTreeSet<usize>> = BTreeSet::new();
         for (a, b) in open {
             let of = |atom: usize| work.cells.iter().position(|cell| cell.holds == [atom]);
-            let (Some(x), Some(y)) = (of(a), of(b)) else { continue };
+            let (Some(x), Some(y)) = (of(*a), of(*b)) else { continue };
             unions.insert(work.holds[x].union(&work.holds[y]).copied().collect());
         }
-        self.overlaps(&work, &mut unions);
-        for holds in unions {
-            self.explore(&mut work, &holds, None);
+        if !self.overlaps(work, &mut unions) {
+            work.too_many();
         }
-        work
+        for holds in unions {
+            self.explore(work, &holds, None);
+        }
     }
 
     fn path(&self, atom: usize) -> Option<&'a TextTest> {
@@ -162,10 +200,18 @@ impl<'a> Decider<'a> {
         open
     }
 
-    /// Patterns that stand side by side and may match the same path: three conditions at once, for example.
-    fn overlaps(&self, work: &Work<'_>, unions: &mut BTreeSet<BTreeSet<usize>>) {
+    /// Patterns that stand side by side and may match the same path, and conditions that a rule asks for at once. False
+    /// when there are more than are looked at.
+    fn overlaps(&self, work: &Work<'_>, unions: &mut BTreeSet<BTreeSet<usize>>) -> bool {
         let used: BTreeSet<usize> = work.drafts.iter().map(|draft| draft.cell).collect();
-        let searches = |cell: usize| matches!(work.cells[cell].pattern, Pattern::Regex(..));
+        let searches = |cell: &&usize| matches!(work.cells[**cell].pattern, Pattern::Regex(..));
+        let mut sides: BTreeSet<BTreeSet<usize>> =
+            used.iter().filter(searches).map(|cell| work.holds[*cell].clone()).collect();
+        let is_path = |atom: usize| self.path(atom).is_some();
+        for rule in work.rules {
+            let sets = rule.when.together(&is_path, MAX_UNIONS);
+            sides.extend(sets.into_iter().filter(|set| set.len() > 1));
+        }
         let excluded = |a: usize, b: usize| match (self.path(a), self.path(b)) {
             (Some(one), Some(other)) => {
                 let (there, back) = (relation(one, other), relation(other, one));
@@ -173,17 +219,24 @@ impl<'a> Decider<'a> {
             }
             _ => false,
         };
-        for x in used.iter().copied().filter(|cell| searches(*cell)) {
-            for y in used.iter().copied().filter(|cell| *cell < x && searches(*cell)) {
-                let (a, b) = (&work.holds[x], &work.holds[y]);
-                let apart = a.iter().any(|one| b.iter().any(|other| excluded(*one, *other)));
-                if !apart && !a.is_subset(b) && !b.is_subset(a) && unions.len() < MAX_UNIONS {
-                    unions.insert(a.union(b).copied().collect());
+        let possible = |a: &BTreeSet<usize>, b: &BTreeSet<usize>| {
+            !a.iter().any(|one| b.iter().any(|other| excluded(*one, *other)))
+        };
+        let mut all = sides.len() <= MAX_UNIONS;
+        let sides: Vec<_> = sides.into_iter().take(MAX_UNIONS).filter(|side| possible(side, side)).collect();
+        for (at, a) in sides.iter().enumerate() {
+            for b in &sides[at..] {
+                let new = a == b || (!a.is_subset(b) && !b.is_subset(a) && possible(a, b));
+                if new && unions.len() < MAX_UNIONS {
+                    unions.insert(a | b);
+                } else {
+                    all &= !new;
                 }
             }
         }
         // One that has a pattern of its own was looked at.
         unions.retain(|union| !work.holds.contains(union));
+        all
     }
 
     /// Goes through the sets of conditions that may hold where these conditions on the path do. With a pattern, adds the
@@ -191,6 +244,7 @@ impl<'a> Decider<'a> {
     fn explore(&mut self, work: &mut Work<'_>, holds: &BTreeSet<usize>, cell: Option<usize>) {
         let known = |atom: usize| self.path(atom).map(|_| holds.contains(&atom));
         let rules = left(work.rules, &known);
+        let work_of = rules.iter().filter(|rule| rule.when != Expr::Is(false)).count();
         let mut conditions = BTreeSet::new();
         rules.iter().for_each(|rule| each(&rule.when, &mut conditions));
         for draft in work.drafts.iter().filter(|draft| work.applies(draft, holds)) {
@@ -202,31 +256,75 @@ impl<'a> Decider<'a> {
         while at < sets.len() {
             let set = sets[at].clone();
             at += 1;
-            self.budget = self.budget.saturating_sub(rules.len() + 1);
-            let Some(asked) = asked(&set, self.atoms) else { continue };
+            self.budget = self.budget.saturating_sub(work_of + 1);
+            let Some(asked) = cond::asked(&set, self.atoms) else { continue };
             let wanted = evaluate(&rules, &|atom| set.contains(&atom));
-            let right = |work: &Work<'_>| {
-                work.winner(holds, &set).is_some_and(|draft| draft.verdict.outcome == wanted.outcome)
-            };
-            if let (false, Some(cell)) = (right(work), cell) {
-                let (set, count, verdict) = (set.clone(), asked.len(), wanted.clone());
-                work.drafts.push(Draft { cell, set, count, conditions: asked, verdict });
+            if !work.is_right(holds, &set, &wanted.outcome) {
+                self.mend(work, holds, cell, &set, asked, &wanted);
             }
-            if !right(work) {
+            if !work.is_right(holds, &set, &wanted.outcome) {
+                work.wrong += 1;
+                let found = work.winner(holds, &set);
+                let begins = found.map(|draft| &work.cells[draft.cell]);
+                let begins = begins.filter(|cell| matches!(cell.pattern, Pattern::Begins(_)));
+                let greedy: Vec<usize> = begins.map(|cell| cell.holds.clone()).unwrap_or_default();
+                let found = found.map(|draft| &draft.verdict.outcome);
+                let how = differs::told(self.atoms, holds, &set, &wanted.outcome, found);
+                work.greedy.extend(greedy);
                 let decided = rules.get(wanted.order).map(|rule| vec![rule.line]);
-                work.unsure.extend(decided.unwrap_or(wanted.lines));
+                for line in decided.unwrap_or(wanted.lines) {
+                    work.unsure.entry(line).or_default().push(how.clone());
+                }
             }
             let from = set.last().map_or(0, |last| conditions.partition_point(|atom| atom <= last));
             for next in &conditions[from..] {
                 let larger: Vec<usize> = set.iter().copied().chain([*next]).collect();
-                if self::asked(&larger, self.atoms).is_some() {
+                if cond::asked(&larger, self.atoms).is_some() {
                     sets.push(larger);
                 }
             }
             if sets.len() > MAX_SETS || self.budget == 0 {
-                work.unsure.extend(rules.first().map(|rule| rule.line));
+                work.too_many();
                 sets.truncate(if self.budget == 0 { 0 } else { MAX_SETS });
             }
+        }
+    }
+}
+
+impl Decider<'_> {
+    /// Adds the route that is missing: with the pattern, or, where none says all of these conditions at once, with one
+    /// that says some of them and for which the same is right.
+    fn mend(
+        &mut self,
+        work: &mut Work<'_>,
+        holds: &BTreeSet<usize>,
+        cell: Option<usize>,
+        set: &[usize],
+        conditions: Vec<Cond>,
+        wanted: &Verdict,
+    ) {
+        self.budget = self.budget.saturating_sub(work.rules.len() + 1);
+        let of = |work: &Work<'_>, cell: usize| {
+            let known = |atom: usize| self.path(atom).map(|_| work.holds[cell].contains(&atom));
+            evaluate(&left(work.rules, &known), &|atom| set.contains(&atom))
+        };
+        let within: Vec<usize> = match cell {
+            Some(cell) => vec![cell],
+            None => (0..work.cells.len()).filter(|at| work.holds[*at].is_subset(holds)).collect(),
+        };
+        for cell in within.into_iter().rev() {
+            let verdict = if work.holds[cell] == *holds { wanted.clone() } else { of(work, cell) };
+            let there = work.drafts.iter().any(|draft| draft.cell == cell && draft.set == set);
+            if there || verdict.outcome != wanted.outcome || self.budget == 0 {
+                continue;
+            }
+            let (set, count, conditions) = (set.to_vec(), conditions.len(), conditions.clone());
+            work.drafts.push(Draft { cell, set: set.clone(), count, conditions, verdict });
+            if work.is_right(holds, &set, &wanted.outcome) {
+                return;
+            }
+            // It would never be asked.
+            work.drafts.pop();
         }
     }
 }
@@ -244,6 +342,23 @@ impl Work<'_> {
         self.cells[draft.cell].holds.iter().all(|atom| holds.contains(atom))
     }
 
+    /// Notes that not all could be looked at.
+    fn too_many(&mut self) {
+        self.wrong += 1;
+        if let Some(rule) = self.rules.first() {
+            let how = "there are more combinations of conditions than are looked at".to_owned();
+            let difference = Difference { how, opens: false };
+            let known = self.unsure.entry(rule.line).or_default();
+            if !known.contains(&difference) {
+                known.push(difference);
+            }
+        }
+    }
+
+    fn is_right(&self, holds: &BTreeSet<usize>, set: &[usize], wanted: &Outcome) -> bool {
+        self.winner(holds, set).is_some_and(|draft| draft.verdict.outcome == *wanted)
+    }
+
     /// The route that the router would choose.
     fn winner(&self, holds: &BTreeSet<usize>, set: &[usize]) -> Option<&Draft> {
         let applies =
@@ -258,14 +373,11 @@ impl Work<'_> {
     }
 }
 
-/// The rules that may still hold, up to the first that surely decides.
+/// The rules with what is known of their conditions, up to the first that surely decides, each in its place.
 fn left(rules: &[Rule], truth: &dyn Fn(usize) -> Option<bool>) -> Vec<Rule> {
     let mut left = Vec::new();
     for rule in rules {
         let when = rule.when.known(truth);
-        if when == Expr::Is(false) {
-            continue;
-        }
         let decides = when == Expr::Is(true) && matches!(rule.act, Act::Final(_));
         left.push(Rule { when, ..rule.clone() });
         if decides {
@@ -273,53 +385,6 @@ fn left(rules: &[Rule], truth: &dyn Fn(usize) -> Option<bool>) -> Vec<Rule> {
         }
     }
     left
-}
-
-/// Conditions as one `match` asks them; `None` when they exclude each other, or no `match` can ask them.
-fn asked(set: &[usize], atoms: &[Atom]) -> Option<Vec<Cond>> {
-    let mut methods: Option<Vec<String>> = None;
-    let mut networks: Option<Vec<IpNet>> = None;
-    let mut conds = Vec::new();
-    for atom in set {
-        match &atoms[*atom] {
-            Atom::Method(list) => {
-                let both = |known: Vec<String>| known.into_iter().filter(|m| list.contains(m)).collect();
-                methods = Some(methods.map_or_else(|| list.clone(), both));
-            }
-            Atom::Source(list) => {
-                networks = Some(networks.map_or_else(|| list.clone(), |known| intersection(&known, list)));
-            }
-            Atom::WebSocket => conds.push(Cond::WebSocket),
-            Atom::Field(place, name, value) => conds.push(Cond::Field(*place, name.clone(), value.clone())),
-            Atom::Host(test) => {
-                let case = if test.ignore_case { "(?i)" } else { "" };
-                let value = Value::Regex(format!("{case}{}", test.regex()));
-                conds.push(Cond::Field(Place::Header, "host".into(), Some(value)));
-            }
-            Atom::Path(_) | Atom::Tls | Atom::Port(_) | Atom::Sni(_) | Atom::Rate(..) => return None,
-        }
-    }
-    let empty = methods.as_ref().is_some_and(Vec::is_empty) || networks.as_ref().is_some_and(Vec::is_empty);
-    let exclude = |a: &Cond, b: &Cond| match (a, b) {
-        (Cond::Field(x, n, Some(Value::Exact(v))), Cond::Field(y, m, Some(Value::Exact(w)))) => {
-            x == y && n == m && v != w
-        }
-        _ => false,
-    };
-    if empty || conds.iter().any(|a| conds.iter().any(|b| exclude(a, b))) {
-        return None;
-    }
-    conds.extend(methods.map(Cond::Method));
-    conds.extend(networks.map(Cond::Source));
-    conds.sort();
-    Some(conds)
-}
-
-fn intersection(a: &[IpNet], b: &[IpNet]) -> Vec<IpNet> {
-    let both = |x: &IpNet| -> Vec<IpNet> {
-        b.iter().filter_map(|y| if y.contains(x) { Some(*x) } else { x.contains(y).then_some(*y) }).collect()
-    };
-    a.iter().flat_map(both).collect()
 }
 
 /// Numbers for priorities, alternatives of one route put together, then patterns of one route.

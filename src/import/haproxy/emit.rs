@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::super::kdl::{Block, quoted, raw, word};
-use super::decide::{Cond, Route};
+use super::cond::Cond;
+use super::decide::Route;
 use super::expr::{Place, Value};
 use super::paths::{Cell, Pattern};
 use super::rule::{Final, Header, Outcome};

@@ -1,5 +1,6 @@
 //! Conditions as values: what can be asked of a request (atoms), put together with and, or, not.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -201,6 +202,25 @@ impl Expr {
             Expr::Atom(atom) => visit(*atom),
             Expr::Not(inner) => inner.each(visit),
             Expr::And(parts) | Expr::Or(parts) => parts.iter().for_each(|part| part.each(visit)),
+        }
+    }
+
+    /// Sets of atoms, of those that are kept, which it asks for at once; `most` of them, and one more if there are more.
+    pub(super) fn together(&self, keep: &dyn Fn(usize) -> bool, most: usize) -> Vec<BTreeSet<usize>> {
+        match self {
+            Expr::Atom(atom) if keep(*atom) => vec![BTreeSet::from([*atom])],
+            Expr::Is(_) | Expr::Atom(_) => vec![BTreeSet::new()],
+            Expr::Not(inner) => inner.together(keep, most),
+            Expr::Or(parts) => {
+                parts.iter().flat_map(|part| part.together(keep, most)).take(most + 1).collect()
+            }
+            Expr::And(parts) => parts.iter().fold(vec![BTreeSet::new()], |all, part| {
+                let more = part.together(keep, most);
+                let both = |one: &BTreeSet<usize>| -> Vec<BTreeSet<usize>> {
+                    more.iter().map(|other| one | other).collect()
+                };
+                all.iter().flat_map(both).take(most + 1).collect()
+            }),
         }
     }
 

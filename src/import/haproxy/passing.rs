@@ -6,7 +6,7 @@ use super::super::verdict::Verdicts;
 use super::bind::Listener;
 use super::expr::{Atom, Expr, How};
 use super::proxy::Rules;
-use super::rule::Rule;
+use super::rule::{Act, Final, Rule};
 
 /// Adds `tcp` nodes to the listeners of a frontend, by the names in the TLS hello.
 pub(super) fn pass(
@@ -17,7 +17,11 @@ pub(super) fn pass(
     verdicts: &mut Verdicts,
 ) {
     for rule in &rules.rules {
-        verdicts.refused(rule.line, "no request is read in `mode tcp`, so this cannot be done");
+        let why = "no request is read in `mode tcp`, so this cannot be done";
+        match &rule.act {
+            Act::Final(Final::Respond { status: 400.., .. }) => verdicts.open(rule.line, why),
+            _ => verdicts.refused(rule.line, why),
+        }
     }
     let mut nodes: Vec<String> = Vec::new();
     let mut names: Vec<Option<String>> = Vec::new();

@@ -227,6 +227,9 @@ impl Cell {
                 );
                 format!(".*(?:{there}|{back})")
             }
+            (How::Dir, How::Dir | How::Contains | How::Ends) | (How::Contains | How::Ends, How::Dir) => {
+                folders(first, second, ignore_case.is_none())?
+            }
             _ => return None,
         };
         Some(Cell { pattern: Pattern::Regex(regex, filed), ignore_case: ignore_case.unwrap_or(false), holds })
@@ -274,6 +277,32 @@ fn sequence(first: &TextTest, second: &TextTest, mixed: bool) -> Option<String> 
     rests.iter().for_each(|rest| found.push_str(&format!("|{}", regex::escape(rest))));
     let found = if rests.is_empty() { found } else { format!("(?:{found})") };
     Some(format!("{}{found}{back}", written(first, &first.text)))
+}
+
+/// Two searches of which one or both are for a folder, in either order.
+fn folders(first: &TextTest, second: &TextTest, mixed: bool) -> Option<String> {
+    let closed = |test: &TextTest| match test.how {
+        How::Dir => TextTest {
+            how: How::Contains,
+            text: format!("/{}/", test.text.trim_matches('/')),
+            ignore_case: test.ignore_case,
+        },
+        _ => test.clone(),
+    };
+    let within = |outer: &TextTest, inner: &TextTest| {
+        let end = if inner.how == How::Dir { 1 } else { 0 };
+        let (outer, inner) = (closed(outer).text, closed(inner).text);
+        outer.to_ascii_lowercase().contains(&inner[..inner.len() - end].to_ascii_lowercase())
+    };
+    if within(first, second) || within(second, first) {
+        return None;
+    }
+    let then = |one: &TextTest, other: &TextTest| sequence(&closed(one), other, mixed);
+    Some(match (first.how, second.how) {
+        (How::Ends, _) => format!(".*{}", then(second, first)?),
+        (_, How::Ends) => format!(".*{}", then(first, second)?),
+        _ => format!(".*(?:{}|{})", then(first, second)?, then(second, first)?),
+    })
 }
 
 /// What is left of a searched text where it begins within the end of another.

@@ -105,9 +105,17 @@ impl<'a> Reading<'_, 'a> {
                 Some(condition)
             }
             Err(why) => {
-                self.cx.verdicts.refused(line.number, why);
+                self.refused(line, why);
                 None
             }
+        }
+    }
+
+    /// A line is left out; what lets requests through by that is said aloud.
+    fn refused(&mut self, line: &Line, why: impl AsRef<str>) {
+        match keeps_out(line) {
+            true => self.cx.verdicts.open(line.number, why),
+            false => self.cx.verdicts.refused(line.number, why.as_ref()),
         }
     }
 
@@ -162,7 +170,19 @@ impl<'a> Reading<'_, 'a> {
             },
         };
         match done {
-            Ok(done) => self.add(line, condition, done),
+            Ok(done) => {
+                self.add(line, condition, done);
+            }
+            // Nobody gets in, rather than everybody.
+            Err(why) if keeps_out(line) => {
+                if let Ok(done) = http::request(&["deny".to_owned()], &condition.expr, &self.cx.atoms.all)
+                    && self.add(line, condition, done)
+                {
+                    let instead =
+                        format!("{why}. `respond 403` stands here instead: NOBODY that it asked gets in");
+                    self.cx.verdicts.refused(line.number, instead);
+                }
+            }
             Err(why) => self.cx.verdicts.refused(line.number, why),
         }
     }
@@ -207,7 +227,7 @@ impl<'a> Reading<'_, 'a> {
     }
 
     /// Adds what a line does, if lbd can do it under that condition.
-    fn add(&mut self, line: &Line, condition: Condition, done: Done) {
+    fn add(&mut self, line: &Line, condition: Condition, done: Done) -> bool {
         let mut rates = Vec::new();
         let mut passed = false;
         condition.expr.each(&mut |atom| match &self.cx.atoms.all[atom] {
@@ -217,10 +237,12 @@ impl<'a> Reading<'_, 'a> {
         });
         if passed {
             let why = "the name in the TLS hello chooses in `listen { tcp sni=… }`; HTTP goes by Host";
-            return self.cx.verdicts.refused(line.number, why);
+            self.refused(line, why);
+            return false;
         }
         if !rates.is_empty() {
-            return self.limit(line, &condition, &rates, &done);
+            self.limit(line, &condition, &rates, &done);
+            return false;
         }
         for how in &done.differs {
             self.cx.verdicts.approximated(line.number, how);
@@ -242,6 +264,7 @@ impl<'a> Reading<'_, 'a> {
                 act,
             });
         }
+        true
     }
 
     /// A denial by a counter: the common use of tables.
@@ -249,7 +272,7 @@ impl<'a> Reading<'_, 'a> {
         let denies = matches!(done.acts.last(), Some(Act::Final(Final::Respond { status: 400.., .. })));
         let ([(of, limit)], Expr::Atom(_), true) = (rates, &condition.expr, denies) else {
             let why = "a rate alone can be limited: write `rate-limit` into the routes that it is for";
-            return self.cx.verdicts.refused(line.number, why);
+            return self.refused(line, why);
         };
         match of {
             RateOf::Connections => {
@@ -260,10 +283,7 @@ impl<'a> Reading<'_, 'a> {
             }
             RateOf::Requests => {
                 let Some(period) = self.cx.period else {
-                    return self
-                        .cx
-                        .verdicts
-                        .refused(line.number, "no table of this file stores `http_req_rate(TIME)`");
+                    return self.refused(line, "no table of this file stores `http_req_rate(TIME)`");
                 };
                 let rate = match period {
                     1000 => format!("{limit}/s"),
@@ -345,8 +365,10 @@ impl<'a> Reading<'_, 'a> {
         let at = condition_at(&line.words, 1 + http::arity(line.word(1)));
         let Some(condition) = self.condition(line, at) else { return };
         match http::response(&line.words[1..at], line.word(0) == "http-after-response") {
-            Ok(done) => self.add(line, condition, done),
-            Err(why) => self.cx.verdicts.refused(line.number, why),
+            Ok(done) => {
+                self.add(line, condition, done);
+            }
+            Err(why) => self.refused(line, why),
         }
     }
 
@@ -369,6 +391,17 @@ impl<'a> Reading<'_, 'a> {
         self.cx.verdicts.mapped(line.number, "route");
         self.out.uses.push(Use { line: line.number, condition, backend });
     }
+}
+
+/// Whether a line decides who gets in.
+fn keeps_out(line: &Line) -> bool {
+    let action = match line.word(0) {
+        "block" => return true,
+        "http-request" | "http-response" => line.word(1),
+        "tcp-request" => line.word(2),
+        _ => return false,
+    };
+    matches!(action.split('(').next(), Some("deny" | "auth" | "tarpit" | "reject" | "silent-drop" | "block"))
 }
 
 /// `retries` and `retry-on` together.

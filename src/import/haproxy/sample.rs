@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use super::super::kdl::{Block, quoted, word};
 use super::bind::Listener;
-use super::decide::{Cond, Route};
+use super::cond::Cond;
+use super::decide::Route;
 use super::expr::{Atom, How, Place, TextTest, Value};
 use super::paths::{Pattern, has_letters, start_of};
 use super::rule::{Final, Outcome, evaluate};

@@ -134,12 +134,13 @@ const TERMS: &[Term] = &[
     ("path_end .x", |r| r.path.ends_with(".x")),
     ("path_end .y", |r| r.path.ends_with(".y")),
     ("path_sub b/", |r| r.path.contains("b/")),
+    ("path_dir b", |r| r.path.split('/').skip(1).any(|part| part == "b")),
     ("path_reg ^/c/.*x$", |r| r.path.starts_with("/c/") && r.path.ends_with('x')),
 ];
 
 const PATHS: &[&str] = &[
     "/", "/a", "/A", "/ab", "/abc", "/a/b", "/a/b/c", "/A/b/", "/c/", "/c/x", "/C/X", "/c/a.x", "/a.x",
-    "/ab/q.y", "/z.x", "/z",
+    "/ab/q.y", "/z.x", "/z", "/c/b/q.x", "/b", "/b/ab/z",
 ];
 
 fn requests() -> Vec<Ask> {
@@ -204,7 +205,9 @@ fn order_is_kept(seed: u64, files: usize, terms: usize) -> usize {
             ["http", "redi", "use_"].iter().position(|begin| line.starts_with(begin))
         });
         let imported = with(&lines);
-        assert_eq!(imported.report.count(Kind::Refused), 0, "{lines}{}", imported.report.table());
+        let of_order = |line: &&crate::import::Line| line.note.contains("place in the order");
+        let refused = imported.report.lines.iter().filter(|line| line.verdict == Kind::Refused);
+        assert!(refused.into_iter().all(|line| of_order(&line)), "{lines}{}", imported.report.table());
         let lbd = Lbd::new(&model(&imported.config));
         let told = imported.report.lines.iter().any(|line| line.note.contains("place in the order"));
         unsure += usize::from(told);
@@ -271,7 +274,7 @@ fn verdicts_name_what_differs_and_what_to_do() {
         let (verdict, note) = verdict(&imported, begins);
         assert!(verdict == kind && note.contains(part), "{begins}: {verdict:?} {note}");
     };
-    check("http-request auth", Kind::Refused, "EVERYBODY GETS IN");
+    check("http-request auth", Kind::Refused, "`respond 403` stands here");
     check("option forwardfor", Kind::Approximated, "trust-forwarded");
     check("http-request set-header", Kind::Mapped, "request-headers");
     check("acl odd", Kind::Refused, "url_ip");
@@ -279,6 +282,34 @@ fn verdicts_name_what_differs_and_what_to_do() {
     check("use_backend bk_", Kind::Refused, "one route for each");
     check("whatever", Kind::Refused, "not known");
     check("default_backend", Kind::Mapped, "route");
+}
+
+#[test]
+fn no_refused_line_lets_requests_through_in_silence() {
+    let imported = with(
+        " http-request auth unless { src 10.0.0.0/8 }\n http-request deny deny_status 999 if { path /x }\n\
+         http-request tarpit if { nbsrv lt 1 }\n tcp-request connection reject if { src_is_bad }\n\
+         http-request set-var(a) b\n default_backend a",
+    );
+    let lbd = Lbd::new(&model(&imported.config));
+    let ask = Ask { host: "h.test", path: "/", method: "GET", header: None };
+    assert_eq!(lbd.asked(&ask), "403", "{}", imported.config);
+    assert_eq!(imported.report.count(Kind::Refused), 5, "{}", imported.report.table());
+    assert_eq!(imported.report.lets_through.len(), 2, "{}", imported.report.table());
+    assert!(
+        imported.report.summary().contains("2 of them kept requests out"),
+        "{}",
+        imported.report.summary()
+    );
+    assert_eq!(imported.config.matches("// WARNING: line").count(), 2, "{}", imported.config);
+    for begins in ["http-request tarpit", "tcp-request"] {
+        assert!(verdict(&imported, begins).1.contains("GETS IN"), "{}", imported.report.table());
+    }
+
+    let passed =
+        run("frontend f\n mode tcp\n bind :80\n tcp-request connection reject if { src 10.0.0.0/8 }\n\
+         default_backend a\nbackend a\n mode tcp\n server s 10.0.0.1:80\n");
+    assert_eq!(passed.report.lets_through.len(), 1, "{}", passed.report.table());
 }
 
 #[test]

@@ -8,7 +8,8 @@ use super::super::kdl::{self, Block, quoted, word};
 use super::super::verdict::{Kind as Kept, Line as Told, Report, Verdicts};
 use super::backend::{self, Backend, World};
 use super::bind::{self, Listener, Taken};
-use super::decide::{Cond, Decider};
+use super::cond::Cond;
+use super::decide::Decider;
 use super::expr::{Atoms, Place};
 use super::fetch::Files;
 use super::proxy::{self, Context, Use};
@@ -16,7 +17,7 @@ use super::rule::{Final, Rule};
 use super::section::{Kind, Section, cut};
 use super::site::{self, Frontend, Site};
 use super::words::{self, Line};
-use super::{acl, emit, global, passing, sample, units};
+use super::{acl, differs, emit, global, passing, sample, units};
 use crate::config::format::format;
 use crate::config::guard;
 use crate::config::source::{Loader, MemLoader};
@@ -83,12 +84,7 @@ impl<'s, 'a> Whole<'s, 'a> {
             true => Vec::new(),
             false => site::sites(&mut frontends, &atoms, &mut decider),
         };
-        for line in &decider.unsure {
-            self.cx.verdicts.approximated(
-                *line,
-                "its place in the order cannot be kept for every request: look at the routes that overlap",
-            );
-        }
+        differs::note(&decider.unsure, &mut self.cx.verdicts);
         self.left_over();
         let texts: emit::Texts<'_> = lines.iter().map(|line| (line.number, line.text.as_str())).collect();
         let source =
@@ -293,6 +289,12 @@ impl<'s, 'a> Whole<'s, 'a> {
         out.comment(&format!(
             "Made from {source} by `lbd import`. Each part names the lines that it comes from."
         ));
+        for line in self.cx.verdicts.lets_through() {
+            out.comment(&format!(
+                "WARNING: line {line} kept requests out, and nothing here does: {}",
+                texts.get(&line).map_or(String::new(), |text| kdl::comment(text))
+            ));
+        }
         out.line("");
         let hoisted = hoisted(sites);
         self.process(sites, &hoisted, &mut out);
@@ -440,7 +442,8 @@ impl<'s, 'a> Whole<'s, 'a> {
                 self.cx.verdicts.of(line.number).unwrap_or((Kept::Refused, "not understood".into()));
             Told { line: line.number, text: line.text.clone(), verdict, note }
         };
-        Report { lines: lines.iter().map(told).collect(), remarks }
+        let lets_through = self.cx.verdicts.lets_through();
+        Report { lines: lines.iter().map(told).collect(), lets_through, remarks }
     }
 }
 
