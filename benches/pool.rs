@@ -1,11 +1,15 @@
-//! What it costs to choose among 200 servers: all up, half of them, one in twenty.
+//! What it costs to choose among 200 servers: all up, half of them, one in twenty; and to find who has an entry in a
+//! sticky table, alone and while another thread does the same.
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use lbd::pool::{
-    Affinity, Ask, BalanceKind, DrainPolicy, HashKey, Pool, PoolSettings, ServerSettings, Stamp, Wish,
+    Affinity, Ask, BalanceKind, ClientTable, DrainPolicy, HashKey, Pool, PoolSettings, ServerId,
+    ServerSettings, Stamp, Wish,
 };
 
 struct Key(u64);
@@ -74,5 +78,35 @@ fn acquire(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, acquire);
+fn find(criterion: &mut Criterion) {
+    const CLIENTS: u128 = 100_000;
+    let table = ClientTable::new(Duration::from_secs(1800), CLIENTS as usize);
+    let key = |client: u128| client.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
+    (0..CLIENTS).for_each(|client| table.put(key(client), ServerId::of("a"), 1));
+    // Few clients: their entries are in the cache, and what is measured is the way to them.
+    let mut measure = |name: &str| {
+        let mut client = 0;
+        criterion.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                client = (client + 1) % 64;
+                black_box(table.find(key(client), 1)).is_some()
+            });
+        });
+    };
+    measure("sticky/find");
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut client = 0;
+            while !over.load(Ordering::Relaxed) {
+                client = (client + 1) % 64;
+                black_box(table.find(key(client), 1));
+            }
+        });
+        measure("sticky/find-beside-another");
+        over.store(true, Ordering::Relaxed);
+    });
+}
+
+criterion_group!(benches, acquire, find);
 criterion_main!(benches);

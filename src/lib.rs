@@ -19,6 +19,7 @@
 //! | [`tls`] | certificates by name, trust towards servers, tickets |
 //! | [`snapshot`] | model x live pools -> snapshot; the one atomic pointer |
 //! | [`proxy`] | the data path: workers, HTTP/1 and HTTP/2, exchanges, tunnels, the access log |
+//! | [`explain`] | what a configuration would do with requests that nobody sends |
 //! | [`health`], [`drain`] | checks; servers on their way out |
 //! | [`discover`] | names: their addresses, and the servers that DNS gives to pools |
 //! | [`reload`] | files -> published, or refused with nothing changed |
@@ -36,6 +37,7 @@
 //!    [`health::Checkers::reconcile`] -> [`snapshot::Current::publish`] ->
 //!    [`proxy::listeners::Listeners::commit`]. Any error before publish is logged, shown by `lbctl status` and in
 //!    a metric, and the old world goes on. Start is the first reload.
+//!    An operator's change ([`reload::Ask`]) comes the same way from other texts, and writes the files behind it.
 //! 2. **Request**: accept -> head ([`proxy::http1`], [`proxy::head`]) -> `proxy/exchange.rs` -> snapshot ->
 //!    [`router`] -> [`limit`] -> [`pool::Pool::acquire`] -> a connection to the server -> the answer's head and body, or a
 //!    tunnel -> access log. Each way out that is not the server's answer passes `proxy/failure.rs`.
@@ -72,6 +74,7 @@ pub mod control;
 pub mod daemon;
 pub mod discover;
 pub mod drain;
+pub mod explain;
 pub mod health;
 pub mod import;
 pub mod limit;

@@ -20,8 +20,15 @@ fn servers(daemon: &Daemon) -> Vec<Value> {
     pool["servers"].as_array().unwrap().clone()
 }
 
+/// The servers that DNS names.
+fn named(daemon: &Daemon) -> Vec<Value> {
+    let mut servers = servers(daemon);
+    servers.retain(|server| server["unnamed"] != true);
+    servers
+}
+
 fn names(daemon: &Daemon) -> Vec<String> {
-    servers(daemon).iter().map(|server| server["name"].as_str().unwrap().to_owned()).collect()
+    named(daemon).iter().map(|server| server["name"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Waits until the pool has exactly these servers.
@@ -234,7 +241,7 @@ fn services_bring_ports_weights_and_priorities() {
     dns.kill();
     dns.start_again(&node, &[&record(&light, 5, 7)]);
     eventually("only one is left", || {
-        let known: Vec<_> = servers(&daemon).iter().map(shown).collect();
+        let known: Vec<_> = named(&daemon).iter().map(shown).collect();
         (known == [(at(&light), 7, false)]).then_some(())
     });
 }
@@ -270,7 +277,7 @@ fn a_reload_amid_changes_keeps_what_was_found_and_who_is_gone_finishes() {
     let Some(dns) = start(&IPS[..1], 1) else { return };
     let text = |word: &str, more: &str| {
         let pool = format!(
-            "discover \"app.test:{port}\"\n{more}\nhealth \"/ready\" interval=\"100ms\" timeout=\"90ms\""
+            "discover \"app.test:{port}\" hold=\"1s\"\n{more}\nhealth \"/ready\" interval=\"100ms\" timeout=\"90ms\""
         );
         config(&dns, "", &pool) + &format!("route (exact)\"/word\" {{ respond 200 body=\"{word}\"; }}\n")
     };
@@ -337,7 +344,7 @@ fn a_wish_for_a_found_server_holds_when_it_returns() {
     let origins = Origin::neighbours(IPS);
     let port = origins[0].address().port();
     let Some(dns) = start(&IPS[..2], 1) else { return };
-    let daemon = Daemon::run(&config(&dns, "", &format!("discover \"app.test:{port}\"")));
+    let daemon = Daemon::run(&config(&dns, "", &format!("discover \"app.test:{port}\" hold=\"0s\"")));
     await_ips(&daemon, port, &IPS[..2]);
     let found = &servers(&daemon)[0];
     assert_eq!(found["origin"], format!("app.test:{port}"), "{found}");
@@ -359,7 +366,7 @@ fn what_comes_and_goes_is_an_event() {
     let origins = Origin::neighbours(IPS);
     let port = origins[0].address().port();
     let Some(dns) = start(&IPS[..1], 1) else { return };
-    let daemon = Daemon::run(&config(&dns, "", &format!("discover \"app.test:{port}\"")));
+    let daemon = Daemon::run(&config(&dns, "", &format!("discover \"app.test:{port}\" hold=\"0s\"")));
     let said = |kind: &str, ip: &str| {
         let (_, event) = daemon.control("GET", &format!("/v1/events?since=0&follow=false&kind={kind}"));
         let data =
@@ -370,4 +377,65 @@ fn what_comes_and_goes_is_an_event() {
     set(&dns, &IPS[1..2]);
     eventually("it is said to be gone", || said("server.gone", IPS[0]));
     await_ips(&daemon, port, &IPS[1..2]);
+}
+
+#[test]
+fn an_answer_that_leaves_a_server_out_once_costs_its_clients_nothing() {
+    let origins = Origin::neighbours(IPS);
+    let port = origins[0].address().port();
+    let Some(dns) = start(&IPS[..2], 1) else { return };
+    let pool = format!(
+        "discover \"app.test:{port}\"\nbalance round-robin\nsticky cookie name=N\ndrain close-rate=\"1000/s\"\n\
+         health \"/ready\" interval=\"100ms\" timeout=\"90ms\""
+    );
+    let daemon = Daemon::run(&config(&dns, "", &pool));
+    await_ips(&daemon, port, &IPS[..2]);
+    let cookie = eventually("a client of the second", || {
+        let answer = Client::fetch(daemon.address(), "/");
+        let cookie = answer.field("set-cookie")?.split(';').next()?.to_owned();
+        (answer.text() == IPS[1]).then(|| format!("Cookie: {cookie}\r\n"))
+    });
+    let (mut socket, _) = websocket::open(daemon.address(), "/ws", &cookie);
+    websocket::round_trip(&mut socket, "before");
+    for _ in 0..2 {
+        set(&dns, &IPS[..1]);
+        await_ips(&daemon, port, &IPS[..1]);
+        assert!(
+            (0..10).all(|_| Client::fetch(daemon.address(), "/").text() == IPS[0]),
+            "new clients go elsewhere"
+        );
+        let page = Client::connect(daemon.address()).request("GET", "/", &cookie, b"");
+        assert_eq!((page.text(), page.field("set-cookie")), (IPS[1], None), "its own stay");
+        websocket::round_trip(&mut socket, "meanwhile");
+        set(&dns, &IPS[..2]);
+        await_ips(&daemon, port, &IPS[..2]);
+    }
+    websocket::round_trip(&mut socket, "after");
+    eventually("new clients come again", || {
+        (Client::fetch(daemon.address(), "/").text() == IPS[1]).then_some(())
+    });
+    assert_eq!(daemon.control("GET", "/v1/operations").1, json!([]), "nothing was drained");
+    assert_eq!((said(&daemon, "it takes no new clients"), said(&daemon, "leads to it again")), (2, 2));
+}
+
+#[test]
+fn who_is_left_out_for_longer_than_the_hold_is_drained() {
+    let origins = Origin::neighbours(IPS);
+    let port = origins[0].address().port();
+    let Some(dns) = start(&IPS[..2], 1) else { return };
+    let pool =
+        format!("discover \"app.test:{port}\" hold=\"1s\"\nbalance round-robin\ndrain close-rate=\"1000/s\"");
+    let daemon = Daemon::run(&config(&dns, "", &pool));
+    await_ips(&daemon, port, &IPS[..2]);
+    let mut sockets = [(); 2].map(|()| websocket::open(daemon.address(), "/ws", "").0);
+    set(&dns, &IPS[..1]);
+    let at = |ip: &str| format!("/v1/connections?server={ip}:{port}");
+    eventually("it is closed", || (daemon.control("GET", &at(IPS[1])).1["total"] == 0).then_some(()));
+    assert_eq!(daemon.control("GET", &at(IPS[0])).1["total"], 1);
+    let ends = sockets.iter_mut().filter_map(|socket| {
+        let sent = socket.send(tokio_tungstenite::tungstenite::Message::text("there?"));
+        let open = sent.is_ok() && matches!(socket.read(), Ok(message) if message.is_text());
+        (!open).then_some(())
+    });
+    assert_eq!(ends.count(), 1);
 }

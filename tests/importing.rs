@@ -61,6 +61,36 @@ fn the_settings_of_a_thingworx_cluster_import_without_a_refusal_and_lint_clean()
 }
 
 #[test]
+fn what_the_rules_said_of_requests_is_what_lbd_test_finds() {
+    for name in ["thingworx.cfg", "order.cfg"] {
+        let (_, done, dir) = imported(&sample(name));
+        assert_eq!(done.status.code(), Some(0), "{name}");
+        let tested = Command::new(lbd_bin()).arg("test").arg(dir.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&tested.stderr).into_owned();
+        let drawn = String::from_utf8_lossy(&tested.stdout);
+        assert_eq!((tested.status.code(), drawn.as_ref()), (Some(0), ""), "{name}: {said}");
+        let count: usize = said.split(' ').next().unwrap().parse().unwrap();
+        assert!(count > 15 && said.contains("all hold"), "{name}: {said}");
+    }
+}
+
+#[test]
+fn a_refused_access_rule_is_told_in_the_summary_and_in_the_result() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("haproxy.cfg");
+    let head = "frontend f\n mode http\n bind :80\n http-request deny if { nbsrv lt 1 }\n";
+    let text = format!("{head} default_backend b\nbackend b\n mode http\n server s 10.0.0.1:80\n");
+    std::fs::write(&file, text).unwrap();
+    let (report, done, made) = imported(&file);
+    assert_eq!(done.status.code(), Some(1));
+    assert_eq!(report["lets_through"], serde_json::json!([4]));
+    let summary = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(summary.contains("1 refused (WARNING: 1 of them kept requests out"), "{summary}");
+    let config = std::fs::read_to_string(made.path().join("lbd.kdl")).unwrap();
+    assert!(config.contains("// WARNING: line 4 kept requests out, and nothing here does"), "{config}");
+}
+
+#[test]
 fn the_exit_code_says_whether_a_line_was_refused_and_nothing_is_written_over() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("haproxy.cfg");

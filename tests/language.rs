@@ -1,17 +1,12 @@
 //! Every node, property and word of the language has a test that fails when it is ignored.
 //!
 //! `language/shown.txt` names that test for each. That the list is whole and its tests exist is checked always; that
-//! each test really notices is checked by running it against a configuration without the setting:
-//! `cargo test --test tests -- --ignored what_is_ignored_is_noticed`. With `LBD_BLESS=1` that run also looks for
-//! tests for what the list lacks.
+//! each test passes with the setting and fails without it is tried by `language/proof.rs`.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
 use crate::support::{Client, Daemon, Origin, eventually, mutant};
 
@@ -20,6 +15,7 @@ mod files;
 mod listeners;
 mod pools;
 mod process;
+mod proof;
 mod routes;
 mod serve;
 mod stapling;
@@ -27,9 +23,8 @@ mod upstream_tls;
 
 const LIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/language/shown.txt");
 
-/// A line of the list: `KEY TEST`, then perhaps `:=VALUE` (what stands there instead, for what cannot be left out),
-/// or `needed` (without it the file is refused, and that is all there is to show), or `unit: WHY` (the test stands
-/// beside the code, which alone can show it). `KEY - gap: WHY` is a setting that no test shows yet.
+/// A line of the list: `KEY TEST`, then perhaps what is there instead, as [`mutant`] reads it (`:=VALUE`, `::NODE`,
+/// `::last`), or `unit: WHY` (the test stands beside the code, which alone can show it).
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Shown {
     test: String,
@@ -73,9 +68,6 @@ fn says(daemon: &Daemon, text: &str) {
     eventually(&format!("{text} is written"), || daemon.log().contains(text).then_some(()));
 }
 
-/// How many settings may be shown by no test: this number only falls.
-const GAPS: usize = 1;
-
 /// This binary, with the test harness's own options.
 fn tests(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -95,13 +87,11 @@ fn the_list_names_a_test_for_every_row() {
     let keys: BTreeSet<String> = mutant::keys().into_iter().collect();
     let missing: Vec<_> = keys.iter().filter(|key| !list.contains_key(*key)).collect();
     assert!(missing.is_empty(), "no test is said to show {missing:#?}");
-    let mut gaps = 0;
     for (key, shown) in &list {
         assert!(keys.contains(key), "{key} is not in the table");
-        if shown.more.starts_with("gap:") {
-            gaps += 1;
-            continue;
-        }
+        let forms = [":=", "::", "unit:"];
+        let is_form = shown.more.is_empty() || forms.iter().any(|form| shown.more.starts_with(form));
+        assert!(is_form, "{key}: `{}` is nothing that can stand there instead", shown.more);
         if shown.more.starts_with("unit:") {
             let path = shown.test.rsplit_once("::").expect("a test stands in a module");
             let source = format!("{}/src/{}.rs", env!("CARGO_MANIFEST_DIR"), path.0.replace("::", "/"));
@@ -115,7 +105,6 @@ fn the_list_names_a_test_for_every_row() {
         let said = sources(subject).iter().any(|text| text.contains(written));
         assert!(said, "{} does not write `{written}` of {key}", shown.test);
     }
-    assert!(gaps <= GAPS, "{gaps} settings are shown by no test: write one instead of listing another gap");
 }
 
 /// What a test of this subject may be written in, the support code that makes its configuration included.
@@ -130,141 +119,4 @@ fn sources(subject: &str) -> Vec<String> {
             std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
         })
         .collect()
-}
-
-/// How a test took it that a setting was ignored.
-#[derive(Debug, PartialEq, Eq)]
-enum Outcome {
-    Noticed,
-    /// The file cannot do without it.
-    Refused,
-    Unnoticed,
-    NotWritten,
-}
-
-/// Longer than the deadline inside the test.
-const PATIENCE: Duration = Duration::from_secs(90);
-
-fn ended(mut child: Child) -> Option<std::process::Output> {
-    let started = Instant::now();
-    // What it says is read while it runs: a full pipe would stop it.
-    let mut pipe = child.stderr.take().unwrap();
-    let reader = std::thread::spawn(move || {
-        let mut said = Vec::new();
-        let _ = std::io::Read::read_to_end(&mut pipe, &mut said);
-        said
-    });
-    while child.try_wait().unwrap().is_none() {
-        if started.elapsed() > PATIENCE {
-            // The daemons that it started go with it.
-            let group = rustix::process::Pid::from_child(&child);
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-            child.wait().unwrap();
-            return None;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let status = child.wait().unwrap();
-    Some(std::process::Output { status, stdout: Vec::new(), stderr: reader.join().unwrap() })
-}
-
-fn ignore(key: &str, shown: &Shown) -> Outcome {
-    let value = shown.more.strip_prefix(":=").map_or(String::new(), |value| format!(":={value}"));
-    let mut command = tests(&["--exact", "--nocapture", &shown.test]);
-    command
-        .env("LBD_IGNORE", format!("{key}{value}"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .process_group(0);
-    let Some(output) = ended(command.spawn().unwrap()) else { return Outcome::Noticed };
-    let said = String::from_utf8_lossy(&output.stderr);
-    match (said.contains(mutant::CHANGED), output.status.success(), said.contains(mutant::REFUSED)) {
-        (false, ..) => Outcome::NotWritten,
-        (_, true, _) => Outcome::Unnoticed,
-        (_, _, true) => Outcome::Refused,
-        _ => Outcome::Noticed,
-    }
-}
-
-fn is_good(outcome: &Outcome, shown: &Shown) -> bool {
-    *outcome == Outcome::Noticed || *outcome == Outcome::Refused && shown.more == "needed"
-}
-
-/// Tests that write a setting, the ones that write the fewest first.
-fn candidates() -> BTreeMap<String, Vec<String>> {
-    let dir = tempfile::tempdir().unwrap();
-    let all = tests(&["--test-threads=4"]).env("LBD_KEYS", dir.path()).stdout(Stdio::null()).status();
-    assert!(all.is_ok());
-    let mut by_test = Vec::new();
-    for entry in std::fs::read_dir(dir.path()).unwrap() {
-        let path = entry.unwrap().path();
-        let text = std::fs::read_to_string(&path).unwrap();
-        let keys: BTreeSet<String> = text.lines().map(str::to_owned).collect();
-        by_test.push((keys, path.file_name().unwrap().to_str().unwrap().to_owned()));
-    }
-    by_test.sort_by_key(|(keys, test)| (keys.len(), test.clone()));
-    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (keys, test) in by_test {
-        for key in keys {
-            found.entry(key).or_default().push(test.clone());
-        }
-    }
-    found
-}
-
-/// The first test that notices, or else one whose file cannot do without it.
-fn search(key: &str, tests: &[String]) -> Option<Shown> {
-    let mut needed = None;
-    for test in tests.iter().take(8) {
-        let shown = Shown { test: test.clone(), more: String::new() };
-        match ignore(key, &shown) {
-            Outcome::Noticed => return Some(shown),
-            Outcome::Refused => {
-                needed.get_or_insert(Shown { more: "needed".into(), ..shown });
-            }
-            Outcome::Unnoticed | Outcome::NotWritten => {}
-        }
-    }
-    needed
-}
-
-#[test]
-#[ignore = "runs some hundred tests; the list says which"]
-fn what_is_ignored_is_noticed() {
-    let bless = std::env::var_os("LBD_BLESS").is_some();
-    let list = list();
-    let candidates = if bless { candidates() } else { BTreeMap::new() };
-    let jobs: Mutex<VecDeque<String>> = Mutex::new(mutant::keys().into());
-    let results = Mutex::new(BTreeMap::new());
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                loop {
-                    let Some(key) = jobs.lock().unwrap().pop_front() else { return };
-                    let known = list.get(&key);
-                    let outcome =
-                        known.map(|shown| if bless { Outcome::Noticed } else { ignore(&key, shown) });
-                    let good = matches!((&outcome, known), (Some(o), Some(shown)) if is_good(o, shown));
-                    let found = match (good, bless) {
-                        (false, true) => search(&key, candidates.get(&key).map_or(&[], Vec::as_slice)),
-                        (true, _) => known.cloned(),
-                        _ => None,
-                    };
-                    results.lock().unwrap().insert(key, (outcome, found));
-                }
-            });
-        }
-    });
-    let results = results.into_inner().unwrap();
-    if bless {
-        let head = "# What shows that a setting works: KEY TEST [:=VALUE | needed]. See tests/language.rs.\n";
-        let line = |key: String| {
-            let shown = results[&key].1.as_ref()?;
-            Some(format!("{key} {} {}", shown.test, shown.more).trim_end().to_owned() + "\n")
-        };
-        let lines: String = mutant::keys().into_iter().filter_map(line).collect();
-        std::fs::write(LIST, head.to_owned() + &lines).unwrap();
-    }
-    let unseen: Vec<_> = results.iter().filter(|(_, (_, found))| found.is_none()).collect();
-    assert!(unseen.is_empty(), "ignored, and no test noticed: {unseen:#?}");
 }

@@ -21,6 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("snapshot", &["config", "router", "tls", "pool", "limit", "observe"]),
     // The snapshot hands on plain values of the model as they are: edits of heads, addresses, log settings.
     ("proxy", &["router", "pool", "limit", "snapshot", "observe", "config::model"]),
+    ("explain", &["router", "config", "pool", "tls", "snapshot", "proxy"]),
     ("health", &["pool", "snapshot", "observe"]),
     ("drain", &["pool", "snapshot", "observe"]),
     ("discover", &["pool", "snapshot", "observe", "config::model"]),
@@ -36,7 +37,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("import", &["config", "router"]),
-    ("cli", &["config", "router", "tls", "reload", "import", "daemon"]),
+    ("cli", &["config", "router", "tls", "explain", "reload", "import", "daemon"]),
     ("main", &["cli"]),
 ];
 

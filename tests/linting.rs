@@ -1,3 +1,7 @@
 //! `lbd lint`: its rules, each with the page that explains it, and its command line.
 
+mod command;
+mod daemon;
 mod pages;
+mod sarif;
+mod schema;

@@ -69,6 +69,42 @@ fn a_crash_forgets_no_wish() {
 }
 
 #[test]
+fn a_drain_comes_back_on_its_own_terms_and_ends_at_its_time() {
+    let (_origins, kdl) = three();
+    let mut daemon = Daemon::run(&kdl);
+    let shown = |daemon: &Daemon| {
+        let operation = daemon.control("GET", "/v1/operations").1[0].clone();
+        ["close_rate", "until", "deadline", "reason"].map(|name| operation[name].clone())
+    };
+    // A drain of a server that nobody uses is over soon: what it promised holds all the same.
+    let terms =
+        json!({"state": "drain", "deadline": "2h", "close_rate": "7/m", "until": "3h", "reason": "kernel"});
+    set_admin(&daemon, "s1", &terms);
+    let before = shown(&daemon);
+    assert_eq!((&before[0], before[1].is_string()), (&json!("7/m"), true), "{before:?}");
+    saved(&daemon, "kernel");
+    daemon.signal(Signal::KILL);
+    daemon.wait();
+    daemon.start_again();
+    assert_eq!(shown(&daemon), before);
+    assert_eq!(admin(&daemon, "s1")["until"], before[1]);
+    daemon.signal(Signal::KILL);
+    daemon.wait();
+    // As if the three hours had passed.
+    let mut book: Value = serde_json::from_str(&std::fs::read_to_string(file(&daemon)).unwrap()).unwrap();
+    let until = &mut book["wishes"][0]["wish"]["terms"]["until"]["secs_since_epoch"];
+    assert!(until.is_u64(), "{book}");
+    *until = json!(1);
+    std::fs::write(file(&daemon), book.to_string()).unwrap();
+    daemon.start_again();
+    eventually("it serves again at its time", || (admin(&daemon, "s1")["state"] == "ready").then_some(()));
+    assert!(daemon.log().contains("its time has come"), "{}", daemon.log());
+    eventually("new clients come to it", || {
+        landed(&daemon).iter().any(|server| server == "s1").then_some(())
+    });
+}
+
+#[test]
 fn a_weight_and_its_owner_come_back() {
     let (_origins, kdl) = three();
     let mut daemon = Daemon::run(&kdl);
@@ -179,6 +215,42 @@ fn a_request_is_found_by_its_name() {
     assert_eq!((&told["server"], &told["pool"], &told["status"]), (&"s0".into(), &"app".into(), &200.into()));
     assert_eq!((&told["how"], &told["retries"]), (&"balanced".into(), &0.into()));
     assert_eq!(daemon.control("GET", "/v1/requests/forged").0, 404);
+}
+
+#[test]
+fn a_request_is_explained_as_it_then_goes_and_nothing_is_used_up() {
+    let (origins, _) = three();
+    let text = config(&origins.each_ref(), "sticky cookie name=NODE\nsticky source-ip", "");
+    let daemon = Daemon::run(&text);
+    let explain = |cookie: &str| {
+        let mut headers = vec![json!({"name": "Host", "value": "app.test"})];
+        if !cookie.is_empty() {
+            headers.push(json!({"name": "Cookie", "value": cookie}));
+        }
+        let ask = json!({"url": "/x", "headers": headers, "client_ip": "127.0.0.1"});
+        let (status, told) = daemon.control_with("POST", "/v1/routes/explain", &ask);
+        assert_eq!(status, 200, "{told}");
+        told
+    };
+    let before = explain("");
+    assert_eq!(before, explain(""), "twice the same");
+    assert_eq!(daemon.control("GET", "/v1/sticky/app").1["entries"], json!([]), "no entry was made");
+    let answer = Client::connect(daemon.address()).request("GET", "/x", "", b"");
+    assert_eq!(before["goes_to"], answer.text(), "{before}");
+    let server = answer.text().to_owned();
+    let cookie = answer.field("set-cookie").and_then(|c| c.split(';').next()).expect("a cookie").to_owned();
+    let known = explain(&cookie);
+    assert_eq!(known["goes_to"], *server);
+    assert_eq!(known["sticky"][0], format!("cookie NODE: {server}, which takes it"), "{known}");
+    set_admin(&daemon, &server, &json!({"state": "drain", "sticky": "move"}));
+    let moved = explain(&cookie);
+    let healed = moved["sticky"][0].as_str().is_some_and(|text| text.contains("it is healed"));
+    assert!(healed && moved["goes_to"] != *server, "{moved}");
+    let answer =
+        Client::connect(daemon.address()).request("GET", "/x", &format!("Cookie: {cookie}\r\n"), b"");
+    assert_eq!(moved["goes_to"], answer.text(), "{moved}");
+    let forged = explain("NODE=forged");
+    assert!(forged["sticky"][0].as_str().is_some_and(|text| text.contains("ignored")), "{forged}");
 }
 
 #[test]

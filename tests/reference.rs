@@ -1,8 +1,8 @@
 //! The reference that is checked in is the one that the code gives: manual pages from the parsers of the
 //! command lines and from the table of the language, and `docs/reference.md` from the same table.
 //!
-//! `man/*.md` is what a person writes; `man/lbd.8`, `man/lbctl.1`, `man/lbd.kdl.5` and `docs/reference.md` are
-//! written by `LBD_BLESS=1 cargo test --test tests reference`.
+//! `man/*.md` is what a person writes; `man/lbd.8`, `man/lbctl.1`, `man/lbd.kdl.5`, `man/lbd-lint.7` (with the pages
+//! of `docs/lint`) and `docs/reference.md` are written by `LBD_BLESS=1 cargo test --test tests reference`.
 
 use std::path::Path;
 
@@ -20,9 +20,9 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// A hand-written text with its holes filled: `{{commands}}`, `{{language}}`, and `{{example NAME}}`.
+/// A hand-written text with its holes filled: `{{commands}}`, `{{language}}`, `{{expectations}}` and `{{example NAME}}`.
 fn fill(path: &str, hole: &str, filling: &str) -> String {
-    let text = read(path).replace(hole, filling);
+    let text = read(path).replace(hole, filling).replace("{{expectations}}\n", &language::expectations());
     let mut pieces = text.split("{{example ");
     let mut out = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
@@ -37,11 +37,29 @@ fn head(name: &str, section: u8, title: &str) -> String {
     format!(".TH {name} {section} \"\" \"lbd {}\" \"{title}\"", env!("CARGO_PKG_VERSION"))
 }
 
+/// The pages of all rules, one behind the other. What they show as bad is no configuration, so no block says it is.
+fn rules() -> String {
+    let mut out = String::new();
+    for rule in lbd::config::rules::all() {
+        out.push_str(&format!("## {}: {}\n\n", rule.code, rule.title));
+        for line in rule.page.lines().skip(1) {
+            match (line.strip_prefix("## "), line.strip_prefix("```kdl")) {
+                (Some(part), _) => out.push_str(&format!("**{part}**\n")),
+                (_, Some(file)) => out.push_str(&format!("```text{file}\n")),
+                _ => out.push_str(&format!("{line}\n")),
+            }
+        }
+        out.push('\n');
+    }
+    out
+}
+
 /// The generated files, each with what belongs into it.
-fn generated() -> [(&'static str, String); 4] {
+fn generated() -> [(&'static str, String); 5] {
     let lbd = fill("man/lbd.8.md", "{{commands}}\n", &command::describe(lbd::cli::command()));
     let lbctl = fill("man/lbctl.1.md", "{{commands}}\n", &command::describe(lbctl::args::Cli::command()));
     let language = fill("man/lbd.kdl.5.md", "{{language}}\n", &language::definitions());
+    let rules = fill("man/lbd-lint.7.md", "{{rules}}\n", &rules());
     let introduction = fill("man/lbd.kdl.5.md", "{{language}}\n", "");
     let (_, introduction) = introduction.split_once("# Description").expect("the page has a description");
     let web = format!(
@@ -53,6 +71,7 @@ fn generated() -> [(&'static str, String); 4] {
         ("man/lbd.8", roff::page(&head("LBD", 8, "System Manager's Manual"), &lbd)),
         ("man/lbctl.1", roff::page(&head("LBCTL", 1, "User Commands"), &lbctl)),
         ("man/lbd.kdl.5", roff::page(&head("LBD.KDL", 5, "File Formats Manual"), &language)),
+        ("man/lbd-lint.7", roff::page(&head("LBD-LINT", 7, "Miscellaneous Information Manual"), &rules)),
         ("docs/reference.md", web.trim_end().to_owned() + "\n"),
     ]
 }

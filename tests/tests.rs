@@ -4,15 +4,20 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic with its place is the report")]
 #![allow(clippy::disallowed_methods, reason = "a test owns what it spawns, to its end")]
 
+mod admission;
 mod certificates;
+mod changing;
 mod checks;
 mod control;
 mod discovery;
 mod docs;
 mod draining;
 mod edges;
+mod editing;
 mod endurance;
+mod explaining;
 mod formatting;
+mod fuzzing;
 mod hostile;
 mod http2;
 mod http2_servers;
@@ -21,6 +26,7 @@ mod language;
 mod layers;
 mod linting;
 mod listening;
+mod moving;
 mod operators;
 mod process;
 mod proxying;

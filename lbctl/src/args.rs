@@ -7,9 +7,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod config;
 mod conn;
 mod sticky;
 
+pub use config::{ApplyArgs, ConfigCommand};
 pub use conn::ConnCommand;
 pub use sticky::{ExportFormat, StickyCommand, StickyFilter, StickySort};
 
@@ -17,7 +19,8 @@ pub use sticky::{ExportFormat, StickyCommand, StickyFilter, StickySort};
 #[derive(Debug, Parser)]
 #[command(name = "lbctl", version, max_term_width = 100, propagate_version = true)]
 #[command(after_help = "Exit codes: 0 done, 1 failed or the answer is no, 2 usage, 3 daemon not reachable, \
-4 not permitted, 5 no such thing, 6 refused by a guard, 7 deadline reached, 130 interrupted.\n\n\
+4 not permitted, 5 no such thing, 6 refused by a guard, 7 deadline reached, \
+10 there are changes (config plan --exit-code), 130 interrupted.\n\n\
 TARGET is POOL/SERVER, POOL/*, */SERVER or @ADDRESS.")]
 pub struct Cli {
     /// What every command understands.
@@ -264,8 +267,9 @@ pub struct DrainArgs {
     /// Which WebSockets are closed first
     #[arg(long, value_enum, value_name = "WHICH")]
     pub close: Option<CloseArg>,
-    /// When the server serves again by itself: a span such as 2h, or an instant such as 2026-01-02T14:00:00Z
-    #[arg(long, value_name = "TIME")]
+    /// When the server serves again by itself: a span such as 2h, the next 14:00 of this machine's clock, or an
+    /// instant such as 2026-01-02T14:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     pub until: Option<String>,
     /// Close no more WebSockets in the drain that goes on, until --resume
     #[arg(long, conflicts_with_all = ["resume", "wait", "deadline", "sticky", "close_rate", "close_code", "close", "until"])]
@@ -382,19 +386,6 @@ pub enum CertCommand {
     Reload,
 }
 
-/// `lbctl config`.
-#[derive(Debug, Subcommand)]
-pub enum ConfigCommand {
-    /// The files of the running generation
-    Show,
-    /// Read the files now; returns when they are live or refused
-    Reload,
-    /// The generations
-    History,
-    /// What is wrong with the files on disk
-    ShowReport,
-}
-
 /// `lbctl log`.
 #[derive(Debug, Subcommand)]
 pub enum LogCommand {
@@ -445,6 +436,11 @@ fn duration_text(text: &str) -> Result<String, String> {
 /// A rate that is sent as it was written, once it is known to be one.
 fn rate_text(text: &str) -> Result<String, String> {
     parse_rate(text).map(|_| text.to_owned())
+}
+
+/// The moment that is meant here and now.
+fn moment(text: &str) -> Result<String, String> {
+    crate::until::moment(text, &jiff::Zoned::now())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod command;
 mod failure;
+mod offer;
 mod screen;
 #[cfg(feature = "top")]
 mod top;

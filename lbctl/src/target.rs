@@ -143,6 +143,7 @@ mod tests {
             address: address.into(),
             endpoint: None,
             origin: None,
+            unnamed: false,
             admin: Admin::default(),
             health: Health::default(),
             eligible: "ready".into(),

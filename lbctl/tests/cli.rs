@@ -467,3 +467,33 @@ fn top_prints_a_frame_and_needs_a_terminal_for_more() {
     assert_output(&script.run(&["top"]), 2, "", "error: top needs a terminal; --once prints one frame\n");
     assert_eq!(script.run(&["top", "--size", "80"]).status.code(), Some(2));
 }
+
+fn planned(more: &str) -> String {
+    format!(r#"{{"generation":42,"changed":true,"plan":"p42-1","summary":"~1 pool"{more}}}"#)
+}
+
+#[test]
+fn a_plan_says_by_its_exit_code_that_there_are_changes() {
+    let script = Script::new(vec![("POST /v1/config/plan", 200, planned(""))]);
+    let stdout = "generation 42 -> new: ~1 pool\n";
+    let stderr = "apply: lbctl config apply --plan p42-1 --confirm-within 5m\n";
+    assert_output(&script.run(&["config", "plan"]), 0, stdout, stderr);
+    assert_output(&script.run(&["config", "plan", "--exit-code"]), 10, stdout, stderr);
+    assert_eq!(script.asked()[0], "POST /v1/config/plan {}");
+    assert_eq!(script.run(&["config", "apply", "--max-errors", "5%"]).status.code(), Some(2));
+}
+
+#[test]
+fn what_a_candidate_includes_is_sent_when_the_daemon_asks_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("conf.d")).unwrap();
+    for (name, text) in [("new.kdl", "main"), ("conf.d/a.kdl", "one"), ("conf.d/.hidden.kdl", "no")] {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    let wanted = r#","wanted":["conf.d/*.kdl","conf.d/a.kdl","none.kdl"]"#;
+    let script = Script::new(vec![("POST /v1/config/plan", 200, planned(wanted))]);
+    let output = script.run(&["config", "plan", dir.path().join("new.kdl").to_str().unwrap()]);
+    assert_output(&output, 1, "", "error: the daemon asks for more and more files\n");
+    let sent = r#""main":"main","files":{"conf.d/a.kdl":"one","none.kdl":null},"globs":{"conf.d/*.kdl":["conf.d/a.kdl"]}"#;
+    assert!(script.asked()[1].contains(sent), "{:?}", script.asked());
+}

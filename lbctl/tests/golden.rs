@@ -39,6 +39,29 @@ fn status_while_the_files_are_refused() {
 }
 
 #[test]
+fn status_of_what_is_unconfirmed_and_pinned() {
+    check("status-held", |value: &wire::Status| render::status(value, Paint::Plain));
+}
+
+#[test]
+fn what_a_change_would_do_and_did() {
+    check("planned", |value: &wire::Planned| {
+        let nothing = wire::Planned { generation: 42, ..wire::Planned::default() };
+        let each = [
+            render::plan(value, Paint::Plain),
+            render::applied(value, Paint::Plain),
+            render::diff(value, Paint::Plain),
+            render::pinned(40, value, Paint::Plain),
+            render::plan(&nothing, Paint::Plain),
+            render::applied(&nothing, Paint::Plain),
+            render::diff(&nothing, Paint::Plain),
+            render::confirmed(&nothing, Paint::Plain),
+        ];
+        each.join("\n")
+    });
+}
+
+#[test]
 fn server() {
     check("server", |value: &wire::Server| {
         render::server(value, Paint::Plain) + &render::servers(std::slice::from_ref(value), Paint::Plain)

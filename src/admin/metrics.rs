@@ -19,6 +19,7 @@ pub(super) fn render(snapshot: &Snapshot, reload: &ReloadState) -> String {
         snapshot.pools.values().map(|snap| (&*snap.pool, snap.pool.counters.total())).collect();
     traffic(&mut page, &pools);
     copies(&mut page, snapshot);
+    paced(&mut page, snapshot);
     tables(&mut page, &pools);
     servers(&mut page, &pools);
     page.0
@@ -75,6 +76,10 @@ fn config(page: &mut Page, reload: &ReloadState) {
         .as_ref()
         .map_or(0.0, |rejected| rejected.since.elapsed().map_or(0.0, |age| age.as_secs_f64()));
     page.single("lbd_config_stale_seconds", "gauge", "How long the files on disk have been refused.", stale);
+    page.family("lbd_config_findings", "gauge", "What was found in the files when they were last read.");
+    for (severity, count) in reload.findings.counts() {
+        page.sample("lbd_config_findings", &[("severity", severity)], count);
+    }
     page.family("lbd_config_rejected_total", "counter", "Refused file sets, by reason.");
     for (reason, count) in &reload.rejected_total {
         page.sample("lbd_config_rejected_total", &[("reason", reason)], count);
@@ -143,6 +148,17 @@ fn copies(page: &mut Page, snapshot: &Snapshot) {
             ends.iter().for_each(|(end, count)| {
                 page.sample(name, &[("pool", &snap.pool.name), ("result", end)], count);
             });
+        }
+    }
+}
+
+/// Only of pools that pace their upgrades.
+fn paced(page: &mut Page, snapshot: &Snapshot) {
+    let name = "lbd_pool_upgrades_paced_total";
+    page.family(name, "counter", "Upgrades that were told to come later, by the pool's `admission`.");
+    for snap in snapshot.pools.values() {
+        if let Some(admission) = &snap.admission {
+            page.sample(name, &[("pool", &snap.pool.name)], admission.turned_away());
         }
     }
 }

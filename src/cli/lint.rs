@@ -1,73 +1,270 @@
 //! `lbd lint`: every finding of a configuration, on stdout; a summary on stderr.
 
-use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use crate::config::diagnostic::{Report, Severity};
-use crate::config::source::FsLoader;
-use crate::config::{self, render};
+use crate::config::fix::{self, Fixed, Texts, Trust};
+use crate::config::output::{self, Checked, Counts, Format};
+use crate::config::ruling::{Order, Verdict};
+use crate::config::source::Sources;
+use crate::config::{self, guard, render};
+use crate::daemon::online;
 use crate::tls;
+
+mod outside;
+mod rules;
+
+use outside::{Environment, Outside, STDIN};
 
 /// Options of `lbd lint`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Lint {
-    /// Configurations; a directory stands for its lbd.kdl
+    #[command(subcommand)]
+    question: Option<rules::Question>,
+    /// Configurations; a directory stands for its lbd.kdl, - for standard input
     #[arg(value_name = "PATH", default_value = "/etc/lbd/lbd.kdl")]
     paths: Vec<PathBuf>,
-    /// Exit with 1 also for warnings
+    /// How findings are written [default: human, and github when GITHUB_ACTIONS is set]
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    format: Option<Shape>,
+    /// Mend what can be mended without changing what was meant, and write the files
+    #[arg(long)]
+    fix: bool,
+    /// With --fix or --diff: mend also where the fix decides something
+    #[arg(long = "unsafe")]
+    trust: bool,
+    /// Write nothing, print what --fix would change
+    #[arg(long)]
+    diff: bool,
+    /// Make errors of the findings of a rule, or of those that begin like LB2
+    #[arg(long, value_name = "RULE", value_parser = rules::rule_or_prefix)]
+    deny: Vec<String>,
+    /// Silence the warnings and hints of a rule
+    #[arg(long, value_name = "RULE", value_parser = rules::rule_or_prefix)]
+    allow: Vec<String>,
+    /// Of the warnings and hints, show those of this rule only
+    #[arg(long, value_name = "RULE", value_parser = rules::rule_or_prefix)]
+    select: Vec<String>,
+    /// Exit with 1 also for warnings, like --fail-on warning
     #[arg(long)]
     warn_as_error: bool,
+    /// The least severe finding that makes the exit code 1
+    #[arg(long, value_name = "SEVERITY", value_enum, default_value = "error")]
+    fail_on: Least,
     /// Whether certificates and other named files are looked at
     #[arg(long, value_name = "yes|no", default_value = "yes", value_parser = ["yes", "no"])]
     files: String,
+    /// Look at every server from here, too: does its name resolve, does it answer, does its check pass
+    #[arg(long)]
+    online: bool,
+    /// Take variables of the environment from a file of NAME=value lines first
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+    /// Take variables that are not set for set, with a value that fits; files are then not looked at
+    #[arg(long)]
+    assume_env: bool,
+}
+
+/// The formats as options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Shape {
+    /// For a terminal: the line, what is wrong with it, and how to mend it
+    Human,
+    /// A line for each finding
+    Plain,
+    /// lbd's own JSON
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+    /// A code quality report of GitLab
+    Gitlab,
+    /// JUnit's XML
+    Junit,
+}
+
+/// The severities as options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Least {
+    /// Errors
+    Error,
+    /// Errors and warnings
+    Warning,
+    /// Everything
+    Hint,
 }
 
 impl Lint {
-    /// 0: nothing wrong; 1: findings; 2: could not check.
+    /// 0: nothing as severe as `--fail-on`; 1: findings; 2: could not check.
     pub(super) fn execute(self) -> ExitCode {
-        let mut worst = 0;
-        for path in &self.paths {
-            let path = if path.is_dir() { path.join("lbd.kdl") } else { path.clone() };
-            worst = worst.max(self.one(&path));
+        if let Some(question) = &self.question {
+            return question.answer();
         }
-        ExitCode::from(worst)
+        match self.run() {
+            Ok(code) => ExitCode::from(code),
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::from(2)
+            }
+        }
     }
 
-    fn one(&self, path: &std::path::Path) -> u8 {
+    fn run(&self) -> Result<u8, String> {
+        if self.online && self.assume_env {
+            return Err(
+                "--online wants to know where servers are, and --assume-env says that nobody does".to_owned()
+            );
+        }
+        if self.trust && !self.fix && !self.diff {
+            return Err("--unsafe goes with --fix or --diff".to_owned());
+        }
+        let given = self.env_file.as_deref().map(Environment::read).transpose()?.unwrap_or_default();
+        let environment = Environment { given, assumed: self.assume_env };
+        let mut worst = 0;
+        let mut all = Vec::new();
+        let mut to_stdout = String::new();
+        for path in &self.paths {
+            let (checked, code) = self.one(path, &environment, &mut to_stdout)?;
+            worst = worst.max(code);
+            all.push(checked);
+        }
+        let written = self.written(&all);
+        // Where a text goes to stdout, it is all that goes there.
+        let shows_text = self.diff || (self.fix && self.paths.iter().any(|path| path == Path::new("-")));
+        let out = match shows_text {
+            true => {
+                eprint!("{}", if self.diff { "" } else { &written });
+                to_stdout
+            }
+            false => written,
+        };
+        std::io::stdout().write_all(out.as_bytes()).map_err(|error| format!("cannot write: {error}"))?;
+        Ok(worst)
+    }
+
+    /// Checks one configuration, mends it when asked to, and says on stderr what came of it.
+    fn one(&self, path: &Path, environment: &Environment, out: &mut String) -> Result<(Checked, u8), String> {
         let started = Instant::now();
-        let loaded = config::load(path, &FsLoader);
-        let mut report = loaded.report;
-        if let Some(model) = loaded.model.filter(|_| self.files == "yes") {
-            tls::prepare(&mut tls::Store::default(), &model, tls::Stage::Start, &mut report);
-            report.sort();
+        let standard = path == Path::new("-");
+        let stdin = if standard { Some(bounded_stdin()?) } else { None };
+        let main = match standard {
+            true => PathBuf::from(STDIN),
+            false if path.is_dir() => path.join("lbd.kdl"),
+            false => path.to_owned(),
+        };
+        let check =
+            |texts: &Texts| self.check(&main, &Outside { environment, stdin: stdin.as_deref(), texts });
+        let (mut report, mut sources) = check(&Texts::new());
+        if self.fix || self.diff {
+            let trust = if self.trust { Trust::Unsafe } else { Trust::Safe };
+            let fixed = fix::fix(trust, report.clone(), sources.clone(), check);
+            if self.diff {
+                out.push_str(&diff(&fixed, &sources));
+            } else {
+                out.push_str(&keep(&fixed, stdin.as_deref())?);
+                (report, sources) = (fixed.report, fixed.sources);
+            }
         }
-        let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let text = render::human(&report, &loaded.sources, color);
-        if std::io::stdout().write_all(text.as_bytes()).is_err() {
-            return 2;
-        }
-        eprintln!("{}: {} in {} ms", path.display(), summary(&report), started.elapsed().as_millis());
+        let elapsed = started.elapsed().as_millis();
+        eprintln!("{}: {} in {elapsed} ms", main.display(), Counts::of([&report]));
+        let least = self.least();
+        let failed = report.findings.iter().any(|finding| finding.severity >= least);
         // A main file that cannot be read has nothing to check.
-        if loaded.sources.files().next().is_none() {
-            return 2;
+        let code = if sources.files().next().is_none() { 2 } else { u8::from(failed) };
+        Ok((Checked { main, report, sources }, code))
+    }
+
+    fn check(&self, main: &Path, outside: &Outside<'_>) -> (Report, Sources) {
+        let loaded = config::load(main, outside);
+        let mut report = loaded.report;
+        let files = self.files == "yes" && !loaded.sources.assumed();
+        if let Some(model) = loaded.model.filter(|_| files || self.online) {
+            let tls = tls::prepare(&mut tls::Store::default(), &model, tls::Stage::Start, &mut report);
+            // Texts that are being mended are not what would run.
+            if self.online && outside.texts.is_empty() && !report.has_errors() {
+                let looked = online::look(&model, &tls, &loaded.sources, &mut report);
+                looked.unwrap_or_else(|error| eprintln!("{}: {error}", main.display()));
+            }
         }
-        let failed = report.has_errors() || (self.warn_as_error && report.count(Severity::Warning) > 0);
-        u8::from(failed)
+        report.judge_allowances(&loaded.sources, files);
+        report
+            .ruling
+            .orders
+            .extend(self.allow.iter().map(|rule| Order::everywhere(rule, Verdict::Allow(None))));
+        report.ruling.orders.extend(self.deny.iter().map(|rule| Order::everywhere(rule, Verdict::Deny)));
+        let selected = |code: &str| self.select.iter().any(|rule| code.starts_with(rule.as_str()));
+        if !self.select.is_empty() {
+            report.findings.retain(|found| found.severity == Severity::Error || selected(found.code));
+        }
+        report.settle();
+        (report, loaded.sources)
+    }
+
+    fn least(&self) -> Severity {
+        match (self.fail_on, self.warn_as_error) {
+            (Least::Hint, _) => Severity::Hint,
+            (Least::Warning, _) | (Least::Error, true) => Severity::Warning,
+            (Least::Error, false) => Severity::Error,
+        }
+    }
+
+    fn written(&self, all: &[Checked]) -> String {
+        let on_github = || std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
+        let format = match self.format.unwrap_or(if on_github() { Shape::Github } else { Shape::Human }) {
+            Shape::Human => {
+                let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+                return all.iter().map(|one| render::human(&one.report, &one.sources, color)).collect();
+            }
+            Shape::Plain => Format::Plain,
+            Shape::Json => Format::Json,
+            Shape::Sarif => Format::Sarif,
+            Shape::Github => Format::Github,
+            Shape::Gitlab => Format::Gitlab,
+            Shape::Junit => Format::Junit,
+        };
+        output::write(format, all, self.least())
     }
 }
 
-fn summary(report: &Report) -> String {
-    let count = |severity, word: &str| match report.count(severity) {
-        0 => None,
-        1 => Some(format!("1 {word}")),
-        n => Some(format!("{n} {word}s")),
+/// What mending would change.
+fn diff(fixed: &Fixed, before: &Sources) -> String {
+    let one = |(path, text): (&PathBuf, &String)| {
+        let shown = path.display().to_string();
+        let old = before.files().find(|(_, file)| file.path() == path).map(|(_, file)| file.text());
+        let diff = similar::TextDiff::from_lines(old.unwrap_or_default(), text);
+        diff.unified_diff().header(&shown, &format!("{shown} (fixed)")).to_string()
     };
-    let parts: Vec<String> =
-        [count(Severity::Error, "error"), count(Severity::Warning, "warning"), count(Severity::Hint, "hint")]
-            .into_iter()
-            .flatten()
-            .collect();
-    if parts.is_empty() { "nothing to report".to_owned() } else { parts.join(", ") }
+    fixed.texts.iter().map(one).collect()
+}
+
+/// Writes what was mended; gives what standard input says now.
+fn keep(fixed: &Fixed, stdin: Option<&str>) -> Result<String, String> {
+    for (path, text) in fixed.texts.iter().filter(|(path, _)| *path != Path::new(STDIN)) {
+        let failed = |error| format!("cannot write {}: {error}", path.display());
+        super::replace::replace(path, text).map_err(failed)?;
+    }
+    if fixed.applied > 0 {
+        eprintln!("{} fixed in {}", fixed.applied, files_named(&fixed.texts));
+    }
+    Ok(stdin.map_or("", |text| fixed.texts.get(Path::new(STDIN)).map_or(text, String::as_str)).to_owned())
+}
+
+fn files_named(texts: &Texts) -> String {
+    texts.keys().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// All of standard input, up to the size that a configuration may have.
+fn bounded_stdin() -> Result<String, String> {
+    let mut text = String::new();
+    let read = std::io::stdin().take(guard::MAX_BYTES as u64 + 1).read_to_string(&mut text);
+    read.map_err(|error| format!("cannot read standard input: {error}"))?;
+    if text.len() > guard::MAX_BYTES {
+        return Err("standard input is larger than 4 MiB".to_owned());
+    }
+    Ok(text)
 }

@@ -1,11 +1,14 @@
 //! The `lbd` command: what works on files, and the daemon itself. What talks to a running daemon is `lbctl`.
 
 pub mod demo;
+mod explain;
 mod fmt;
 mod import;
 mod lint;
+mod lsp;
 mod migrate;
 mod replace;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,12 +33,18 @@ enum Command {
     Demo(demo::Options),
     /// Say what is wrong with a configuration; needs no daemon
     Lint(lint::Lint),
+    /// Say where a request would go, and why; needs no daemon
+    Explain(explain::Explain),
+    /// Test whether a configuration does with requests what is expected; needs no daemon
+    Test(test::Test),
     /// Put the blanks of configurations in order: indentation, spacing, empty lines; nothing else is touched
     Fmt(fmt::Fmt),
     /// Make a configuration of HAProxy into one of lbd, and say of each line what became of it
     Import(import::Import),
     /// Turn configurations in version 1 of KDL into version 2; comments and blanks stay
     Migrate(migrate::Migrate),
+    /// Serve an editor: findings while you type, completion, hover, rename (LSP over stdin and stdout)
+    Lsp(lsp::Lsp),
 }
 
 /// Options of `lbd run`.
@@ -69,9 +78,12 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run.execute(),
         Command::Demo(demo) => demo.execute(),
         Command::Lint(lint) => lint.execute(),
+        Command::Explain(explain) => explain.execute(),
+        Command::Test(test) => test.execute(),
         Command::Fmt(fmt) => fmt.execute(),
         Command::Import(import) => import.execute(),
         Command::Migrate(migrate) => migrate.execute(),
+        Command::Lsp(lsp) => lsp.execute(),
     }
 }
 

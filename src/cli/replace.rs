@@ -1,8 +1,10 @@
 //! Files that commands read and put others in the place of: all `.kdl` of a directory, bounded, at once.
 
-use std::io::{Read as _, Write as _};
+use std::ffi::OsString;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::{fs, process};
 
 use crate::config::guard;
 
@@ -38,17 +40,22 @@ pub(super) fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Puts `text` in the place of a file at once: a daemon that watches it never sees half of it. What a link points to
-/// is replaced, not the link; the mode stays.
+/// is replaced, not the link; mode and owner stay.
 pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let target = fs::canonicalize(path)?;
     let folder = target.parent().ok_or_else(|| io::Error::other("not a file"))?;
-    let mut name = std::ffi::OsString::from(".");
+    let mut name = OsString::from(".");
     name.push(target.file_name().unwrap_or_default());
-    name.push(format!(".{}", std::process::id()));
+    name.push(format!(".{}", process::id()));
     let new = folder.join(name);
     let written = (|| {
         let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&new)?;
-        file.set_permissions(fs::metadata(&target)?.permissions())?;
+        let (old, own) = (fs::metadata(&target)?, file.metadata()?);
+        // Before the mode: a change of owner may take bits of it away.
+        if (old.uid(), old.gid()) != (own.uid(), own.gid()) {
+            std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()))?;
+        }
+        file.set_permissions(old.permissions())?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&new, &target)

@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::ruling::Ruling;
+
 /// A file of the set, by its place in [`super::source::Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId(pub u32);
@@ -214,6 +216,8 @@ impl std::fmt::Display for Place {
 pub struct Report {
     /// The findings.
     pub findings: Vec<Diagnostic>,
+    /// Which findings are allowed or denied, and which were silenced for it. Boxed, as most reports have none.
+    pub ruling: Box<Ruling>,
 }
 
 impl Report {

@@ -165,6 +165,11 @@ impl<'a> Expander<'a> {
         }
         match self.loader.env(name).or_else(|| default.map(str::to_owned)) {
             Some(value) => filled.text.push_str(&value),
+            // Nobody complains about a value that is marked as failed.
+            None if self.inside && self.loader.assumes_env() => {
+                self.sources.mark_assumed();
+                filled.failed = true;
+            }
             None => {
                 let finding = Diagnostic::error(
                     "LB111",

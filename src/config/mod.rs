@@ -9,6 +9,9 @@ mod ast;
 pub mod braces;
 pub mod diagnostic;
 pub mod expand;
+pub mod expectations;
+mod files;
+pub mod fix;
 pub mod format;
 #[cfg(test)]
 mod golden;
@@ -20,12 +23,14 @@ mod lint;
 pub mod migrate;
 pub mod model;
 pub mod node;
+pub mod output;
 mod pages;
 mod reader;
 pub mod render;
 pub mod repair;
 pub mod resolve;
 pub mod rules;
+pub mod ruling;
 pub mod schema;
 pub mod source;
 pub mod suggest;
@@ -66,6 +71,8 @@ pub fn load(path: &Path, loader: &dyn Loader) -> Loaded {
         let mut model = sources.complete().then(|| resolve::model(&nodes, &sources, &mut report)).flatten();
         if let Some(model) = &mut model {
             pages::fill(model, &mut sources, loader, &mut report);
+            files::check(&sources, loader, &mut report);
+            report.settle();
         }
         report.sort();
         Loaded { model: model.filter(|_| !report.has_errors()), report, sources }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::diagnostic::{Diagnostic, Place, Severity, Span};
+use super::diagnostic::{Place, Span};
 use crate::router::{Conditions, PathOptions, Pattern};
 
 pub use pool::*;
@@ -58,28 +58,11 @@ pub struct Model {
 pub struct LintSettings {
     /// A certificate that ends sooner than this is worth a warning.
     pub cert_expiry: Duration,
-    /// Rules (`LB603`) whose warnings are silenced.
-    pub allow: Vec<Name>,
-    /// Rules whose warnings are errors.
-    pub deny: Vec<Name>,
 }
 
 impl Default for LintSettings {
     fn default() -> Self {
-        Self { cert_expiry: Duration::from_secs(30 * 24 * 3600), allow: Vec::new(), deny: Vec::new() }
-    }
-}
-
-impl LintSettings {
-    /// Findings as these settings want them: what is allowed is left out, what is denied is an error. Errors
-    /// cannot be silenced.
-    pub fn applied(&self, mut findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
-        let has = |list: &[Name], code: &str| list.iter().any(|c| c.as_ref() == code);
-        findings.retain(|f| f.severity == Severity::Error || !has(&self.allow, f.code));
-        for finding in findings.iter_mut().filter(|f| has(&self.deny, f.code)) {
-            finding.severity = Severity::Error;
-        }
-        findings
+        Self { cert_expiry: Duration::from_secs(30 * 24 * 3600) }
     }
 }
 

@@ -22,6 +22,7 @@ use super::values::{ConnectAddress, Rate};
 
 /// What readers share: places, and the findings of this stage.
 pub(crate) struct Cx<'a> {
+    table: &'static [NodeSpec],
     places: &'a dyn Places,
     known: HashSet<Span>,
     report: RefCell<Report>,
@@ -33,7 +34,13 @@ pub(crate) struct Cx<'a> {
 impl<'a> Cx<'a> {
     /// A context in which nothing was found yet besides what `before` holds.
     pub(crate) fn new(places: &'a dyn Places, before: &Report) -> Self {
+        Self::over(schema::SCHEMA, places, before)
+    }
+
+    /// The same for nodes of another table.
+    pub(crate) fn over(table: &'static [NodeSpec], places: &'a dyn Places, before: &Report) -> Self {
         Self {
+            table,
             places,
             known: before.findings.iter().filter_map(|f| f.span).collect(),
             report: RefCell::default(),
@@ -122,12 +129,17 @@ impl<'n> Block<'n> {
 
     /// An empty block of a top-level node: everything in it is the default.
     pub(crate) fn empty_in(cx: &'n Cx<'n>, node: &str) -> Self {
-        Self { cx, parent: schema::find(None, node), nodes: &[] }
+        Self { cx, parent: schema::find_in(cx.table, None, node), nodes: &[] }
     }
 
     /// Adds a finding.
     pub(crate) fn push(self, finding: Diagnostic) {
         self.cx.push(finding);
+    }
+
+    /// The nodes as they are.
+    pub(crate) fn nodes(self) -> &'n [Node] {
+        self.nodes
     }
 
     /// Whether a node of that name stands here, whatever it says.
@@ -145,7 +157,7 @@ impl<'n> Block<'n> {
                     node.props.iter().filter(|(key, _)| key.value == "name").map(|(_, value)| value);
                 by_property.chain(first).any(|value| plain(&value.scalar) == name)
             };
-            match schema::find(self.parent, &node.name.value) {
+            match schema::find_in(self.cx.table, self.parent, &node.name.value) {
                 None => named(),
                 Some(spec) if spec.name == kind => {
                     let unreadable =
@@ -159,7 +171,7 @@ impl<'n> Block<'n> {
 
     /// Every node of that name, weaker origins first, else in order.
     pub(crate) fn all(self, name: &'static str) -> Vec<Reader<'n>> {
-        let Some(spec) = schema::find(self.parent, name) else {
+        let Some(spec) = schema::find_in(self.cx.table, self.parent, name) else {
             debug_assert!(false, "`{name}` is asked for where the table does not have it");
             return Vec::new();
         };
@@ -177,7 +189,8 @@ impl<'n> Block<'n> {
     /// The node of that name from the strongest origin, or one about which everything is the default.
     pub(crate) fn one_or_defaults(self, name: &'static str) -> Reader<'n> {
         self.one(name).unwrap_or_else(|| {
-            let spec = schema::find(self.parent, name).expect("readers ask for nodes of the table");
+            let spec = schema::find_in(self.cx.table, self.parent, name)
+                .expect("readers ask for nodes of the table");
             Reader { cx: self.cx, spec, node: &NOTHING }
         })
     }
@@ -193,7 +206,7 @@ impl<'n> Block<'n> {
     /// Every node, whatever its name, with the row that it has here; weaker origins first.
     pub(crate) fn any(self) -> Vec<Reader<'n>> {
         let row = |node: &'n Node| {
-            let spec = schema::find(self.parent, &node.name.value)?;
+            let spec = schema::find_in(self.cx.table, self.parent, &node.name.value)?;
             self.cx.touch(spec, "");
             Some(Reader { cx: self.cx, spec, node })
         };
@@ -220,6 +233,16 @@ impl<'n> Reader<'n> {
     /// The name's place: what findings about the node as a whole point at.
     pub(crate) fn span(self) -> Span {
         self.node.name.span
+    }
+
+    /// The place of all of it, its block included.
+    pub(crate) fn whole(self) -> Span {
+        self.node.span
+    }
+
+    /// The node as it is.
+    pub(crate) fn node(self) -> &'n Node {
+        self.node
     }
 
     /// The place for people.

@@ -75,12 +75,19 @@ pub fn model(nodes: &[Node], places: &dyn Places, report: &mut Report) -> Option
     nothing_to_do(root, &written);
     let model = assemble(&cx, root, &written);
     // A node that is refused may have used what now looks unused.
-    let complete = !report.findings.iter().any(|f| f.severity == Severity::Error);
+    let complete =
+        !report.findings.iter().any(|f| f.severity == Severity::Error) && !nodes.iter().any(is_assumed);
     lint::run(&cx, root, &written, &model, complete);
-    let settings = written.lint;
+    report.ruling.orders.extend(written.lint.orders);
     report.findings.extend(cx.into_findings());
-    settings.apply(&mut report.findings);
+    report.settle();
     (!report.has_errors()).then_some(model)
+}
+
+/// Whether a value in the node is not known, without anybody having complained.
+fn is_assumed(node: &Node) -> bool {
+    let mut values = node.args.iter().chain(node.props.iter().map(|(_, value)| value));
+    values.any(|value| value.poisoned) || node.children.iter().flatten().any(is_assumed)
 }
 
 /// Checks `nodes` and gives their meaning: [`schema::check`], then [`model`].

@@ -58,6 +58,11 @@ pub fn find(code: &str) -> Option<Rule> {
     Rule::read(code, page)
 }
 
+/// Whether a code is a rule's.
+pub fn is_known(code: &str) -> bool {
+    find(code).is_some()
+}
+
 impl Rule {
     /// The rule that a page is about: `# CODE: title`, and below it `SEVERITY [or SEVERITY] · FIX[ · live]`.
     pub fn read(code: &'static str, page: &'static str) -> Option<Self> {

@@ -18,8 +18,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use check::check;
-pub use table::{RESERVED, SCHEMA};
+pub use check::{check, check_in};
+pub use table::{EXPECTATIONS, RESERVED, SCHEMA};
 
 /// One node of the language.
 #[derive(Debug, Clone, Copy)]
@@ -217,10 +217,27 @@ impl NodeSpec {
 
 /// The row for a node called `name` inside `parent` (`None` is the top level).
 pub fn find(parent: Option<&NodeSpec>, name: &str) -> Option<&'static NodeSpec> {
-    SCHEMA.iter().find(|s| s.name == name && s.stands_in(parent))
+    find_in(SCHEMA, parent, name)
+}
+
+/// The same in a table.
+pub fn find_in(
+    table: &'static [NodeSpec],
+    parent: Option<&NodeSpec>,
+    name: &str,
+) -> Option<&'static NodeSpec> {
+    table.iter().find(|s| s.name == name && s.stands_in(parent))
 }
 
 /// The rows of what may stand inside `parent` (`None` is the top level).
 pub fn children(parent: Option<&NodeSpec>) -> impl Iterator<Item = &'static NodeSpec> {
-    SCHEMA.iter().filter(move |s| s.stands_in(parent))
+    children_in(SCHEMA, parent)
+}
+
+/// The same in a table.
+pub fn children_in(
+    table: &'static [NodeSpec],
+    parent: Option<&NodeSpec>,
+) -> impl Iterator<Item = &'static NodeSpec> {
+    table.iter().filter(move |s| s.stands_in(parent))
 }

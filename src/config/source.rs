@@ -21,6 +21,24 @@ pub trait Loader: Sync {
     fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>>;
     /// A variable of the environment.
     fn env(&self, name: &str) -> Option<String>;
+    /// Whether a variable that is not set is taken for one that is, with a value that fits wherever it stands.
+    fn assumes_env(&self) -> bool {
+        false
+    }
+    /// What is known of a file or directory besides its bytes; nothing where files have no such facts.
+    fn facts(&self, path: &Path) -> Option<FileFacts> {
+        let _ = path;
+        None
+    }
+}
+
+/// What a file system says of a file besides its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FileFacts {
+    /// Its permissions, with the sticky bit.
+    pub mode: u32,
+    /// Whether it is a file that is mounted by itself: a new file in its directory never takes its place.
+    pub mounted: bool,
 }
 
 /// The file system and the environment of this process.
@@ -43,7 +61,7 @@ impl Loader for FsLoader {
         let mut found = Vec::new();
         for path in matches {
             let path = path.map_err(io::Error::from)?;
-            if !is_left_by_an_editor(&path) && !path.is_dir() {
+            if !is_no_part(&path) && !path.is_dir() {
                 found.push(path);
             }
         }
@@ -54,6 +72,18 @@ impl Loader for FsLoader {
     fn env(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
     }
+
+    fn facts(&self, path: &Path) -> Option<FileFacts> {
+        use std::os::unix::fs::MetadataExt as _;
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let about = std::fs::metadata(path).ok()?;
+        let whole = std::fs::canonicalize(path).ok()?;
+        // Only Linux tells; elsewhere nothing is a mount.
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let mut points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
+        let mounted = about.is_file() && points.any(|point| Path::new(point) == whole);
+        Some(FileFacts { mode: about.mode() & 0o7777, mounted })
+    }
 }
 
 /// Files and variables held in memory: for tests, and for text that is not saved yet.
@@ -61,6 +91,7 @@ impl Loader for FsLoader {
 pub struct MemLoader {
     files: BTreeMap<PathBuf, Vec<u8>>,
     env: BTreeMap<String, String>,
+    facts: BTreeMap<PathBuf, FileFacts>,
 }
 
 impl MemLoader {
@@ -73,6 +104,13 @@ impl MemLoader {
     #[must_use]
     pub fn file(mut self, path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Self {
         self.files.insert(path.into(), bytes.into());
+        self
+    }
+
+    /// With facts about a file or directory.
+    #[must_use]
+    pub fn about(mut self, path: impl Into<PathBuf>, facts: FileFacts) -> Self {
+        self.facts.insert(path.into(), facts);
         self
     }
 
@@ -97,7 +135,7 @@ impl Loader for MemLoader {
         let mut found: Vec<PathBuf> = self
             .files
             .keys()
-            .filter(|path| pattern.matches_path_with(path, options) && !is_left_by_an_editor(path))
+            .filter(|path| pattern.matches_path_with(path, options) && !is_no_part(path))
             .cloned()
             .collect();
         sort_bytewise(&mut found);
@@ -106,6 +144,10 @@ impl Loader for MemLoader {
 
     fn env(&self, name: &str) -> Option<String> {
         self.env.get(name).cloned()
+    }
+
+    fn facts(&self, path: &Path) -> Option<FileFacts> {
+        self.facts.get(path).copied()
     }
 }
 
@@ -154,6 +196,7 @@ pub struct Sources {
     /// Matches of each pattern.
     globs: BTreeMap<PathBuf, Vec<PathBuf>>,
     incomplete: bool,
+    assumed: bool,
 }
 
 impl Sources {
@@ -190,6 +233,11 @@ impl Sources {
     /// nodes lack means nothing, and only the report of the reading itself counts.
     pub fn complete(&self) -> bool {
         !self.incomplete
+    }
+
+    /// True when something stands for a variable that is not set: what it says is in no model.
+    pub fn assumed(&self) -> bool {
+        self.assumed
     }
 
     /// Everything that a watcher must look at, sorted: files first, then directories.
@@ -242,6 +290,11 @@ impl Sources {
         self.files().find(|(_, file)| file.path() == path).map(|(id, _)| id)
     }
 
+    /// Says that a value was assumed.
+    pub(super) fn mark_assumed(&mut self) {
+        self.assumed = true;
+    }
+
     /// Says that part of the configuration could not be seen.
     pub(super) fn mark_incomplete(&mut self) {
         self.incomplete = true;
@@ -275,11 +328,12 @@ fn glob_root(pattern: &Path) -> PathBuf {
     if root.as_os_str().is_empty() { PathBuf::from(".") } else { root }
 }
 
-/// What vim, Emacs and others leave beside a file while it is edited.
-fn is_left_by_an_editor(path: &Path) -> bool {
+/// What vim, Emacs and others leave beside a file while it is edited; and files of expectations, which lie beside it.
+fn is_no_part(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     name.starts_with('.')
         || name.ends_with('~')
+        || name.ends_with(super::expectations::SUFFIX)
         || (name.starts_with('#') && name.ends_with('#'))
         || name == "4913"
 }

@@ -9,7 +9,7 @@ use super::diagnostic::Report;
 use super::include::Reader;
 use super::node::Node;
 use super::source::{Loader, Sources};
-use super::template;
+use super::{ruling, template};
 
 /// Reads the file set that begins at `path`: all nodes, included, expanded and spliced, and all findings in
 /// reading order. When [`Sources::complete`] is false, what is missing among the nodes means nothing.
@@ -20,6 +20,7 @@ pub fn read(path: &Path, loader: &dyn Loader) -> (Vec<Node>, Report, Sources) {
     let written = reader.main(path);
     let Reader { mut sources, mut report, .. } = reader;
     let nodes = template::splice(written, loader, &mut sources, &mut report);
+    ruling::comments(&sources, &mut report);
     report.sort();
     (nodes, report, sources)
 }

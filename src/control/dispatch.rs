@@ -3,7 +3,8 @@
 use super::ControlContext;
 use super::call::Call;
 use super::handlers::{
-    certificates, config, connections, daemon, events, operations, pools, routes, servers, sticky, stream,
+    certificates, changes, config, connections, daemon, events, operations, pools, routes, servers, sticky,
+    stream,
 };
 use super::reply::Outcome;
 use lbctl::protocol::{Kind, Problem};
@@ -51,28 +52,49 @@ pub(super) async fn dispatch(context: &Rc<ControlContext>, call: &Call) -> Outco
         ("POST", ["routes", "explain"]) => routes::explain(context, call),
         ("GET", ["requests", id]) => routes::decision(context, call, id).await,
         ("GET", ["sticky"]) => sticky::list(context),
-        ("GET", ["sticky", pool]) => sticky::show(context, call, pool),
-        ("DELETE", ["sticky", pool]) => sticky::clear(context, call, pool),
-        ("GET", ["sticky", pool, "export"]) => sticky::export(context, call, pool),
-        ("POST", ["sticky", pool, "import"]) => sticky::import(context, call, pool),
-        ("POST", ["sticky", pool, "move"]) => sticky::shift(context, call, pool),
-        ("GET", ["config"]) => config::show(context, call),
-        ("GET", ["config", "report"]) => config::report(context),
-        ("GET", ["config", "generations"]) => config::generations(context),
-        ("GET", ["config", "generations", number]) => config::generation(context, number),
-        ("POST", ["config", "reload"]) => config::reload(context, call).await,
+        ("GET", ["sticky", pool]) => sticky::show(context, call, pool).await,
+        ("DELETE", ["sticky", pool]) => sticky::clear(context, call, pool).await,
+        ("GET", ["sticky", pool, "export"]) => sticky::export(context, call, pool).await,
+        ("POST", ["sticky", pool, "import"]) => sticky::import(context, call, pool).await,
+        ("POST", ["sticky", pool, "move"]) => sticky::shift(context, call, pool).await,
+        (method, ["config", rest @ ..]) => configuration(context, call, method, rest).await,
         ("GET", ["certificates"]) => certificates::list(context),
         ("GET", ["certificates", name]) => certificates::show(context, name),
         ("POST", ["certificates", "reload"]) => certificates::reload(context, call).await,
         ("GET", ["stream"]) => stream::watch(context, call),
         ("GET", ["events"]) => events::follow(context, call),
-        (_, path) => match allowed(path) {
-            Some(methods) => {
-                let detail = format!("{} is not possible here", call.method);
-                Err(Problem::new(Kind::MethodNotAllowed, detail).help(methods).into())
-            }
-            None => Err(missing(call)),
-        },
+        (_, path) => Err(unanswered(call, path)),
+    }
+}
+
+/// What lies below `config`.
+async fn configuration(context: &Rc<ControlContext>, call: &Call, method: &str, path: &[&str]) -> Outcome {
+    match (method, path) {
+        ("GET", []) => config::show(context, call),
+        ("GET", ["report"]) => config::report(context),
+        ("GET", ["generations"]) => config::generations(context),
+        ("GET", ["generations", number]) => config::generation(context, number),
+        ("GET", ["generations", number, "files"]) => changes::files(context, call, number).await,
+        ("GET", ["diff"]) => changes::diff(context, call).await,
+        ("POST", ["plan"]) => changes::plan(context, call).await,
+        ("POST", ["apply"]) => changes::apply(context, call).await,
+        ("POST", ["confirm"]) => changes::confirm(context, call).await,
+        ("POST", ["rollback"]) => changes::rollback(context, call).await,
+        ("POST", ["pin"]) => changes::pin(context, call).await,
+        ("POST", ["unpin"]) => changes::unpin(context, call).await,
+        ("POST", ["reload"]) => config::reload(context, call).await,
+        (_, path) => Err(unanswered(call, &[&["config"][..], path].concat())),
+    }
+}
+
+/// A path that does not exist, or not with this method.
+fn unanswered(call: &Call, path: &[&str]) -> Box<Problem> {
+    match allowed(path) {
+        Some(methods) => {
+            let detail = format!("{} is not possible here", call.method);
+            Problem::new(Kind::MethodNotAllowed, detail).help(methods).into()
+        }
+        None => missing(call),
     }
 }
 
@@ -88,6 +110,7 @@ fn allowed(path: &[&str]) -> Option<&'static str> {
         | ["shutdown"]
         | ["routes", "explain"]
         | ["sticky", _, "import" | "move"]
+        | ["config", "plan" | "apply" | "confirm" | "rollback" | "pin" | "unpin"]
         | ["config" | "certificates", "reload"] => Some("POST"),
         ["operations" | "connections" | "sticky", _] => Some("GET, DELETE"),
         []
@@ -100,8 +123,9 @@ fn allowed(path: &[&str]) -> Option<&'static str> {
         | ["pools", _, "servers", _]
         | ["operations", _, "events"]
         | ["sticky", _, "export"]
-        | ["config", "report" | "generations"]
-        | ["config", "generations", _] => Some("GET"),
+        | ["config", "report" | "generations" | "diff"]
+        | ["config", "generations", _]
+        | ["config", "generations", _, "files"] => Some("GET"),
         _ => None,
     }
 }

@@ -1,5 +1,6 @@
 //! The control socket with real pools behind it, asked by the real client over a real socket.
 
+mod changes;
 mod daemon;
 mod drains;
 mod limits;
@@ -16,6 +17,7 @@ use crate::drain::Drains;
 use crate::observe::Events;
 use crate::pool::testing::{check, check_spec, cookie_policy, settings, source};
 use crate::pool::{OnDown, Pool, PoolSettings, StickySettings};
+use crate::reload::{Ask, Refusal};
 use http::Method;
 use lbctl::client::{Client, Error};
 use lbctl::protocol::Problem;
@@ -151,6 +153,7 @@ impl World for Fake {
             actor: None,
             summary: "~1 pool".into(),
             digest: "abc".into(),
+            reason: None,
         };
         ConfigFacts {
             main: "lbd.kdl".into(),
@@ -158,6 +161,8 @@ impl World for Fake {
             report: self.report(),
             rejected: self.broken.get().then(|| (SystemTime::now(), 3)),
             history: vec![generation(41), generation(42)],
+            unconfirmed: None,
+            pinned: None,
         }
     }
 
@@ -176,6 +181,27 @@ impl World for Fake {
                 summary: "~1 pool".into(),
                 report: ReportFacts::default(),
             })
+        };
+        Box::pin(async move { result })
+    }
+
+    fn configure(&self, ask: Ask) -> LocalFuture<Result<ConfigAnswer, ConfigRefusal>> {
+        let told = match &ask {
+            Ask::Apply { by, confirm, force, .. } => {
+                format!("apply by {} confirm {} force {force}", by.actor, confirm.is_some())
+            }
+            ask => format!("{ask:?}").split([' ', '{']).next().unwrap_or_default().to_owned(),
+        };
+        self.asked.borrow_mut().push(told);
+        let result = match ask {
+            _ if self.broken.get() => Err(ConfigRefusal::Rejected(self.report())),
+            Ask::Rollback { to: Some(1), .. } => {
+                Err(ConfigRefusal::Refused(Refusal::Unknown("generation 1 is not kept".into())))
+            }
+            Ask::Confirm { .. } => {
+                Err(ConfigRefusal::Refused(Refusal::Conflict("nothing waits".into(), String::new())))
+            }
+            _ => Ok(ConfigAnswer::default()),
         };
         Box::pin(async move { result })
     }

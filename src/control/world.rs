@@ -5,6 +5,7 @@
 //! plain structs: they become wire types in `view` and nowhere else.
 
 use crate::pool::Pool;
+use crate::reload;
 pub use crate::snapshot::CertificateFacts;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -38,6 +39,8 @@ pub trait World: 'static {
     fn config_text(&self) -> Vec<ConfigFile>;
     /// Reads the files again now. The answer comes when the new generation serves, or is refused.
     fn reload(&self, actor: String) -> LocalFuture<Result<Reloaded, ReportFacts>>;
+    /// Plans or changes the configuration. What was begun is finished whether or not somebody waits for it.
+    fn configure(&self, ask: reload::Ask) -> LocalFuture<Result<ConfigAnswer, ConfigRefusal>>;
     /// Probes one server once, now. `None`: the pool defines no check.
     fn check(&self, pool: &Pool, server: &str) -> LocalFuture<Option<ProbeFacts>>;
     /// What was decided of a request lately, by its id. `None`: nobody remembers it.
@@ -133,6 +136,10 @@ pub struct Explained {
     pub pattern: Option<String>,
     /// Path parameters, by name.
     pub params: Vec<(String, String)>,
+    /// What each `sticky` of the pool knows of the client, in sentences.
+    pub sticky: Vec<String>,
+    /// The server that it would go to, where that is certain.
+    pub goes_to: Option<Arc<str>>,
     /// How a server would be found, in sentences; empty when the route asks no server.
     pub server: Vec<String>,
     /// Every route that was looked at, best first, the winner included.
@@ -200,6 +207,92 @@ pub struct ConfigFacts {
     pub rejected: Option<(SystemTime, u32)>,
     /// Generations, oldest first.
     pub history: Vec<GenerationFacts>,
+    /// Set while what runs waits for a confirmation.
+    pub unconfirmed: Option<reload::Unconfirmed>,
+    /// Set while a generation is pinned.
+    pub pinned: Option<reload::Pinned>,
+}
+
+/// What came of a plan or a change.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigAnswer {
+    /// The reloader's part.
+    pub answer: reload::Answer,
+    /// Its findings.
+    pub report: ReportFacts,
+    /// What a plan means for what is going on.
+    pub traffic: Option<TrafficFacts>,
+}
+
+/// Why a plan or a change came to nothing.
+#[derive(Clone, Debug)]
+pub enum ConfigRefusal {
+    /// The candidate has errors.
+    Rejected(ReportFacts),
+    /// Anything else.
+    Refused(reload::Refusal),
+}
+
+/// The effect of a change, as of now.
+#[derive(Clone, Debug, Default)]
+pub struct TrafficFacts {
+    /// Addresses that would be listened on.
+    pub opened: Vec<String>,
+    /// Listeners that would close; their connections count as requests.
+    pub closed: Vec<LeavingFacts>,
+    /// Servers that would leave.
+    pub leaving: Vec<LeavingFacts>,
+    /// Entries of sticky tables that would be kept.
+    pub sticky_kept: u64,
+    /// All entries of sticky tables.
+    pub sticky: u64,
+    /// Servers that would be checked from the beginning.
+    pub rechecked: Vec<String>,
+    /// Recent requests, routed again.
+    pub replay: Option<ReplayFacts>,
+    /// What is worth a second look.
+    pub findings: Vec<FindingFacts>,
+}
+
+/// Something that would go, with what is open on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeavingFacts {
+    /// Its name.
+    pub name: String,
+    /// Requests in flight.
+    pub requests: u64,
+    /// Long-lived streams.
+    pub sessions: u64,
+}
+
+/// Recent requests, as they would be routed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplayFacts {
+    /// How many.
+    pub requests: u64,
+    /// How many no route would match any more.
+    pub lost: u64,
+    /// How many would be matched that are not now.
+    pub found: u64,
+    /// How many would go elsewhere.
+    pub moved: u64,
+    /// How many depend on what is not remembered.
+    pub unknown: u64,
+    /// Where those would go, most first.
+    pub moves: Vec<MoveFacts>,
+}
+
+/// Requests that would go elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MoveFacts {
+    /// The target now.
+    pub from: String,
+    /// The target then.
+    pub to: String,
+    /// How many.
+    pub requests: u64,
+    /// Host and path of one.
+    pub example: String,
 }
 
 /// One generation.
@@ -209,7 +302,7 @@ pub struct GenerationFacts {
     pub number: u64,
     /// When it began to serve.
     pub since: SystemTime,
-    /// Why it came: `boot`, `watch`, `signal`, `api`.
+    /// Why it came: [`reload::Cause::name`].
     pub cause: String,
     /// Who asked, when someone did.
     pub actor: Option<String>,
@@ -217,6 +310,8 @@ pub struct GenerationFacts {
     pub summary: String,
     /// The digest of its files, in hexadecimal.
     pub digest: String,
+    /// Why, when someone said.
+    pub reason: Option<String>,
 }
 
 /// The findings of one attempt to read the files.

@@ -11,22 +11,24 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Shared, explain, log};
+use super::steering::Helm;
+use super::{Shared, effect, explain, log};
 use crate::config::diagnostic::{Report, Severity};
 use crate::config::render;
 use crate::config::source::Sources;
 use crate::control::World;
 use crate::control::world::{
-    ConfigFacts, ConfigFile, DecisionFacts, ExplainAsk, Explained, FindingFacts, GenerationFacts,
-    ListenerFacts, LocalFuture, ProbeFacts, Reloaded, ReportFacts, RouteFacts, UnresolvedFacts,
+    ConfigAnswer, ConfigFacts, ConfigFile, ConfigRefusal, DecisionFacts, ExplainAsk, Explained, FindingFacts,
+    GenerationFacts, ListenerFacts, LocalFuture, ProbeFacts, Reloaded, ReportFacts, RouteFacts,
+    UnresolvedFacts,
 };
 use crate::discover::Discovery;
 use crate::health::{ProbeReport, check_once};
 use crate::pool::{CheckSpec, Outcome, Pool, ProbeKind};
-use crate::proxy::Decision;
 use crate::proxy::listeners::Listeners;
 use crate::proxy::worker::Order;
-use crate::reload::{Cause, Findings, GenerationInfo, ReloadHandle};
+use crate::proxy::{Decision, RoutingKey};
+use crate::reload::{self, Cause, Findings, GenerationInfo, ReloadHandle};
 use crate::snapshot::{CertificateFacts, Current};
 
 /// How long a worker may take to look into its memory.
@@ -41,6 +43,7 @@ pub(super) struct ControlFace {
     discovery: Rc<Discovery>,
     workers: Vec<mpsc::UnboundedSender<Order>>,
     stop: Rc<watch::Sender<Option<Duration>>>,
+    helm: Helm,
     /// The texts of the running generation.
     running: RefCell<Arc<Sources>>,
     /// Until when an operator's filter of the log holds.
@@ -48,6 +51,7 @@ pub(super) struct ControlFace {
 }
 
 impl ControlFace {
+    #[allow(clippy::too_many_arguments, reason = "the parts of the process, joined once")]
     pub(super) fn new(
         current: Current,
         reload: ReloadHandle,
@@ -56,6 +60,7 @@ impl ControlFace {
         discovery: Rc<Discovery>,
         workers: Vec<mpsc::UnboundedSender<Order>>,
         stop: Rc<watch::Sender<Option<Duration>>>,
+        helm: Helm,
     ) -> Rc<Self> {
         Rc::new(Self {
             current,
@@ -65,9 +70,29 @@ impl ControlFace {
             discovery,
             workers,
             stop,
+            helm,
             running: RefCell::default(),
             log_until: Rc::default(),
         })
+    }
+
+    /// By what requests were routed lately, over all workers. One that has ended, or is late, tells nothing.
+    fn recent(&self) -> impl Future<Output = Vec<RoutingKey>> + use<> {
+        let ask = |worker: &mpsc::UnboundedSender<Order>| {
+            let (to, told) = oneshot::channel();
+            let _ = worker.send(Order::Recall(to));
+            told
+        };
+        let asked: Vec<_> = self.workers.iter().map(ask).collect();
+        async move {
+            let mut all = Vec::new();
+            for told in asked {
+                all.extend(
+                    tokio::time::timeout(PATIENCE, told).await.ok().and_then(Result::ok).unwrap_or_default(),
+                );
+            }
+            all
+        }
     }
 
     /// Keeps the texts of whatever generation runs. Ends with the reloader.
@@ -146,6 +171,7 @@ impl World for ControlFace {
                 actor: None,
                 summary: String::new(),
                 digest: state.digest.clone(),
+                reason: None,
             },
             generation,
         );
@@ -162,6 +188,8 @@ impl World for ControlFace {
             },
             rejected,
             history: state.history.iter().map(generation).collect(),
+            unconfirmed: state.unconfirmed.clone(),
+            pinned: state.pinned.clone(),
         }
     }
 
@@ -184,6 +212,28 @@ impl World for ControlFace {
                     report: report(&applied.findings),
                 }),
                 Err(rejected) => Err(report_or(&rejected.findings, &rejected.message)),
+            }
+        })
+    }
+
+    fn configure(&self, ask: reload::Ask) -> LocalFuture<Result<ConfigAnswer, ConfigRefusal>> {
+        let (handle, helm) = (self.reload.clone(), self.helm.clone());
+        let recent = matches!(ask, reload::Ask::Plan { .. }).then(|| self.recent());
+        Box::pin(async move {
+            match handle.ask(ask).await {
+                Ok(answer) => {
+                    let mut traffic = None;
+                    if let (Some(recent), Some(next)) = (recent, &answer.next) {
+                        let recent = recent.await;
+                        traffic = helm.weigh(next).map(|(now, next)| effect::weigh(&now, &next, recent));
+                    }
+                    let report = report(&answer.findings);
+                    Ok(ConfigAnswer { answer, report, traffic })
+                }
+                Err(reload::Refusal::Rejected(rejected)) => {
+                    Err(ConfigRefusal::Rejected(report_or(&rejected.findings, &rejected.message)))
+                }
+                Err(refusal) => Err(ConfigRefusal::Refused(refusal)),
             }
         })
     }
@@ -276,11 +326,12 @@ fn generation(info: &GenerationInfo) -> GenerationFacts {
         actor: info.actor.clone(),
         summary: info.summary.clone(),
         digest: info.digest.clone(),
+        reason: info.reason.clone(),
     }
 }
 
 fn report(findings: &Findings) -> ReportFacts {
-    let Findings { report: Report { findings: all }, sources } = findings;
+    let Findings { report: Report { findings: all, .. }, sources } = findings;
     let mut facts: Vec<FindingFacts> = all
         .iter()
         .map(|finding| FindingFacts {

@@ -1,11 +1,14 @@
 //! Where a request would go, told over a snapshot: the same routers, asked for every candidate.
 
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 use crate::control::world::{CandidateFacts, ExplainAsk, Explained, RouteFacts};
-use crate::pool::{Eligibility, Member, Pool};
+use crate::pool::{Ask, Foretold, Pool};
+use crate::proxy::RequestFacts;
+use crate::proxy::head::{RequestHead, Version};
 use crate::router::{Conditions, Facts, NormalPath};
-use crate::snapshot::{ActionSnap, BranchSnap, ListenerSnap, RouteSnap, SiteSnap, Snapshot, SplitSnap};
+use crate::snapshot::{ActionSnap, ListenerSnap, RouteSnap, SiteSnap, Snapshot};
 
 /// Every route once, though it may be on several listeners.
 pub(super) fn routes(snapshot: &Snapshot) -> Vec<RouteFacts> {
@@ -38,27 +41,13 @@ fn facts(site: &SiteSnap, route: &RouteSnap) -> RouteFacts {
         hosts: site.hosts.iter().map(ToString::to_string).collect(),
         patterns: route.patterns.iter().map(ToString::to_string).collect(),
         conditions: route.matches.iter().map(Conditions::to_string).collect(),
-        action: match &route.action {
-            ActionSnap::Pool(pool) => format!("pool {}", pool.pool.name),
-            ActionSnap::Split(split) => format!("split {}", ways(split)),
-            ActionSnap::Redirect { status, .. } => format!("redirect {status}"),
-            ActionSnap::Respond { status, .. } => format!("respond {status}"),
-        },
+        action: route.action.to_string(),
         pool: match &route.action {
             ActionSnap::Pool(pool) => Some(pool.pool.name.clone()),
             _ => None,
         },
         place: route.place.to_string(),
     }
-}
-
-/// `stable 95, canary 5`
-fn ways(split: &SplitSnap) -> String {
-    let way = |branch: &BranchSnap| match &branch.route.action {
-        ActionSnap::Pool(pool) => Some(format!("{} {}", pool.pool.name, branch.weight)),
-        _ => None,
-    };
-    split.branches().iter().filter_map(way).collect::<Vec<_>>().join(", ")
 }
 
 /// Where the request would go, and why.
@@ -76,7 +65,7 @@ pub(super) fn explain(snapshot: &Snapshot, ask: &ExplainAsk) -> Result<Explained
         if wins {
             told.route = Some(facts(site, candidate.value));
             if let ActionSnap::Pool(pool) = &candidate.value.action {
-                told.server = choice(&pool.pool);
+                foretell(&pool.pool, &question, &mut told)?;
             }
             told.pattern = Some(candidate.pattern.to_string());
         }
@@ -98,32 +87,16 @@ pub(super) fn explain(snapshot: &Snapshot, ask: &ExplainAsk) -> Result<Explained
     Ok(told)
 }
 
-/// Whom the balance chooses among, and who is out of it.
-fn choice(pool: &Pool) -> Vec<String> {
-    let ready = |one: &&Member| one.eligibility() == Eligibility::Ready;
-    let named = |members: &[&Member]| {
-        members.iter().map(|one| one.server.name.to_string()).collect::<Vec<_>>().join(", ")
-    };
-    let primaries: Vec<&Member> = pool.members.iter().filter(|one| !one.backup).filter(ready).collect();
-    let among = if primaries.is_empty() { pool.members.iter().filter(ready).collect() } else { primaries };
-    let balance = pool.balance.as_str();
-    let mut told = vec![match among.as_slice() {
-        [] => "no server takes new clients: it would wait, or be answered with 503".to_owned(),
-        [one] => format!("a new client would go to {}: no other takes new clients", one.server.name),
-        many => format!("a new client would go to one of {} by {balance}", named(many)),
-    }];
-    if !pool.sticky.is_empty() {
-        told.push("a client that is known stays with its server (lbctl sticky get)".to_owned());
-    }
-    for one in pool.members.iter().filter(|one| !ready(one)) {
-        let why = match one.eligibility() {
-            Eligibility::Ready => continue,
-            Eligibility::StickyOnly => "takes known clients only",
-            Eligibility::No(why) => why.as_str(),
-        };
-        told.push(format!("{} is out of it: {why}", one.server.name));
-    }
-    told
+/// What the pool would do with it; nothing of the pool is touched.
+fn foretell(pool: &Pool, question: &Question, told: &mut Explained) -> Result<(), String> {
+    let head = question.head()?;
+    let facts = RequestFacts { head: &head, client_ip: question.client_ip };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let ask = Ask { client_ip: question.client_ip, affinity: &facts, tried: &[], now, worker: 0 };
+    let Foretold { sticky, server, decision, servers } = pool.foretell(&ask);
+    (told.sticky, told.goes_to) = (sticky, server);
+    told.server = std::iter::once(decision).chain(servers).collect();
+    Ok(())
 }
 
 fn pick_listener<'s>(
@@ -181,6 +154,22 @@ impl Question {
             headers,
             client_ip: ask.client_ip,
         })
+    }
+
+    /// As a worker would see it.
+    fn head(&self) -> Result<RequestHead, String> {
+        let mut head = RequestHead::new();
+        let target = match &self.query {
+            Some(query) => format!("{}?{query}", self.path),
+            None => self.path.clone(),
+        };
+        head.set_line(self.method.as_bytes(), target.as_bytes(), Version::Http11);
+        if self.values("host").next().is_none() {
+            head.push(b"host", self.host.as_bytes());
+        }
+        self.headers.iter().for_each(|(name, value)| head.push(name.as_bytes(), value.as_bytes()));
+        head.seal().map_err(|error| format!("the request would be answered with 400: {error}"))?;
+        Ok(head)
     }
 
     fn values(&self, wanted: &str) -> impl Iterator<Item = &str> {

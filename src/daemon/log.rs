@@ -90,6 +90,8 @@ pub(super) fn current() -> String {
 fn filter(level: Level) -> EnvFilter {
     match std::env::var("LBD_LOG") {
         Ok(filter) if !filter.is_empty() => EnvFilter::new(filter),
+        // What libraries have to say at `trace` buries what lbd says.
+        _ if level == Level::Trace => EnvFilter::new("debug,lbd=trace"),
         _ => EnvFilter::default().add_directive(level_filter(level).into()),
     }
 }

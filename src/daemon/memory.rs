@@ -2,15 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{info, warn};
 
 use crate::pool::{Pool, Remembered, Sticky};
 use crate::snapshot::Current;
 
-/// How often old entries are looked for, and tables written down.
+/// How often it is looked whether entries came, moved or left: what a crash forgets.
+const LOOK: Duration = Duration::from_secs(2);
+/// How often old entries are looked for, and everything is written down, with the times of last use.
 const EVERY: Duration = Duration::from_secs(30);
+/// Writing takes one in so many parts of the time at most: very large tables are written less often.
+const SHARE: u32 = 20;
 
 /// Unix seconds.
 pub(super) fn now() -> u64 {
@@ -37,20 +41,61 @@ pub(super) fn recall<'p>(remembered: &Remembered, pools: impl Iterator<Item = &'
 
 /// Forgets the idle, also in tables that nobody asks, and writes the rest down.
 pub(super) async fn run(current: Current, state_dir: Option<PathBuf>) {
-    let mut every = tokio::time::interval(EVERY);
-    every.tick().await;
+    let mut rhythm = Rhythm::new(Instant::now());
+    let mut written = Vec::new();
     loop {
-        every.tick().await;
-        let (pools, dir) = (pools(&current), state_dir.clone());
+        tokio::time::sleep(LOOK).await;
+        let pools = pools(&current);
+        let state = state(&pools);
+        let Some(sweeps) = rhythm.due(Instant::now(), state != written) else { continue };
+        written = state;
+        let dir = state_dir.clone();
         // Not here: a slow disk must not keep operators waiting.
         let done = tokio::task::spawn_blocking(move || {
-            let now = now();
-            pools.iter().flat_map(|pool| &pool.sticky).filter_map(Sticky::table).for_each(|table| {
-                table.sweep(now);
-            });
+            let began = Instant::now();
+            if sweeps {
+                pools.iter().for_each(|pool| pool.sweep(now()));
+            }
             save(dir.as_deref(), &pools);
+            began.elapsed()
         });
-        drop(done.await);
+        rhythm.done(Instant::now(), done.await.unwrap_or_default());
+    }
+}
+
+/// What tells whether tables have to be written anew: which there are, and how often each changed.
+fn state(pools: &[Arc<Pool>]) -> Vec<(usize, u64)> {
+    let tables = pools.iter().flat_map(|pool| &pool.sticky).filter_map(Sticky::table);
+    tables.map(|table| (Arc::as_ptr(table).addr(), table.changes())).collect()
+}
+
+/// When tables are written down. Pure: the time goes in.
+#[derive(Debug)]
+struct Rhythm {
+    sweep: Instant,
+    rest: Instant,
+}
+
+impl Rhythm {
+    fn new(now: Instant) -> Self {
+        Self { sweep: now + EVERY, rest: now }
+    }
+
+    /// Whether something is to be done now, and whether that begins with forgetting the idle.
+    fn due(&mut self, now: Instant, changed: bool) -> Option<bool> {
+        let sweeps = now >= self.sweep;
+        if now < self.rest || !(sweeps || changed) {
+            return None;
+        }
+        if sweeps {
+            self.sweep = now + EVERY;
+        }
+        Some(sweeps)
+    }
+
+    /// It was done, and took so long.
+    fn done(&mut self, now: Instant, took: Duration) {
+        self.rest = now + took * SHARE;
     }
 }
 
@@ -69,4 +114,27 @@ fn save(state_dir: Option<&Path>, pools: &[Arc<Pool>]) {
 
 fn pools(current: &Current) -> Vec<Arc<Pool>> {
     current.load().pools.values().map(|snap| Arc::clone(&snap.pool)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_is_written_soon_and_never_all_the_time() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut rhythm = Rhythm::new(start);
+        assert_eq!(rhythm.due(at(2), false), None);
+        assert_eq!(rhythm.due(at(4), true), Some(false));
+        rhythm.done(at(4), Duration::from_millis(10));
+        assert_eq!(rhythm.due(at(6), true), Some(false));
+        rhythm.done(at(6), Duration::from_millis(500));
+        assert_eq!(rhythm.due(at(15), true), None, "a large table");
+        assert_eq!(rhythm.due(at(16), true), Some(false));
+        rhythm.done(at(16), Duration::ZERO);
+        assert_eq!(rhythm.due(at(30), false), Some(true), "the idle leave, and uses are written down");
+        assert_eq!(rhythm.due(at(32), false), None);
+        assert_eq!(rhythm.due(at(60), true), Some(true));
+    }
 }

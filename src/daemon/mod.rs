@@ -3,11 +3,15 @@
 //! Workers are threads; everything else (reloading, checks, drains, the control socket, the status endpoint,
 //! signals) lives on the steering thread, which is the thread that calls [`run`].
 
+mod admission;
 mod control_face;
+mod effect;
 mod explain;
+mod keys;
 mod limits;
 mod log;
 mod memory;
+pub mod online;
 mod sockets;
 mod steering;
 mod wishes;
@@ -134,7 +138,7 @@ impl Ground {
         };
         let signals = Signals::listen().map_err(failed("cannot listen for signals"))?;
         let open_files = limits::raise_open_files();
-        let keys = keys(options.state_dir.as_deref())?;
+        let keys = keys::load(options.state_dir.as_deref())?;
         let (current, events) = (Current::new(), Events::new());
         let log = AccessLogWriter::start().map_err(failed("cannot start the access log"))?;
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
@@ -179,13 +183,15 @@ async fn steer(options: Options) -> Ended {
         strict: options.strict,
         timing: Timing::default(),
     };
+    let admissions = admission::watch(current.clone(), Arc::clone(&events));
     let load: crate::reload::Load = Arc::new(crate::config::load);
     let (mut reloader, handle) =
         Reloader::new(reload_options, load, Arc::new(FsLoader), helm.clone(), events);
     let (stop, stopping) = watch::channel(None);
     let (face_current, main, names) = (current.clone(), options.config.clone(), Rc::clone(&discovery));
     let orders = workers.orders.clone();
-    let face = ControlFace::new(face_current, handle.clone(), main, bound, names, orders, Rc::new(stop));
+    let (stop, weigher) = (Rc::new(stop), helm.clone());
+    let face = ControlFace::new(face_current, handle.clone(), main, bound, names, orders, stop, weigher);
     sockets.attach(Rc::clone(&face), Arc::clone(&drains), handle.clone());
     match reloader.boot().await {
         Ok(applied) => {
@@ -200,7 +206,9 @@ async fn steer(options: Options) -> Ended {
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tokio::task::spawn_local(drains.run());
+    tokio::task::spawn_local(admissions);
     tokio::task::spawn_local(reloader.run());
+    tokio::task::spawn_local(keys::follow(helm.clone(), options.state_dir.clone()));
     tokio::task::spawn_local(helm.follow(discovery));
     tokio::task::spawn_local(Rc::clone(&keeper).run());
     tokio::task::spawn_local(memory::run(current.clone(), options.state_dir.clone()));
@@ -211,23 +219,6 @@ async fn steer(options: Options) -> Ended {
     memory::finish(&current, options.state_dir.as_deref());
     log.finish(LOG_PATIENCE);
     ended
-}
-
-fn keys(state_dir: Option<&std::path::Path>) -> Result<Arc<KeyRing>, Ended> {
-    let made = match state_dir {
-        Some(dir) => std::fs::create_dir_all(dir).and_then(|()| KeyRing::load_or_create(dir, memory::now())),
-        None => {
-            warn!(
-                "no state directory: sticky cookies are signed with a key that ends with this process (--state-dir DIR keeps it)"
-            );
-            KeyRing::ephemeral()
-        }
-    };
-    made.map_err(|error| {
-        let dir = state_dir.map(|dir| dir.display().to_string()).unwrap_or_default();
-        error!(dir, %error, "cannot keep keys in the state directory: name one that can be written, with --state-dir or LBD_STATE_DIR");
-        Ended::Failed
-    })
 }
 
 /// Says on stderr why the daemon did not start.

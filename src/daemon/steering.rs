@@ -15,10 +15,10 @@ use crate::discover::Discovery;
 use crate::drain::Drains;
 use crate::health::Checkers;
 use crate::observe::Events;
-use crate::pool::{KeyRing, Remembered};
+use crate::pool::{KeyRing, Member, Pool, Remembered, State};
 use crate::proxy::AccessLogWriter;
 use crate::proxy::listeners::Listeners;
-use crate::reload::World;
+use crate::reload::{Vitals, World};
 use crate::snapshot::{Context, Current, Discovered, Snapshot, compile};
 use crate::tls::TlsConfigs;
 
@@ -112,9 +112,41 @@ impl World for Helm {
     fn apply(&mut self, model: Model, tls: TlsConfigs, generation: u64) -> Result<(), Report> {
         self.0.borrow_mut().apply(model, tls, generation)
     }
+
+    fn vitals(&self) -> Vec<Vitals> {
+        self.0.borrow().current.load().pools.values().map(|snap| vitals(&snap.pool)).collect()
+    }
+}
+
+/// How a pool is. A server that is not healthy is down, whatever an operator wants of it.
+fn vitals(pool: &Pool) -> Vitals {
+    let totals = pool.counters.total();
+    let name = |member: &Member| Arc::clone(&member.server.name);
+    let is_up = |member: &&Member| {
+        let health = member.server.health();
+        !health.checked || health.state == State::Up
+    };
+    Vitals {
+        pool: Arc::clone(&pool.name),
+        responses: totals.responses(),
+        errors: totals.classes[5],
+        up: pool.members.iter().filter(is_up).map(name).collect(),
+        servers: pool.members.iter().map(name).collect(),
+    }
 }
 
 impl Helm {
+    /// What serves, and what a candidate would be; it is not published.
+    pub(super) fn weigh(&self, next: &(Model, TlsConfigs)) -> Option<(Arc<Snapshot>, Snapshot)> {
+        let steering = self.0.borrow();
+        let now = steering.current.load();
+        let (model, tls) = next.clone();
+        let discovered = steering.discovery.servers(&model, &now);
+        let next = Running { model, tls, generation: now.generation, discovered };
+        let compiled = steering.compile(&next, &now).ok()?;
+        Some((now, compiled))
+    }
+
     /// Publishes what DNS says of the running generation's pools, as often as it says something new. Ends never.
     pub(super) async fn follow(self, discovery: Rc<Discovery>) {
         loop {
@@ -122,6 +154,25 @@ impl Helm {
             // What comes together is published together.
             tokio::time::sleep(TOGETHER).await;
             self.0.borrow_mut().publish_again();
+        }
+    }
+}
+
+impl Helm {
+    /// The keys of sticky cookies, and the longest life of a cookie.
+    pub(super) fn keys(&self) -> (Arc<KeyRing>, Duration) {
+        let steering = self.0.borrow();
+        let lives =
+            steering.current.load().pools.values().filter_map(|snap| snap.pool.longest_cookie()).max();
+        (Arc::clone(&steering.keys), lives.unwrap_or_default())
+    }
+
+    /// Publishes the running generation with other keys.
+    pub(super) fn publish_keys(&self, keys: Arc<KeyRing>) {
+        let mut steering = self.0.borrow_mut();
+        steering.keys = keys;
+        if let Some(running) = steering.running.take() {
+            steering.publish_anew(running);
         }
     }
 }
@@ -172,7 +223,12 @@ impl Steering {
             self.running = Some(running);
             return;
         }
-        let next = Running { discovered, ..running };
+        self.publish_anew(Running { discovered, ..running });
+    }
+
+    /// The same generation, compiled again.
+    fn publish_anew(&mut self, next: Running) {
+        let previous = self.current.load();
         match self.compile(&next, &previous) {
             Ok(snapshot) => {
                 let snapshot = Arc::new(Snapshot { since: previous.since, ..snapshot });
@@ -232,5 +288,6 @@ impl Steering {
 }
 
 fn refused(message: String, help: &str) -> Report {
-    Report { findings: vec![Diagnostic::new("LB701", Severity::Error, None, message).help(help)] }
+    let finding = Diagnostic::new("LB701", Severity::Error, None, message).help(help);
+    Report { findings: vec![finding], ..Report::default() }
 }

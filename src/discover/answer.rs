@@ -77,7 +77,11 @@ pub(super) fn servers(targets: &[Target], kind: DiscoverKind, source: &Arc<str>)
             backup: target.priority() > lowest,
             health_port: None,
             limits: ServerLimits::default(),
-            origin: Some(Arc::new(Origin { source: Arc::clone(source), host: Arc::clone(&target.host) })),
+            origin: Some(Arc::new(Origin {
+                source: Arc::clone(source),
+                host: Arc::clone(&target.host),
+                unnamed: false,
+            })),
         }
     };
     targets.iter().map(server).collect()

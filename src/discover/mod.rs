@@ -8,6 +8,7 @@
 mod answer;
 mod asker;
 mod dns;
+mod hold;
 mod pace;
 mod registry;
 

@@ -12,6 +12,7 @@ use tracing::info;
 use super::answer;
 use super::asker::{Asker, Question, Shared, Wants};
 use super::dns::Dns;
+use super::hold::Holds;
 use crate::config::model::{Discover, DiscoverKind, Model, OnFailure, Pool, Resolver};
 use crate::observe::Events;
 use crate::pool::{Eligibility, Member, Origin, ServerSettings};
@@ -24,6 +25,7 @@ pub struct Discovery {
     askers: RefCell<BTreeMap<Question, Asker>>,
     /// Pools where servers linger, since when.
     lingering: RefCell<BTreeMap<Arc<str>, Instant>>,
+    holds: RefCell<Holds>,
 }
 
 /// Servers that are gone stay at most this long for want of one that replaces them.
@@ -51,12 +53,21 @@ impl Discovery {
     pub fn new(events: Arc<Events>) -> Rc<Self> {
         let dns = RefCell::new(Rc::new(Dns::new(Resolver::default())));
         let shared = Rc::new(Shared { dns, events, changed: tokio::sync::Notify::new() });
-        Rc::new(Self { shared, askers: RefCell::default(), lingering: RefCell::default() })
+        Rc::new(Self {
+            shared,
+            askers: RefCell::default(),
+            lingering: RefCell::default(),
+            holds: RefCell::default(),
+        })
     }
 
     /// Waits until there may be other servers for a pool.
     pub async fn changed(&self) {
-        let look = if self.lingering.borrow().is_empty() { Duration::MAX } else { LOOK };
+        let look = match self.holds.borrow().next_end() {
+            _ if !self.lingering.borrow().is_empty() => LOOK,
+            None => Duration::MAX,
+            Some(end) => end.saturating_duration_since(Instant::now()).max(LOOK),
+        };
         // Cut short is as good as changed.
         let _ = tokio::time::timeout(look, self.shared.changed.notified()).await;
     }
@@ -70,7 +81,9 @@ impl Discovery {
         for pool in model.pools.values().filter(|pool| !pool.discover.is_empty()) {
             let before = previous.pools.get(&pool.name).map_or(&[][..], |snap| &snap.pool.members);
             let mut servers = self.servers_of(pool, before);
+            let named: BTreeSet<Arc<str>> = servers.iter().map(|server| Arc::clone(&server.name)).collect();
             self.linger(pool, &mut servers, before);
+            self.hold(pool, &named, &mut servers, before);
             servers.sort_by(|a, b| a.name.cmp(&b.name));
             discovered.insert(Arc::clone(&pool.name), servers);
         }
@@ -82,6 +95,7 @@ impl Discovery {
     pub fn reconcile(&self, model: &Model, next: &Snapshot) {
         let wanted = wanted(model, next);
         self.lingering.borrow_mut().retain(|pool, _| model.pools.contains_key(pool));
+        self.holds.borrow_mut().forget(|pool| model.pools.contains_key(pool));
         let mut askers = self.askers.borrow_mut();
         let others = self.shared.dns.borrow().settings() != &model.resolver;
         if others {
@@ -212,6 +226,25 @@ impl Discovery {
         }
     }
 
+    /// Keeps those of `before` that were named a short while ago.
+    fn hold(
+        &self,
+        pool: &Pool,
+        named: &BTreeSet<Arc<str>>,
+        servers: &mut Vec<ServerSettings>,
+        before: &[Member],
+    ) {
+        let is_named = |name: &str| named.contains(name) || pool.servers.iter().any(|s| *s.name == *name);
+        let news = self.holds.borrow_mut().keep(pool, is_named, servers, before, Instant::now());
+        for (kind, message, names) in [
+            ("server.unnamed", "its name no longer leads to it: it takes no new clients", news.unnamed),
+            ("server.named", "its name leads to it again", news.named),
+        ] {
+            let members = before.iter().filter(|member| names.contains(&member.server.name));
+            members.for_each(|member| self.say(kind, message, &pool.name, member));
+        }
+    }
+
     /// What a name gives now; `None` when it never had an answer and what was there before is to stay.
     fn targets(&self, discover: &Discover) -> Option<Vec<ServerSettings>> {
         let askers = self.askers.borrow();
@@ -229,7 +262,8 @@ impl Discovery {
 /// A server that stays where it was until a name has its first answer.
 fn stand_in(member: &Member, source: &Arc<str>) -> ServerSettings {
     let server = &member.server;
-    let origin = || Arc::new(Origin { source: Arc::clone(source), host: Arc::clone(&server.host) });
+    let origin =
+        || Arc::new(Origin { source: Arc::clone(source), host: Arc::clone(&server.host), unnamed: true });
     ServerSettings {
         name: Arc::clone(&server.name),
         host: Arc::clone(&server.host),
@@ -247,7 +281,7 @@ fn question(discover: &Discover) -> Question {
 }
 
 /// What a server's origin is called: as `discover` has it.
-fn source(discover: &Discover) -> Arc<str> {
+pub(super) fn source(discover: &Discover) -> Arc<str> {
     match discover.kind {
         DiscoverKind::Address { port } => format!("{}:{port}", discover.name).into(),
         DiscoverKind::Service => Arc::clone(&discover.name),

@@ -1,34 +1,13 @@
 //! Who is closed next: sessions of one server that are to leave it, in an order, at a rate.
 
 use super::pacer::Pacer;
-use crate::pool::{Closing, Rate, Server, Session, SessionKind};
+use crate::pool::{CloseOrder, Closing, Pacing, Server, Session, SessionKind};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long an order holds: who fell silent since then comes to its turn.
 const FRESH: Duration = Duration::from_secs(1);
-
-/// Which WebSockets are closed first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CloseOrder {
-    /// Those that have been silent for longest; of equals the oldest.
-    #[default]
-    Idle,
-    /// The oldest.
-    Oldest,
-    /// The youngest.
-    Newest,
-}
-
-/// How WebSockets are closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pacing {
-    /// How many in how much time.
-    pub rate: Rate,
-    /// In which order.
-    pub order: CloseOrder,
-}
 
 /// Closes the WebSockets of one server, or some of them.
 #[derive(Debug)]
@@ -56,8 +35,15 @@ impl Leaving {
         self.listed = None;
     }
 
-    /// Asks as many to close as may be closed now, but no more than `most` of them.
-    pub fn close_some(&mut self, server: &Server, closing: &Closing, now: Instant, most: u64) {
+    /// Asks as many to close as may be closed now, but no more than `most` of them; `before` sees each first.
+    pub fn close_some(
+        &mut self,
+        server: &Server,
+        closing: &Closing,
+        now: Instant,
+        most: u64,
+        mut before: impl FnMut(&Session),
+    ) {
         if self.idle || self.listed.is_none() {
             self.pacer.skip(now);
         }
@@ -70,8 +56,9 @@ impl Leaving {
                 self.idle = true;
                 return;
             };
-            if self.pacer.take(now, fastrand::f64()) && session.close(closing.clone()) {
-                self.asked += 1;
+            if self.pacer.take(now, fastrand::f64()) {
+                before(&session);
+                self.asked += u64::from(session.close(closing.clone()));
             }
         }
     }
@@ -112,7 +99,7 @@ fn in_order(mut sessions: Vec<Arc<Session>>, order: CloseOrder) -> Vec<Arc<Sessi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pool::{SessionLease, Traffic, testing};
+    use crate::pool::{Rate, SessionLease, Traffic, testing};
 
     fn sessions(server: &Arc<Server>, active: &[u64]) -> Vec<SessionLease> {
         let open = |now: &u64| {
@@ -152,11 +139,11 @@ mod tests {
         let closing = Closing { code: 1012, reason: "x".into() };
         let asked = || all.iter().filter(|lease| lease.session().closing().is_some()).count();
         for millis in 0..=450 {
-            leaving.close_some(&server, &closing, start + Duration::from_millis(millis), u64::MAX);
+            leaving.close_some(&server, &closing, start + Duration::from_millis(millis), u64::MAX, |_| {});
         }
         assert!((3..=5).contains(&asked()), "{}", asked());
         for millis in 450..3000 {
-            leaving.close_some(&server, &closing, start + Duration::from_millis(millis), 1);
+            leaving.close_some(&server, &closing, start + Duration::from_millis(millis), 1, |_| {});
         }
         assert_eq!((asked(), leaving.asked()), (10, 10));
         assert!(tunnel.session().closing().is_none(), "it could only be cut");

@@ -6,12 +6,14 @@
 
 mod leaving;
 mod machine;
+mod operation;
 mod pacer;
 mod rebalance;
 mod registry;
 
-pub use leaving::{CloseOrder, Leaving, Pacing};
+pub use leaving::Leaving;
 pub use machine::{Act, Machine, Phase, Seen};
+pub use operation::{Cause, Operation, Progress};
 pub use pacer::{CATCH_UP, Pacer};
 pub use rebalance::{Part, parts};
-pub use registry::{Cause, DrainAsk, Drains, Operation, Progress};
+pub use registry::{DrainAsk, Drains};

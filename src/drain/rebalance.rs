@@ -1,9 +1,11 @@
 //! WebSockets that are moved to servers that have too few: surplus ones are closed, and their clients come back.
+//! Where stickiness would bring them back to where they were, it is moved first.
 
-use super::leaving::{CloseOrder, Leaving, Pacing};
-use crate::pool::{Closing, Eligibility, Pool, Rate, Server, SessionKind};
+use super::leaving::Leaving;
+use crate::pool::{CloseOrder, Closing, Eligibility, Pacing, Pool, Rate, Server, ServerId, SessionKind};
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A move that has not come to its end by then is given up: whoever would be closed has left.
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -51,6 +53,23 @@ fn shares(total: u64, weights: &[u64]) -> Vec<u64> {
         .collect()
 }
 
+/// The servers that have too few, each as often as it has room, in turn.
+fn targets(parts: &[Part]) -> Vec<ServerId> {
+    let wanted: u64 = parts.iter().map(Part::surplus).sum();
+    let mut room: Vec<(ServerId, u64)> =
+        parts.iter().map(|part| (part.server.id, part.share.saturating_sub(part.websockets))).collect();
+    let mut targets = Vec::new();
+    while (targets.len() as u64) < wanted {
+        room.retain(|(_, left)| *left > 0);
+        if room.is_empty() {
+            break;
+        }
+        targets.extend(room.iter().map(|(id, _)| *id));
+        room.iter_mut().for_each(|(_, left)| *left -= 1);
+    }
+    targets
+}
+
 /// The surplus of one server on its way.
 #[derive(Debug)]
 pub(super) struct Move {
@@ -58,6 +77,8 @@ pub(super) struct Move {
     leaving: Leaving,
     closing: Closing,
     left: u64,
+    /// Where each of them goes.
+    targets: VecDeque<ServerId>,
     until: Instant,
 }
 
@@ -66,14 +87,16 @@ impl Move {
     pub(super) fn all(parts: &[Part], rate: Rate, closing: &Closing, now: Instant) -> Vec<Self> {
         let surplus: Vec<&Part> = parts.iter().filter(|part| part.surplus() > 0).collect();
         let rate = Rate { per: rate.per * surplus.len().max(1) as u32, ..rate };
-        let one = |part: &&Part| Self {
+        let mut targets = targets(parts).into_iter();
+        let mut one = |part: &&Part| Self {
             server: Arc::clone(&part.server),
             leaving: Leaving::new(Pacing { rate, order: CloseOrder::Idle }, now),
             closing: closing.clone(),
             left: part.surplus(),
+            targets: targets.by_ref().take(part.surplus() as usize).collect(),
             until: now + LONGEST,
         };
-        surplus.iter().map(one).collect()
+        surplus.iter().map(&mut one).collect()
     }
 
     pub(super) fn is_of(&self, pool: &str) -> bool {
@@ -83,7 +106,14 @@ impl Move {
     /// Closes some; false when it has come to its end.
     pub(super) fn step(&mut self, now: Instant) -> bool {
         let before = self.leaving.asked();
-        self.leaving.close_some(&self.server, &self.closing, now, self.left);
+        let (from, targets) = (self.server.id, &mut self.targets);
+        let unix =
+            SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.leaving.close_some(&self.server, &self.closing, now, self.left, |session| {
+            if let Some(to) = targets.pop_front() {
+                session.send_to(from, to, unix);
+            }
+        });
         self.left = self.left.saturating_sub(self.leaving.asked() - before);
         self.left > 0 && now < self.until
     }
@@ -112,6 +142,20 @@ mod tests {
                 prop_assert!(sum >= total && sum < total + weights.len() as u64);
             }
         }
+    }
+
+    #[test]
+    fn those_that_leave_are_shared_out_by_the_room_that_there_is() {
+        let pool = Pool::new(settings(&["a", "b", "c*2"]), None, 1);
+        let part = |(member, (websockets, share)): (&crate::pool::Member, (u64, u64))| Part {
+            server: Arc::clone(&member.server),
+            websockets,
+            share,
+        };
+        let parts: Vec<Part> = pool.members.iter().zip([(9, 3), (2, 3), (0, 6)]).map(part).collect();
+        let (b, c) = (ServerId::of("b"), ServerId::of("c"));
+        assert_eq!(targets(&parts), [b, c, c, c, c, c]);
+        assert!(targets(&parts[..1]).is_empty(), "nowhere to go");
     }
 
     #[test]

@@ -1,15 +1,17 @@
 //! The drains that go on and those that ended lately.
 
-use super::leaving::{CloseOrder, Leaving, Pacing};
-use super::machine::{Act, Machine, Phase, Seen};
+use super::machine::Phase;
+use super::operation::{Cause, Operation, Progress, lock};
 use super::rebalance::{Move, Part};
 use crate::observe::Events;
-use crate::pool::{Closing, DrainPolicy, DrainSticky, Rate, Server, Stamp, Wish};
+use crate::pool::{
+    CloseOrder, Closing, DrainPolicy, DrainSticky, DrainTerms, Pacing, Rate, Server, Stamp, Wish,
+};
 use serde_json::json;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tracing::info;
 
 /// How often drains are stepped.
@@ -32,12 +34,8 @@ pub struct DrainAsk {
     pub deadline: Option<Duration>,
     /// What sticky clients do.
     pub sticky: DrainSticky,
-    /// How WebSockets are closed before the deadline; `None`: they are not.
-    pub pacing: Option<Pacing>,
-    /// What their clients are told.
-    pub close_code: u16,
-    /// When the server comes back by itself.
-    pub until: Option<SystemTime>,
+    /// How WebSockets are closed, and when the server comes back.
+    pub terms: DrainTerms,
     /// Who asks.
     pub actor: Option<String>,
     /// Why.
@@ -49,68 +47,16 @@ impl From<&DrainPolicy> for DrainAsk {
         Self {
             deadline: Some(policy.deadline),
             sticky: policy.sticky,
-            pacing: Some(Pacing { rate: policy.close_rate, order: CloseOrder::default() }),
-            close_code: policy.close_code,
-            until: None,
+            terms: DrainTerms {
+                pacing: Some(Pacing { rate: policy.close_rate, order: CloseOrder::default() }),
+                close_code: policy.close_code,
+                paused: false,
+                until: None,
+            },
             actor: None,
             reason: None,
         }
     }
-}
-
-/// Why a server is being emptied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// An operator wants it to drain; the wish in its admin cell says so.
-    Asked,
-    /// The file no longer names it: it has no place in its pool, only what is left on it.
-    Removed,
-}
-
-/// One drain.
-#[derive(Debug)]
-pub struct Operation {
-    /// Its number.
-    pub id: u64,
-    /// The server.
-    pub server: Arc<Server>,
-    /// Why it is being emptied.
-    pub cause: Cause,
-    /// When it began.
-    pub started: SystemTime,
-    cell: Mutex<Cell>,
-    progress: watch::Sender<Progress>,
-}
-
-/// What a drain has come to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Grows with each change.
-    pub seq: u64,
-    /// Where it stands.
-    pub phase: Phase,
-    /// Requests in flight on the server.
-    pub requests: u64,
-    /// Sessions on the server.
-    pub sessions: u64,
-    /// Sessions that ended since it began.
-    pub closed: u64,
-    /// Sessions that were asked to end.
-    pub forced: u64,
-    /// When the rest is cut.
-    pub deadline: Option<SystemTime>,
-    /// How WebSockets are closed before that.
-    pub pacing: Option<Pacing>,
-    /// Nobody is closed for now.
-    pub paused: bool,
-    /// When the server comes back by itself.
-    pub until: Option<SystemTime>,
-    /// When it ended.
-    pub ended: Option<SystemTime>,
-    /// Who asked last.
-    pub actor: Option<String>,
-    /// Why.
-    pub reason: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -120,40 +66,12 @@ struct State {
     last: u64,
 }
 
-#[derive(Debug)]
-struct Cell {
-    machine: Machine,
-    ask: DrainAsk,
-    deadline: Option<SystemTime>,
-    leaving: Option<Leaving>,
-    /// When the next session may be closed, while some are.
-    next_close: Option<Instant>,
-    paused: bool,
-}
-
-impl Cell {
-    fn new(server: &Server, ask: DrainAsk, deadline: Option<SystemTime>) -> Self {
-        let sessions = server.sessions.count() as u64;
-        let machine = Machine::new(Instant::now(), ask.deadline, sessions);
-        let mut cell = Self { machine, ask, deadline, leaving: None, next_close: None, paused: false };
-        cell.set_pace(Instant::now());
-        cell
-    }
-
-    /// The machine and the pacer follow what was asked.
-    fn set_pace(&mut self, now: Instant) {
-        self.machine.set_paced(self.ask.pacing.is_some() && !self.paused);
-        match (&mut self.leaving, self.ask.pacing) {
-            (Some(leaving), Some(pacing)) => leaving.set(pacing, now),
-            (None, Some(pacing)) => self.leaving = Some(Leaving::new(pacing, now)),
-            // Who paused, or closes nobody, may go on later at the same pace.
-            (_, None) => {}
-        }
-    }
-
-    fn closing(&self) -> Closing {
-        let reason = self.ask.reason.as_deref().unwrap_or("the server is being drained");
-        Closing { code: self.ask.close_code, reason: reason.into() }
+impl State {
+    /// The drain of this server that goes on.
+    fn running(&self, server: &Arc<Server>, cause: Cause) -> Option<Arc<Operation>> {
+        let is =
+            |one: &&Arc<Operation>| Arc::ptr_eq(&one.server, server) && one.cause == cause && !one.is_over();
+        self.operations.iter().find(is).cloned()
     }
 }
 
@@ -171,16 +89,18 @@ impl Drains {
     }
 
     /// Sets the server's wish to drain and begins to watch it; a drain of that server which goes on already takes
-    /// the new parameters instead.
-    pub fn begin(&self, server: &Arc<Server>, ask: DrainAsk) -> Arc<Operation> {
+    /// the new parameters instead, and stays paused if it was.
+    pub fn begin(&self, server: &Arc<Server>, mut ask: DrainAsk) -> Arc<Operation> {
+        let running = lock(&self.state).running(server, Cause::Asked);
+        ask.terms.paused = running.is_some_and(|running| running.progress().paused);
         let deadline = ask.deadline.and_then(|span| SystemTime::now().checked_add(span));
-        let wish = Wish::Drain { sticky: ask.sticky, deadline };
-        server.admin.set(wish, Stamp::now(ask.actor.clone(), ask.reason.clone()));
+        let stamp = Stamp::now(ask.actor.clone(), ask.reason.clone());
+        server.admin.set_drain(ask.sticky, deadline, ask.terms, stamp);
         self.enter(server, ask, Cause::Asked)
     }
 
-    /// Takes up a drain that was wished before this process began, at the pace of the pool; `None` when none is
-    /// wished.
+    /// Takes up a drain that was wished before this process began, on its own terms or, where none were written,
+    /// on those of the pool; `None` when none is wished.
     pub fn resume(&self, server: &Arc<Server>, policy: &DrainPolicy) -> Option<Arc<Operation>> {
         let state = server.admin.get();
         let Wish::Drain { sticky, deadline } = state.wish else { return None };
@@ -189,28 +109,24 @@ impl Drains {
         let actor = stamp.as_ref().and_then(|stamp| stamp.by.clone());
         let reason = stamp.and_then(|stamp| stamp.reason);
         let ask = DrainAsk { deadline, sticky, actor, reason, ..DrainAsk::from(policy) };
+        let ask = DrainAsk { terms: state.terms.unwrap_or(ask.terms), ..ask };
         Some(self.enter(server, ask, Cause::Asked))
     }
 
     fn enter(&self, server: &Arc<Server>, ask: DrainAsk, cause: Cause) -> Arc<Operation> {
         let deadline = ask.deadline.and_then(|span| SystemTime::now().checked_add(span));
         let mut state = lock(&self.state);
-        let running = state.operations.iter().find(|operation| {
-            Arc::ptr_eq(&operation.server, server)
-                && operation.cause == cause
-                && !operation.progress.borrow().phase.is_final()
-        });
-        let operation = match running {
+        let operation = match state.running(server, cause) {
             // It was let go by an earlier reload: its time runs since then.
-            Some(running) if cause == Cause::Removed => Arc::clone(running),
+            Some(running) if cause == Cause::Removed => running,
             Some(running) => {
                 running.change(ask, deadline);
-                Arc::clone(running)
+                running
             }
             None => {
                 // What an earlier drain promised is void.
                 let earlier = state.operations.iter().filter(|one| Arc::ptr_eq(&one.server, server));
-                earlier.for_each(|one| lock(&one.cell).ask.until = None);
+                earlier.for_each(|one| one.forget_return());
                 state.last += 1;
                 let operation = Arc::new(Operation::new(state.last, server, cause, ask, deadline));
                 state.operations.push_back(Arc::clone(&operation));
@@ -218,8 +134,7 @@ impl Drains {
             }
         };
         if state.operations.len() > KEPT
-            && let Some(ended) =
-                state.operations.iter().position(|one| one.progress.borrow().phase.is_final())
+            && let Some(ended) = state.operations.iter().position(|one| one.is_over() && !one.returns())
         {
             state.operations.remove(ended);
         }
@@ -230,24 +145,21 @@ impl Drains {
 
     /// Brings the server of a drain back. `None`: it has ended, or the server has no place to come back to.
     pub fn cancel(&self, operation: &Operation, stamp: Stamp) -> Option<Progress> {
-        if operation.progress.borrow().phase.is_final() || operation.cause == Cause::Removed {
+        if operation.is_over() || operation.cause == Cause::Removed {
             return None;
         }
         operation.server.admin.set(Wish::Ready, stamp);
-        lock(&operation.cell).machine.cancel();
+        operation.cancel();
         self.step(operation, Instant::now());
         Some(operation.progress())
     }
 
     /// Closes nobody for now, or goes on. `None`: it has ended.
     pub fn pause(&self, operation: &Operation, paused: bool) -> Option<Progress> {
-        if operation.progress.borrow().phase.is_final() {
+        if operation.is_over() {
             return None;
         }
-        let mut cell = lock(&operation.cell);
-        cell.paused = paused;
-        cell.set_pace(Instant::now());
-        drop(cell);
+        operation.pause(paused);
         self.step(operation, Instant::now());
         self.wake.notify_one();
         Some(operation.progress())
@@ -271,7 +183,7 @@ impl Drains {
     /// Those that go on, or whose server comes back by itself.
     pub fn active(&self) -> Vec<Arc<Operation>> {
         let mut all = self.list();
-        all.retain(|operation| !operation.progress.borrow().phase.is_final() || operation.returns());
+        all.retain(|operation| !operation.is_over() || operation.returns());
         all
     }
 
@@ -312,7 +224,7 @@ impl Drains {
             info!(server = subject, "its time has come: the server serves again");
             self.events.emit("server.ready", subject, json!({ "operation": operation.id }), None);
         }
-        let before = operation.progress.borrow().phase;
+        let before = operation.progress().phase;
         let after = operation.step(now);
         if before == after.phase {
             return;
@@ -339,151 +251,86 @@ impl Drains {
     }
 }
 
-impl Operation {
-    fn new(id: u64, server: &Arc<Server>, cause: Cause, ask: DrainAsk, deadline: Option<SystemTime>) -> Self {
-        let cell = Cell::new(server, ask, deadline);
-        let progress = Progress {
-            seq: 1,
-            phase: Phase::Settling,
-            requests: u64::from(server.in_flight()),
-            sessions: server.sessions.count() as u64,
-            closed: 0,
-            forced: 0,
-            deadline,
-            pacing: cell.ask.pacing,
-            paused: false,
-            until: cell.ask.until,
-            ended: None,
-            actor: cell.ask.actor.clone(),
-            reason: cell.ask.reason.clone(),
-        };
-        Self {
-            id,
-            server: Arc::clone(server),
-            cause,
-            started: SystemTime::now(),
-            cell: Mutex::new(cell),
-            progress: watch::Sender::new(progress),
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::{SessionKind, testing};
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    fn drains() -> Arc<Drains> {
+        Drains::new(Events::new())
     }
 
-    /// What it has come to.
-    pub fn progress(&self) -> Progress {
-        self.progress.borrow().clone()
+    fn asked(until: Option<SystemTime>) -> DrainAsk {
+        let rate = Rate { count: 7, per: Duration::from_secs(60) };
+        let pacing = Some(Pacing { rate, order: CloseOrder::Newest });
+        let terms = DrainTerms { pacing, close_code: 4100, paused: false, until };
+        DrainAsk { terms, deadline: Some(DAY), ..DrainAsk::from(&DrainPolicy::default()) }
     }
 
-    /// The same, now and whenever it changes.
-    pub fn subscribe(&self) -> watch::Receiver<Progress> {
-        self.progress.subscribe()
+    /// What another process makes of the wish for `server`, through the text of the file.
+    fn restarted(server: &Arc<Server>) -> (Arc<Server>, Arc<Drains>, Option<Arc<Operation>>) {
+        let saved = serde_json::to_string(&server.admin.get()).unwrap();
+        let (again, drains) = (testing::server("a"), drains());
+        again.admin.restore(serde_json::from_str(&saved).unwrap());
+        let operation = drains.resume(&again, &DrainPolicy::default());
+        (again, drains, operation)
     }
 
-    /// Whether its server comes back by itself.
-    fn returns(&self) -> bool {
-        lock(&self.cell).ask.until.is_some()
+    #[test]
+    fn a_drain_goes_on_after_a_restart_as_it_was_asked_for() {
+        let (server, before) = (testing::server("a"), drains());
+        let until = Some(SystemTime::now() + 2 * DAY);
+        let operation = before.begin(&server, asked(until));
+        before.pause(&operation, true).unwrap();
+        let was = operation.progress();
+        assert!(was.paused);
+        let (again, after, operation) = restarted(&server);
+        let client = "127.0.0.1:4711".parse().unwrap();
+        let session = again.begin().into_session(SessionKind::WebSocket, client);
+        let operation = operation.expect("a drain is wished");
+        let now = operation.progress();
+        let terms = |one: &Progress| (one.pacing, one.paused, one.until);
+        assert_eq!(terms(&now), terms(&was));
+        let moved = now.deadline.unwrap().duration_since(was.deadline.unwrap()).unwrap_or_default();
+        assert!(moved < Duration::from_secs(1), "the deadline is a moment, not a span: {moved:?}");
+        let later = Instant::now() + Duration::from_secs(60);
+        after.step(&operation, later);
+        assert!(session.session().closing().is_none(), "it is paused");
+        after.pause(&operation, false);
+        after.step(&operation, later);
+        assert_eq!(session.session().closing().map(|closing| closing.code), Some(4100));
+        assert!(!again.admin.get().terms.unwrap().paused);
     }
 
-    /// Brings the server back when its time has come, unless somebody has changed the wish since.
-    fn bring_back_in_time(&self) -> bool {
-        let mut cell = lock(&self.cell);
-        if cell.ask.until.is_none_or(|until| until > SystemTime::now()) {
-            return false;
-        }
-        cell.ask.until = None;
-        let drains = matches!(self.server.admin.get().wish, Wish::Drain { .. });
-        if drains {
-            let stamp =
-                Stamp::now(cell.ask.actor.clone(), Some("the time that the drain was for".to_owned()));
-            self.server.admin.set(Wish::Ready, stamp);
-        }
-        drains
+    #[test]
+    fn a_time_that_passed_meanwhile_brings_the_server_back() {
+        let server = testing::server("a");
+        drains().begin(&server, asked(Some(SystemTime::now() - DAY)));
+        let (again, after, operation) = restarted(&server);
+        after.step(&operation.expect("it was wished until now"), Instant::now());
+        assert_eq!(again.admin.get().wish, Wish::Ready);
+        assert_eq!(again.admin.get().terms, None);
     }
 
-    /// When the next session may be closed, while some are.
-    fn next_close(&self) -> Option<Instant> {
-        lock(&self.cell).next_close
+    #[test]
+    fn a_wish_of_an_older_file_goes_on_as_the_pool_says() {
+        let (server, policy) = (testing::server("a"), DrainPolicy::default());
+        let saved = r#"{"state":"drain","sticky":"move","deadline":null,"stamp":null,"weight":null,"weight_stamp":null}"#;
+        server.admin.restore(serde_json::from_str(saved).unwrap());
+        let now = drains().resume(&server, &policy).expect("a drain").progress();
+        assert_eq!((now.pacing.unwrap().rate, now.paused, now.until), (policy.close_rate, false, None));
     }
 
-    fn change(&self, ask: DrainAsk, deadline: Option<SystemTime>) {
-        let mut cell = lock(&self.cell);
-        cell.machine.set_deadline(Instant::now(), ask.deadline);
-        cell.ask = ask;
-        cell.deadline = deadline;
-        cell.set_pace(Instant::now());
-        drop(cell);
-        self.step(Instant::now());
+    #[test]
+    fn another_drain_of_a_paused_one_stays_paused_and_a_new_one_is_not() {
+        let (server, drains) = (testing::server("a"), drains());
+        let _request = server.begin();
+        let operation = drains.begin(&server, asked(None));
+        drains.pause(&operation, true).unwrap();
+        assert!(drains.begin(&server, asked(None)).progress().paused);
+        drains.cancel(&operation, Stamp::now(None, None)).unwrap();
+        assert!(!drains.begin(&server, asked(None)).progress().paused);
     }
-
-    /// From the deadline on stickiness moves, whatever the drain began with.
-    fn let_nobody_in(&self) {
-        let mut state = self.server.admin.get();
-        if self.cause == Cause::Asked
-            && let Wish::Drain { sticky, .. } = &mut state.wish
-            && *sticky == DrainSticky::Keep
-        {
-            *sticky = DrainSticky::Move;
-            let stamp = state.stamp.unwrap_or_else(|| Stamp::now(None, None));
-            self.server.admin.set(state.wish, stamp);
-        }
-    }
-
-    fn step(&self, now: Instant) -> Progress {
-        let mut cell = lock(&self.cell);
-        let seen = Seen {
-            requests: u64::from(self.server.in_flight()),
-            sessions: self.server.sessions.count() as u64,
-            wanted: self.cause == Cause::Asked && self.server.admin.get().wish == Wish::Ready,
-        };
-        cell.next_close = None;
-        match cell.machine.on(seen, now) {
-            Act::Wait => {}
-            Act::Pace => {
-                let closing = cell.closing();
-                if let Some(leaving) = &mut cell.leaving {
-                    leaving.close_some(&self.server, &closing, now, u64::MAX);
-                    cell.next_close = leaving.next();
-                }
-            }
-            Act::CloseSessions => {
-                self.let_nobody_in();
-                let asked = self.server.sessions.close_all(&cell.closing());
-                cell.machine.forced(asked as u64);
-            }
-        }
-        let phase = cell.machine.phase();
-        let left = matches!(phase, Phase::Closing | Phase::Drained | Phase::Forced);
-        self.server.sessions.set_leaving(left && cell.ask.pacing.is_some());
-        let (closed, forced) = cell.machine.counts();
-        self.progress.send_if_modified(|progress| {
-            let ended = match progress.ended {
-                None if phase.is_final() => Some(SystemTime::now()),
-                ended => ended,
-            };
-            let next = Progress {
-                seq: progress.seq,
-                phase,
-                requests: seen.requests,
-                sessions: seen.sessions,
-                closed,
-                forced,
-                deadline: cell.deadline,
-                pacing: cell.ask.pacing,
-                paused: cell.paused,
-                until: cell.ask.until,
-                ended,
-                actor: cell.ask.actor.clone(),
-                reason: cell.ask.reason.clone(),
-            };
-            let changed = next != *progress;
-            if changed {
-                *progress = Progress { seq: progress.seq + 1, ..next };
-            }
-            changed
-        });
-        drop(cell);
-        self.progress()
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::pool::{CheckSpec, HttpProbe, Outcome, ProbeKind, Server, TlsToServer};
+use crate::pool::{CheckSpec, HttpProbe, Outcome, ProbeKind, ProbeVersion, Server, TlsToServer};
 
 /// How much of a body is looked at.
 pub const MOST_BODY: usize = 64 * 1024;
@@ -117,27 +117,35 @@ impl Target<'_> {
             stream.write_all(greeting).await.map_err(|error| failed("send", &error))?;
         }
         let Some(tls) = &self.spec.tls else {
-            return self.speak(stream, report).await;
+            let http2 =
+                matches!(&self.spec.probe, ProbeKind::Http(http) if http.version == ProbeVersion::Http2);
+            return self.speak(stream, http2, report).await;
         };
         let start = Instant::now();
         let stream = self.handshake(tls, stream).await?;
         report.tls = Some(start.elapsed());
         report.tls_version = stream.get_ref().1.protocol_version().map(|version| format!("{version:?}"));
-        self.speak(stream, report).await
+        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        self.speak(stream, http2, report).await
     }
 
     async fn handshake(&self, tls: &TlsToServer, stream: TcpStream) -> Result<TlsStream<TcpStream>, Failure> {
         let name = tls.name_for(&self.server.known_as());
         let name = name.ok_or_else(|| Failure("tls: the server's host is no name to verify".into()))?;
         let mut config = Arc::clone(&tls.config);
-        if matches!(self.spec.probe, ProbeKind::Grpc(_) | ProbeKind::Http(HttpProbe { http2: true, .. })) {
-            Arc::make_mut(&mut config).alpn_protocols = vec![b"h2".to_vec()];
+        let offers: &[&[u8]] = match &self.spec.probe {
+            ProbeKind::Grpc(_) => &[b"h2"],
+            ProbeKind::Http(http) => http.version.offers(),
+            ProbeKind::Tcp | ProbeKind::WebSocket(_) => &[],
+        };
+        if !offers.is_empty() {
+            Arc::make_mut(&mut config).alpn_protocols = offers.iter().map(|name| name.to_vec()).collect();
         }
         let connector = TlsConnector::from(config);
         connector.connect(name, stream).await.map_err(|error| failed("tls", &error))
     }
 
-    async fn speak<S>(&self, stream: S, report: &mut ProbeReport) -> Result<Verdict, Failure>
+    async fn speak<S>(&self, stream: S, http2: bool, report: &mut ProbeReport) -> Result<Verdict, Failure>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -150,7 +158,8 @@ impl Target<'_> {
             ProbeKind::WebSocket(probe) => {
                 websocket::ask(stream, probe, &self.host(probe.host.as_deref()), report).await
             }
-            ProbeKind::Http(probe) if probe.http2 => {
+            // A server that was offered nothing else may choose nothing: it speaks that.
+            ProbeKind::Http(probe) if http2 || probe.version == ProbeVersion::Http2 => {
                 http2::ask(stream, probe, self.request(probe)?, scheme, report).await
             }
             ProbeKind::Http(probe) => {

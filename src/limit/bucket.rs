@@ -29,6 +29,11 @@ impl Terms {
         Ok(())
     }
 
+    /// Nanoseconds in which so many tokens come.
+    pub(super) fn time_for(self, tokens: u64) -> u64 {
+        self.each.saturating_mul(tokens)
+    }
+
     /// Undoes a take.
     pub(super) fn give_back(self, full_at: &mut u64) {
         *full_at = full_at.saturating_sub(self.each);

@@ -2,13 +2,15 @@
 //!
 //! A [`Limiter`] belongs to one limit of the configuration and lives on across reloads while the limit's numbers are
 //! the same. A bucket is one number in a bounded, sharded table (`table`); an idle bucket is a full one, so
-//! forgetting it changes nothing.
+//! forgetting it changes nothing. [`Admission`] is the same for one bucket that all share.
 
+mod admission;
 mod bucket;
 mod table;
 
 use std::time::{Duration, Instant};
 
+pub use admission::Admission;
 pub use bucket::Terms;
 use table::Table;
 

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::admin::Gate;
-use super::balance::{Candidates, HashKey, home, pick_by_hash};
+use super::balance::{Balancer, Candidates, HashKey, home, pick_by_hash};
 use super::lease::Lease;
 use super::overload::is_usable_in_panic;
 use super::pool::Pool;
@@ -172,6 +172,7 @@ impl Pool {
         let set_cookie = if how == How::Redispatched && known.iter().any(away) {
             None
         } else {
+            known.iter().filter_map(|found| found.came).for_each(|key| self.moved.came(key));
             self.bring_in_step(ask, known, lease.server().id)
         };
         Acquired { lease, how, set_cookie }
@@ -197,9 +198,20 @@ impl Pool {
     }
 
     fn by_stickiness(&self, ask: &Ask<'_>, found: &mut [Found; MOST_STICKY], panic: bool) -> Stuck {
+        self.by_stickiness_with(ask, found, panic, |sticky| sticky.find(ask, self))
+    }
+
+    /// The same with another way to find what a `sticky` knows.
+    pub(super) fn by_stickiness_with(
+        &self,
+        ask: &Ask<'_>,
+        found: &mut [Found; MOST_STICKY],
+        panic: bool,
+        find: impl Fn(&Sticky) -> Found,
+    ) -> Stuck {
         let mut result = Stuck::Nowhere;
         for (sticky, found) in self.sticky.iter().zip(found) {
-            *found = self.homeward(sticky, sticky.find(ask, self), ask.tried);
+            *found = self.homeward(sticky, self.redirected(sticky, ask, find(sticky)), ask.tried);
             let Known::Server { id, .. } = found.known else { continue };
             result = match (result, self.usable(id, ask, panic)) {
                 (Stuck::To(index, how), _) => Stuck::To(index, how),
@@ -214,13 +226,26 @@ impl Pool {
         result
     }
 
-    /// Who was moved goes back to the server that its key means, once that takes new clients, if the pool says so.
-    fn homeward(&self, sticky: &Sticky, found: Found, tried: &[ServerId]) -> Found {
+    /// What one `sticky` knows of a client, or where it was sent since.
+    fn redirected(&self, sticky: &Sticky, ask: &Ask<'_>, found: Found) -> Found {
+        if self.moved.is_empty() {
+            return found;
+        }
+        let takes = |id| {
+            !ask.tried.contains(&id)
+                && self.by_id(id).is_some_and(|to| to.eligibility() == Eligibility::Ready)
+        };
+        sticky.redirected(found, ask, &self.moved, takes)
+    }
+
+    /// Who was moved goes back to the server that its key means, once that takes new clients, if the pool says so
+    /// and no operator put it where it is.
+    pub(super) fn homeward(&self, sticky: &Sticky, found: Found, tried: &[ServerId]) -> Found {
         let (Sticky::Table(policy), Known::Server { id, .. }, Some(key)) = (sticky, found.known, found.key)
         else {
             return found;
         };
-        if policy.on_return == OnReturn::Stay || !policy.by.is_hashed() {
+        if found.placed || policy.on_return == OnReturn::Stay || !policy.by.is_hashed() {
             return found;
         }
         let home = self.tiers.first().and_then(|tier| {
@@ -239,7 +264,7 @@ impl Pool {
         }
     }
 
-    fn usable(&self, id: ServerId, ask: &Ask<'_>, panic: bool) -> Usable {
+    pub(super) fn usable(&self, id: ServerId, ask: &Ask<'_>, panic: bool) -> Usable {
         let Some(index) = self.index_of(id) else { return Usable::No };
         if ask.tried.contains(&id) {
             return Usable::No;
@@ -280,6 +305,17 @@ impl Pool {
     }
 
     fn pick(&self, ask: &Ask<'_>, key: Option<u64>, panic: bool) -> Result<usize, Unavailable> {
+        self.pick_by(&self.balance, ask, key, panic)
+    }
+
+    /// The same by another balancer.
+    pub(super) fn pick_by(
+        &self,
+        balance: &Balancer,
+        ask: &Ask<'_>,
+        key: Option<u64>,
+        panic: bool,
+    ) -> Result<usize, Unavailable> {
         let ramp = self.ramp();
         let overridden = ramp.is_some() || self.overrides.any();
         let (mut full, mut backups) = (false, false);
@@ -293,7 +329,7 @@ impl Pool {
                 Candidates { members: &self.members, tier, tried: ask.tried, overridden, panic, ramp };
             let picked = match key {
                 Some(key) => pick_by_hash(&candidates, key, None),
-                None => self.balance.pick(&candidates, ask.affinity),
+                None => balance.pick(&candidates, ask.affinity),
             };
             if let Some(index) = picked {
                 return Ok(index);
@@ -367,7 +403,7 @@ impl Pool {
 
 /// What stickiness says.
 #[derive(Clone, Copy)]
-enum Stuck {
+pub(super) enum Stuck {
     /// This member.
     To(usize, How),
     /// It knows nothing.
@@ -379,7 +415,7 @@ enum Stuck {
 }
 
 /// Whether a server takes a sticky client.
-enum Usable {
+pub(super) enum Usable {
     Yes(usize),
     No,
     Moving,

@@ -10,6 +10,7 @@ use std::time::{Instant, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::ramp::Moment;
+use super::terms::DrainTerms;
 
 /// What the operator wants.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -80,6 +81,9 @@ pub struct AdminState {
     pub wish: Wish,
     /// Who, why, since when; `None` while nobody ever asked.
     pub stamp: Option<Stamp>,
+    /// For a drain: how it goes; `None`: as the pool says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<DrainTerms>,
     /// A weight instead of the file's.
     pub weight: Option<u32>,
     /// Who, why, since when.
@@ -124,7 +128,41 @@ impl Admin {
     pub fn set(&self, wish: Wish, stamp: Stamp) {
         self.change(|state| {
             state.wish = wish;
+            state.terms = None;
             state.stamp = Some(stamp);
+        });
+    }
+
+    /// No new clients, on these terms.
+    pub fn set_drain(
+        &self,
+        sticky: DrainSticky,
+        deadline: Option<SystemTime>,
+        terms: DrainTerms,
+        stamp: Stamp,
+    ) {
+        self.change(|state| {
+            state.wish = Wish::Drain { sticky, deadline };
+            state.terms = Some(terms);
+            state.stamp = Some(stamp);
+        });
+    }
+
+    /// Says whether the drain that is wished closes nobody for now.
+    pub fn pause(&self, paused: bool) {
+        self.change(|state| {
+            if let Some(terms) = &mut state.terms {
+                terms.paused = paused;
+            }
+        });
+    }
+
+    /// Sticky clients of the drain that is wished move from now on.
+    pub fn move_everybody(&self) {
+        self.change(|state| {
+            if let Wish::Drain { sticky, .. } = &mut state.wish {
+                *sticky = DrainSticky::Move;
+            }
         });
     }
 

@@ -86,8 +86,8 @@ pub struct HttpProbe {
     pub body: Option<BodyMatch>,
     /// Statuses that mean: no new clients, please. They go before `status`.
     pub drain_status: Option<Statuses>,
-    /// Asked over HTTP/2: the servers may speak nothing else.
-    pub http2: bool,
+    /// Which version of HTTP is spoken, as traffic does.
+    pub version: ProbeVersion,
 }
 
 /// A set of statuses, as inclusive ranges.
@@ -134,6 +134,29 @@ impl PartialEq for BodyMatch {
             (Self::Contains(a), Self::Contains(b)) | (Self::Prefix(a), Self::Prefix(b)) => a == b,
             (Self::Regex(a), Self::Regex(b)) => a.as_str() == b.as_str(),
             _ => false,
+        }
+    }
+}
+
+/// Which version of HTTP a check speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProbeVersion {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2 and nothing else.
+    Http2,
+    /// Over TLS what the server prefers, else HTTP/1.1.
+    Auto,
+}
+
+impl ProbeVersion {
+    /// What is offered over TLS.
+    pub fn offers(self) -> &'static [&'static [u8]] {
+        match self {
+            Self::Http1 => &[b"http/1.1"],
+            Self::Http2 => &[b"h2"],
+            Self::Auto => &[b"h2", b"http/1.1"],
         }
     }
 }

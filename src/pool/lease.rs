@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use super::server::Server;
 use super::sessions::{Closing, Session, SessionKind, Traffic};
-use super::sticky::Hold;
+use super::sticky::Ties;
 
 /// One request's hold on its server. Not `Clone`: a request is counted once.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Lease {
     /// The request became a stream that lives long: it leaves the requests in flight and is a session from now on.
     pub fn into_session(self, kind: SessionKind, client: SocketAddr) -> SessionLease {
         let session = self.server.sessions.enter(kind, client);
-        SessionLease { server: Arc::clone(&self.server), session, _holds: Vec::new() }
+        SessionLease { server: Arc::clone(&self.server), session }
     }
 }
 
@@ -60,14 +60,12 @@ impl Drop for Lease {
 pub struct SessionLease {
     server: Arc<Server>,
     session: Arc<Session>,
-    /// Its client's sticky entries.
-    _holds: Vec<Hold>,
 }
 
 impl SessionLease {
-    /// Its client's sticky entries live as long as it does.
-    pub fn holding(mut self, holds: Vec<Hold>) -> Self {
-        self._holds = holds;
+    /// Its client's stickiness lives as long as it does, and moves with it.
+    pub fn tied(self, ties: Ties) -> Self {
+        self.session.tie(ties);
         self
     }
 
@@ -103,6 +101,7 @@ impl Deref for SessionLease {
 impl Drop for SessionLease {
     fn drop(&mut self) {
         self.server.sessions.leave(self.session.id);
+        self.session.untie();
         self.server.offer();
     }
 }

@@ -9,6 +9,7 @@ mod address;
 pub mod admin;
 pub mod balance;
 pub mod check;
+mod foretell;
 pub mod health;
 mod lease;
 mod limits;
@@ -21,6 +22,7 @@ mod ramp;
 mod server;
 pub mod sessions;
 pub mod sticky;
+mod terms;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -28,8 +30,10 @@ pub use acquire::{Acquired, Affinity, Ask, How, MOST_STICKY, Unavailable};
 pub use admin::{Admin, AdminState, DrainSticky, Stamp, Wish};
 pub use balance::{BalanceKind, Balancer, HashKey};
 pub use check::{
-    BodyMatch, CheckSpec, GrpcProbe, HttpProbe, ProbeKind, Statuses, TlsToServer, WebSocketProbe,
+    BodyMatch, CheckSpec, GrpcProbe, HttpProbe, ProbeKind, ProbeVersion, Statuses, TlsToServer,
+    WebSocketProbe,
 };
+pub use foretell::Foretold;
 pub use health::{Direction, Outcome, State, Transition};
 pub use lease::{IdleHold, Lease, SessionLease};
 pub use overload::{Overload, QueuePolicy, ServerLimits};
@@ -41,6 +45,7 @@ pub use queue::{Place, Queue, Turn};
 pub use server::{Eligibility, HealthView, LastCheck, Origin, Server, ServerId, Why};
 pub use sessions::{Closing, Session, SessionKind, Sessions, Traffic, WebSocketPolicy};
 pub use sticky::{
-    ClientEntry, ClientKey, ClientTable, CookiePolicy, Hold, KeyRing, LearnFrom, MarkedCookie, OnDown,
-    OnReturn, Remembered, SameSite, Secure, SetCookie, Side, Sticky, TablePolicy,
+    ClientEntry, ClientKey, ClientTable, CookiePolicy, KeyRing, LearnFrom, MarkedCookie, OnDown, OnReturn,
+    Remembered, SameSite, Secure, SetCookie, Side, Sticky, TablePolicy, Ties,
 };
+pub use terms::{CloseOrder, DrainTerms, Pacing};

@@ -3,9 +3,11 @@
 //! Making one changes nothing that lives: what the new settings mean for adopted servers and tables is applied by
 //! [`Pool::commit`], once the generation is sure to be published.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
 
 use super::admin::{Admin, DrainSticky, Overrides};
 use super::balance::{BalanceKind, Balancer, Tier};
@@ -15,7 +17,7 @@ use super::queue::Queue;
 use super::server::{Eligibility, Identity, Origin, Server, ServerId};
 use super::sessions::WebSocketPolicy;
 use super::sticky::{
-    ClientKey, ClientTable, CookiePolicy, MarkedCookie, OnDown, OnReturn, Sticky, TablePolicy,
+    ClientKey, ClientTable, CookiePolicy, MarkedCookie, Moved, OnDown, OnReturn, Sticky, TablePolicy,
 };
 use crate::observe::Counters;
 
@@ -101,7 +103,7 @@ pub struct DrainPolicy {
 }
 
 /// So many in so much time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rate {
     /// How many; at least one.
     pub count: u32,
@@ -177,6 +179,8 @@ pub struct Pool {
     pub(super) overload: Overload,
     /// Who waits for a server.
     pub(super) queue: Arc<Queue>,
+    /// Clients with cookies that are to come back elsewhere.
+    pub(super) moved: Arc<Moved>,
     /// Held while it is decided whether one more server is ejected.
     pub(super) ejecting: Mutex<()>,
     /// Primary members, then backups; of each those of the own zone first.
@@ -196,6 +200,7 @@ impl Pool {
         let overrides = previous.map(|pool| pool.overrides.clone()).unwrap_or_default();
         let turn = previous.map_or_else(Arc::default, |pool| Arc::clone(&pool.turn));
         let queue = previous.map_or_else(Arc::default, |pool| Arc::clone(&pool.queue));
+        let moved = previous.map_or_else(Arc::default, |pool| Arc::clone(&pool.moved));
         let adopt = Adopt {
             pool: &name,
             previous,
@@ -221,6 +226,7 @@ impl Pool {
             drain,
             websocket,
             overload,
+            moved,
             ejecting: Mutex::default(),
             tiers,
             index,
@@ -246,6 +252,23 @@ impl Pool {
                 policy.table.limit(policy.ttl, policy.max_entries);
             }
         }
+    }
+
+    /// Forgets stickiness that is out of date.
+    pub fn sweep(&self, now: u64) {
+        self.moved.sweep(now);
+        for table in self.sticky.iter().filter_map(Sticky::table) {
+            table.sweep(now);
+        }
+    }
+
+    /// The longest life of its cookies; a pool without a limit has none.
+    pub fn longest_cookie(&self) -> Option<Duration> {
+        let life = |sticky: &Sticky| match sticky {
+            Sticky::Cookie(policy) => policy.max_life,
+            Sticky::Marked(_) | Sticky::Table(_) => None,
+        };
+        self.sticky.iter().filter_map(life).max()
     }
 
     /// The member of this name.
@@ -277,6 +300,11 @@ impl Pool {
             Sticky::Marked(policy) => Some(policy),
             Sticky::Cookie(_) | Sticky::Table(_) => None,
         })
+    }
+
+    /// Where the balance's turn stands.
+    pub(super) fn turn_now(&self) -> u64 {
+        self.turn.load(Ordering::Relaxed)
     }
 
     pub(super) fn index_of(&self, id: ServerId) -> Option<usize> {

@@ -118,6 +118,8 @@ pub struct Origin {
     pub source: Arc<str>,
     /// The host whose address it is.
     pub host: Arc<str>,
+    /// The source names it no longer, or not yet: it stays for a while.
+    pub unnamed: bool,
 }
 
 /// What changes with each request: on a cache line of its own.

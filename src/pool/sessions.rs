@@ -11,6 +11,9 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 
+use super::server::ServerId;
+use super::sticky::Ties;
+
 const SHARDS: usize = 16;
 
 /// What a session is.
@@ -93,6 +96,7 @@ pub struct Session {
     active: AtomicU64,
     closing: OnceLock<Closing>,
     wake: Notify,
+    ties: Mutex<Ties>,
 }
 
 impl Session {
@@ -120,6 +124,21 @@ impl Session {
     /// When it was last said to be active (unix seconds); its start when nobody said so.
     pub fn last_active(&self) -> u64 {
         self.active.load(Ordering::Relaxed)
+    }
+
+    /// What remembers its client's server, until it is over.
+    pub(super) fn tie(&self, ties: Ties) {
+        *lock(&self.ties) = ties;
+    }
+
+    /// It is over, whoever still looks at it.
+    pub(super) fn untie(&self) {
+        drop(std::mem::take(&mut *lock(&self.ties)));
+    }
+
+    /// Its client goes from `from` to `to` when it comes next, also where stickiness would have it stay.
+    pub fn send_to(&self, from: ServerId, to: ServerId, now: u64) {
+        lock(&self.ties).move_to(from, to, now);
     }
 
     /// Asks it to close; the first request wins. Says whether this was the first.
@@ -235,6 +254,7 @@ impl Sessions {
             active: AtomicU64::new(seconds),
             closing: OnceLock::new(),
             wake: Notify::new(),
+            ties: Mutex::default(),
         });
         lock(self.shard(id)).insert(id, Arc::clone(&session));
         self.count.fetch_add(1, Ordering::Relaxed);

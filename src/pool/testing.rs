@@ -88,7 +88,7 @@ pub(crate) fn cookie_policy(name: &str) -> CookiePolicy {
         max_idle: None,
         max_life: None,
         on_down: OnDown::Redispatch,
-        keys: KeyRing::ephemeral().expect("random bytes"),
+        keys: KeyRing::ephemeral(0).expect("random bytes"),
     }
 }
 

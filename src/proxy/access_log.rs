@@ -39,11 +39,26 @@ pub(crate) struct Entry<'a> {
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     pub(crate) reason: Option<&'a str>,
+    /// Of a long-lived stream.
+    pub(crate) carried: Option<Carried>,
     pub(crate) user_agent: &'a [u8],
     pub(crate) referer: &'a [u8],
     pub(crate) generation: u64,
     /// Fields that the configuration asked for; `(name, value)`.
     pub(crate) captures: &'a [(String, Vec<u8>)],
+}
+
+/// What a long-lived stream has carried, and how it was closed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Carried {
+    /// Bytes from the client, and to it.
+    pub(crate) bytes: (u64, u64),
+    /// Messages of a WebSocket, likewise.
+    pub(crate) messages: Option<(u64, u64)>,
+    /// Who closed first: `client`, `server`, `lbd`.
+    pub(crate) closed_by: Option<&'static str>,
+    /// With which code of a WebSocket's Close; 1005 is none (RFC 6455, section 7.1.5).
+    pub(crate) close_code: Option<u16>,
 }
 
 /// Where finished chunks go; shared by the workers.
@@ -228,6 +243,16 @@ fn json(entry: &Entry<'_>, now: SystemTime, out: &mut Vec<u8>) {
     if let Some(reason) = entry.reason {
         string("reason", reason.as_bytes(), out);
     }
+    let Carried { messages, closed_by, close_code, .. } = entry.carried.unwrap_or_default();
+    if let Some((to_server, to_client)) = messages {
+        let _ = write!(out, ",\"messages_in\":{to_server},\"messages_out\":{to_client}");
+    }
+    if let Some(closed_by) = closed_by {
+        string("closed_by", closed_by.as_bytes(), out);
+    }
+    if let Some(code) = close_code {
+        let _ = write!(out, ",\"close_code\":{code}");
+    }
     string("user_agent", entry.user_agent, out);
     for (name, value) in entry.captures {
         string(name, value, out);
@@ -316,6 +341,7 @@ mod tests {
             bytes_in: 0,
             bytes_out: 512,
             reason: None,
+            carried: None,
             user_agent: b"curl/8",
             referer: b"",
             generation: 3,

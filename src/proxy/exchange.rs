@@ -9,6 +9,7 @@ mod attempt;
 mod compress;
 mod deliver;
 mod error_page;
+pub(crate) mod foresee;
 mod forward;
 mod grpc;
 mod limit;
@@ -23,7 +24,7 @@ mod waiting;
 
 use std::time::{Duration, Instant};
 
-use tracing::debug;
+use tracing::{debug, trace};
 
 pub(crate) use answer::refuse;
 pub(crate) use mirror::RequestCopy;
@@ -35,12 +36,12 @@ use super::connection::ClientConnection;
 use super::decisions::Note;
 use super::failure::Failure;
 use super::forwarded::Client;
-use super::head::{BodyFraming, Known};
+use super::head::{BodyFraming, Known, RequestHead};
 use super::request_id::RequestId;
 use super::scratch::Scratch;
 use crate::config::model::{AccessLog, Key};
 use crate::pool::Affinity;
-use crate::snapshot::ActionSnap;
+use crate::snapshot::{ActionSnap, RouteSnap};
 
 /// What becomes of the client connection.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ pub(crate) struct Story {
     pub(crate) id: RequestId,
     pub(crate) client: Client,
     pub(crate) status: u16,
-    pub(crate) route: Option<std::sync::Arc<crate::snapshot::RouteSnap>>,
+    pub(crate) route: Option<std::sync::Arc<RouteSnap>>,
     pub(crate) server: Option<std::sync::Arc<crate::pool::Server>>,
     pub(crate) how: &'static str,
     pub(crate) retries: u32,
@@ -135,15 +136,15 @@ async fn stations(
     if let Some(redirect) = connection.listener.redirect_to_https {
         return answer::redirect_to_https(connection, scratch, story, redirect).await;
     }
-    let path = routing::find(connection, scratch, story)?;
+    let found = routing::find(connection, scratch, story);
+    routing::remember(connection, &scratch.request, story);
+    let path = found?;
     let Some(route) = story.route.clone() else { return Err(Failure::NoRoute) };
     if !route.admits(story.client.ip) {
         return Err(Failure::Forbidden);
     }
     limit::check(&route, &RequestFacts { head: &scratch.request, client_ip: story.client.ip })?;
-    if let (Some(limit), BodyFraming::Length(length)) = (route.body_limit, scratch.request.framing())
-        && length > limit
-    {
+    if !fits(&route, &scratch.request) {
         return Err(Failure::BodyTooLarge);
     }
     match &route.action {
@@ -165,10 +166,18 @@ async fn stations(
     }
 }
 
-/// Keeps what was decided, for whoever asks.
+/// Whether the body is no larger than the route allows, as far as its head tells.
+fn fits(route: &RouteSnap, request: &RequestHead) -> bool {
+    match (route.body_limit, request.framing()) {
+        (Some(limit), BodyFraming::Length(length)) => length <= limit,
+        _ => true,
+    }
+}
+
+/// Keeps what was decided, for whoever asks, and says so at the level `trace`.
 fn note(connection: &ClientConnection, story: &Story, took: Duration) {
     let listener = &connection.listener;
-    connection.worker.decisions.borrow_mut().note(&Note {
+    let note = Note {
         id: &story.id,
         began: story.began,
         client: story.client.ip,
@@ -183,7 +192,22 @@ fn note(connection: &ClientConnection, story: &Story, took: Duration) {
         reason: story.reason.or_else(|| story.failure.map(|failure| failure.verdict().reason)),
         first_byte: story.first_byte,
         took,
-    });
+    };
+    trace!(
+        id = note.id.as_str(),
+        client = %note.client,
+        listener = note.listener,
+        route = note.route,
+        pool = note.pool,
+        server = note.server,
+        how = note.how,
+        retries = note.retries,
+        status = note.status,
+        reason = note.reason,
+        ?took,
+        "request decided"
+    );
+    connection.worker.decisions.borrow_mut().note(&note);
 }
 
 fn pool_of(story: &Story) -> Option<&str> {
@@ -229,6 +253,7 @@ fn tell(connection: &ClientConnection, scratch: &Scratch, story: &Story, took: D
             bytes_in: story.bytes_in,
             bytes_out: story.bytes_out,
             reason: story.reason.or_else(|| story.failure.map(|failure| failure.verdict().reason)),
+            carried: None,
             user_agent: head.get_known(Known::UserAgent).unwrap_or_default(),
             referer: head.get_known(Known::Referer).unwrap_or_default(),
             generation: connection.listener.generation,

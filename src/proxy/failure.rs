@@ -34,6 +34,11 @@ pub(crate) enum Failure {
         /// When it may come again.
         seconds: u32,
     },
+    /// Too many ask for an upgrade at once.
+    Paced {
+        /// When it may come again.
+        seconds: u32,
+    },
     /// No server may take it.
     NoServer(Unavailable),
     /// Every server that may take it is full, and as many wait as may.
@@ -115,6 +120,7 @@ impl Failure {
             Self::Misdirected => (421, "misdirected", Client),
             Self::Forbidden => (403, "forbidden", Client),
             Self::Limited { .. } => (429, "rate-limited", Client),
+            Self::Paced { .. } => (503, "upgrades-paced", Lbd),
             Self::NoServer(Unavailable::StickyDown) => (503, "sticky-server-down", Server),
             Self::NoServer(_) => (503, "no-server", Server),
             Self::QueueFull => (503, "queue-full", Server),
@@ -150,6 +156,7 @@ impl Failure {
                 | Self::Misdirected
                 | Self::Forbidden
                 | Self::Limited { .. }
+                | Self::Paced { .. }
                 | Self::NoServer(_)
                 | Self::QueueFull
                 | Self::QueueTimeout
@@ -171,13 +178,16 @@ impl Failure {
     /// Seconds after which the client may ask again.
     pub(crate) fn retry_after(self) -> Option<u32> {
         match self {
-            Self::Limited { seconds } => Some(seconds),
+            Self::Limited { seconds } | Self::Paced { seconds } => Some(seconds),
             _ => (self.verdict().status == 503).then_some(RETRY_AFTER),
         }
     }
 
     /// The body of the answer: one line that a person can act upon.
     pub(crate) fn body(self) -> &'static str {
+        if let Self::Paced { .. } = self {
+            return "503 service unavailable: too many clients connect at once\n";
+        }
         match self.verdict().status {
             400 => "400 bad request\n",
             403 => "403 forbidden\n",

@@ -28,6 +28,7 @@ pub mod listeners;
 mod passage;
 mod proxy_protocol;
 mod pump;
+mod recent;
 mod request_id;
 mod scratch;
 mod server_wire;
@@ -38,5 +39,9 @@ pub mod websocket;
 mod wire;
 pub mod worker;
 
+pub(crate) use affinity::RequestFacts;
+
 pub use access_log::{AccessLog, AccessLogWriter};
 pub use decisions::Decision;
+pub(crate) use exchange::foresee;
+pub use recent::{RoutingKey, mark};

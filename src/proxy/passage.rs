@@ -64,8 +64,8 @@ pub(crate) async fn begin(
         Ok((acquired, server)) => {
             let client = SocketAddr::new(record.client, arrival.peer.port());
             let facts = Facts { client: record.client, name: record.name.as_deref() };
-            let holds = route.pool.pool.hold(&ask(worker, &facts, &[]));
-            let session = acquired.lease.into_session(SessionKind::Tcp, client).holding(holds);
+            let ties = route.pool.pool.ties(&ask(worker, &facts, &[]), None);
+            let session = acquired.lease.into_session(SessionKind::Tcp, client).tied(ties);
             let clocks = TunnelClocks { idle: route.timeout.tunnel_idle, max: route.timeout.tunnel_max };
             let from_client = (Wire::Http1(Stream::Plain(arrival.tcp)), arrival.input);
             let tunnel = Tunnel::new(from_client, (server, None), session, clocks);
@@ -134,7 +134,7 @@ impl Passage {
     /// Passes bytes to the end.
     pub(crate) async fn run(&mut self, worker: &Rc<Worker>) {
         let end = self.tunnel.run(worker).await;
-        let (up, down) = self.tunnel.moved();
+        let (up, down) = self.tunnel.carried().bytes;
         self.record.counters.shard(worker.index).bytes(up, down);
         self.record.tell(worker, up, down, end.reason());
     }
@@ -198,6 +198,7 @@ impl Record {
                 bytes_in,
                 bytes_out,
                 reason: Some(reason),
+                carried: None,
                 user_agent: b"",
                 referer: b"",
                 generation: self.generation,

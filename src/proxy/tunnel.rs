@@ -8,14 +8,16 @@
 mod flow;
 mod manners;
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::access_log::Carried;
 use super::buffer::Buffer;
-use super::deadline::Deadline;
+use super::deadline::{Deadline, TICK};
 use super::pump::Sink as _;
 use super::stream::Stream;
 use super::websocket::compose::{self, GOING_AWAY};
@@ -84,6 +86,8 @@ pub(crate) struct Tunnel {
     /// For a WebSocket.
     manners: Option<Box<Manners>>,
     ended_by: Option<TunnelEnd>,
+    /// Who closed first, and with which code.
+    first_close: Option<(&'static str, Option<u16>)>,
     /// What had moved when the clocks were last set.
     seen: Option<(u64, u64, Option<TunnelEnd>)>,
     idle_at: Option<u64>,
@@ -106,6 +110,7 @@ impl Tunnel {
             down: Flow::new(server.1),
             manners: None,
             ended_by: None,
+            first_close: None,
             seen: None,
             idle_at: None,
         }
@@ -117,13 +122,50 @@ impl Tunnel {
         self
     }
 
-    /// Bytes from the client, and to it.
-    pub(crate) fn moved(&self) -> (u64, u64) {
-        (self.up.moved, self.down.moved)
+    /// What it has carried so far, and who closed it.
+    pub(crate) fn carried(&self) -> Carried {
+        let messages = |flow: &Flow| flow.follow.as_ref().map(|follow| follow.frames().messages());
+        let (closed_by, close_code) = match self.first_close {
+            Some((by, code)) => (Some(by), code),
+            None => (None, None),
+        };
+        Carried {
+            bytes: (self.up.moved, self.down.moved),
+            messages: messages(&self.up).zip(messages(&self.down)),
+            closed_by,
+            close_code,
+        }
+    }
+
+    /// Moves bytes to the end, and says each time that `every` has passed what was carried until then.
+    pub(crate) async fn run_telling(
+        &mut self,
+        worker: &Rc<Worker>,
+        every: Duration,
+        mut tell: impl FnMut(Carried),
+    ) -> TunnelEnd {
+        let mut bell = tokio::time::interval(every.max(TICK));
+        bell.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        bell.reset();
+        let carried = Cell::new(self.carried());
+        let seen = &carried;
+        let mut run = std::pin::pin!(self.run_noting(worker, |now| seen.set(now)));
+        loop {
+            tokio::select! {
+                biased;
+                end = &mut run => return end,
+                _ = bell.tick() => tell(carried.get()),
+            }
+        }
     }
 
     /// Moves bytes to the end.
     pub(crate) async fn run(&mut self, worker: &Rc<Worker>) -> TunnelEnd {
+        self.run_noting(worker, |_| {}).await
+    }
+
+    /// The same; `note` is told what was carried when more was.
+    async fn run_noting(&mut self, worker: &Rc<Worker>, note: impl Fn(Carried)) -> TunnelEnd {
         let deadline = worker.deadlines.register();
         let age = self.clocks.max.map(|max| deadline.point(max));
         let session = Arc::clone(self.session.session());
@@ -138,7 +180,10 @@ impl Tunnel {
             loop {
                 match self.turn(cx, worker, &deadline, age, order) {
                     Ok(true) => {}
-                    Ok(false) => return Poll::Pending,
+                    Ok(false) => {
+                        note(self.carried());
+                        return Poll::Pending;
+                    }
                     Err(end) => {
                         // An orderly end of the client's stream, as far as it costs no waiting.
                         if !self.down.shut {
@@ -273,6 +318,18 @@ impl Tunnel {
     }
 
     fn note_end(&mut self) {
+        if self.first_close.is_none() {
+            let code = |flow: &Flow| flow.follow.as_ref().and_then(|follow| follow.frames().close());
+            let ours = self.manners.as_ref().and_then(|manners| manners.own_code());
+            self.first_close = match (ours, code(&self.up), code(&self.down)) {
+                (Some(code), ..) => Some(("lbd", Some(code))),
+                (_, Some(code), _) => Some(("client", Some(code))),
+                (_, _, Some(code)) => Some(("server", Some(code))),
+                _ if self.up.ended => Some(("client", None)),
+                _ if self.down.ended => Some(("server", None)),
+                _ => None,
+            };
+        }
         if self.ended_by.is_none() {
             self.ended_by = match (self.up.ended, self.down.ended) {
                 (true, _) => Some(TunnelEnd::Client),

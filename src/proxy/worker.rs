@@ -19,6 +19,7 @@ use super::date::DateCache;
 use super::deadline::{Deadlines, TICK};
 use super::decisions::{Decision, Decisions};
 use super::http2::Seats;
+use super::recent::{Recent, RoutingKey};
 use super::scratch::Scratch;
 use super::upstream::Upstreams;
 use crate::config::model::ListenAddress;
@@ -37,6 +38,8 @@ pub enum Order {
     Cut,
     /// Say what was decided of the request of this name.
     Tell(Arc<str>, oneshot::Sender<Option<Decision>>),
+    /// Say by what requests were routed lately.
+    Recall(oneshot::Sender<Vec<RoutingKey>>),
 }
 
 /// How far the worker's end is.
@@ -69,6 +72,8 @@ pub(crate) struct Worker {
     pub(crate) access_log: AccessLog,
     /// What was decided lately.
     pub(crate) decisions: RefCell<Decisions>,
+    /// By what requests were routed lately.
+    pub(crate) recent: RefCell<Recent>,
     #[allow(clippy::vec_box, reason = "lent and returned whole: the move of a pointer, not of a kilobyte")]
     scratches: RefCell<Vec<Box<Scratch>>>,
     reader: RefCell<Reader>,
@@ -92,6 +97,7 @@ impl Worker {
             seats: Seats::default(),
             access_log,
             decisions: RefCell::default(),
+            recent: RefCell::default(),
             scratches: RefCell::default(),
             reader: RefCell::new(current.reader()),
             date: RefCell::default(),
@@ -204,6 +210,7 @@ async fn steer(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Order>) {
                 }
                 // Who asked may have gone.
                 Some(Order::Tell(id, to)) => drop(to.send(worker.decisions.borrow().find(&id))),
+                Some(Order::Recall(to)) => drop(to.send(worker.recent.borrow().all())),
                 Some(Order::Drain) => {
                     accepting.drain().for_each(|(_, stop)| stop.notify_one());
                     worker.set_phase(Phase::Draining);

@@ -48,7 +48,7 @@ pub(super) fn read(load: &Load, files: &Files, main: &Path, store: &Mutex<Store>
         }
         _ => Err(Reason::Findings),
     };
-    report.sort();
+    report.judge_allowances(&loaded.sources, true);
     let sources = Arc::new(loaded.sources);
     texts.retain(|path, _| sources.files().any(|(_, file)| file.path() == path));
     Attempt { record, texts, findings: Findings { report, sources }, outcome }

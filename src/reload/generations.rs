@@ -49,6 +49,8 @@ struct Manifest {
     time_ms: u64,
     summary: String,
     warnings: usize,
+    #[serde(default)]
+    reason: Option<String>,
     main: PathBuf,
     /// Original path and name here.
     files: Vec<(PathBuf, String)>,
@@ -77,6 +79,12 @@ impl Generations {
         let same_main = |manifest: &Manifest| absolute(&manifest.main) == absolute(main);
         let newest_first = self.manifests().into_iter().rev().filter(same_main);
         newest_first.filter_map(|manifest| self.stored(manifest, files).ok()).collect()
+    }
+
+    /// The stored set of this number, as a loader that takes from `files` what is not stored.
+    pub(super) fn find(&self, number: u64, files: &Files) -> Option<Stored> {
+        let manifest = self.manifests().into_iter().find(|manifest| manifest.number == number)?;
+        self.stored(manifest, files).ok()
     }
 
     /// Stores a generation, and forgets the oldest so that `keep` remain.
@@ -156,6 +164,7 @@ impl Manifest {
             time_ms: info.time.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64),
             summary: info.summary.clone(),
             warnings: info.warnings,
+            reason: info.reason.clone(),
             main: absolute(&texts.main),
             files,
             globs: texts.globs.clone(),
@@ -173,6 +182,7 @@ impl Manifest {
             time,
             summary: self.summary.clone(),
             warnings: self.warnings,
+            reason: self.reason.clone(),
         }
     }
 }
@@ -183,6 +193,14 @@ pub(super) struct Stored {
     texts: HashMap<PathBuf, Vec<u8>>,
     globs: HashMap<PathBuf, Vec<PathBuf>>,
     files: Files,
+}
+
+impl Stored {
+    /// What its files say.
+    pub(super) fn texts(self) -> BTreeMap<PathBuf, String> {
+        let text = |(path, bytes): (PathBuf, Vec<u8>)| (path, String::from_utf8_lossy(&bytes).into_owned());
+        self.texts.into_iter().map(text).collect()
+    }
 }
 
 impl Loader for Stored {

@@ -12,7 +12,9 @@ use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
 use super::record::Record;
-use super::state::{Applied, Cause, Findings, GenerationInfo, Rejected, ReloadState};
+use super::state::{
+    Applied, By, Cause, Findings, GenerationInfo, Pinned, Rejected, ReloadState, Unconfirmed,
+};
 use super::timing::Timing;
 use crate::config::diagnostic::Severity;
 use crate::config::render;
@@ -49,6 +51,8 @@ impl Journal {
             from_last_good: false,
             history,
             files: Vec::new(),
+            unconfirmed: None,
+            pinned: None,
         };
         let (state, reader) = watch::channel(Arc::new(state));
         let main = main.display().to_string();
@@ -97,7 +101,7 @@ impl Journal {
         }
         let data = json!({
             "generation": generation, "parent": info.parent, "cause": cause.name(), "summary": summary,
-            "warnings": warnings, "digest": info.digest, "last_good": last_good,
+            "warnings": warnings, "digest": info.digest, "last_good": last_good, "reason": info.reason,
         });
         self.events.emit("config.applied", &*self.main, data, cause.actor().map(Into::into));
         Applied { generation, changed: true, summary, findings }
@@ -180,6 +184,42 @@ impl Journal {
         if self.state.borrow().files != files {
             self.change(|state| state.files = files);
         }
+    }
+
+    /// What runs waits for a confirmation from now on, or no more: `event` says which of these.
+    pub(super) fn unconfirmed(
+        &mut self,
+        now: Option<Unconfirmed>,
+        event: &'static str,
+        by: Option<By>,
+        why: &str,
+    ) {
+        let subject = now.clone().or_else(|| self.state().unconfirmed.clone());
+        let Some(subject) = subject else { return };
+        self.change(|state| state.unconfirmed = now);
+        let (generation, previous) = (subject.generation, subject.previous);
+        let left = subject.until.duration_since(SystemTime::now()).unwrap_or_default();
+        warn!(generation, previous, seconds_left = left.as_secs(), why, event, "confirmation");
+        let by = by.unwrap_or_default();
+        let data = json!({
+            "generation": generation, "previous": previous, "seconds_left": left.as_secs(), "why": why,
+            "reason": by.reason,
+        });
+        self.events.emit(event, &*self.main, data, (!by.actor.is_empty()).then_some(by.actor));
+    }
+
+    /// A generation is pinned from now on, or none.
+    pub(super) fn pinned(&mut self, now: Option<Pinned>, by: Option<By>, why: &str) {
+        let event = if now.is_some() { "config.pinned" } else { "config.unpinned" };
+        let Some(subject) = now.clone().or_else(|| self.state().pinned.clone()) else { return };
+        self.change(|state| state.pinned = now);
+        warn!(generation = subject.generation, why, event, "pin");
+        let by = by.unwrap_or_default();
+        let data = json!({
+            "generation": subject.generation, "until_change": subject.until_change, "why": why,
+            "reason": by.reason,
+        });
+        self.events.emit(event, &*self.main, data, (!by.actor.is_empty()).then_some(by.actor));
     }
 
     fn change(&self, edit: impl FnOnce(&mut ReloadState)) {

@@ -12,22 +12,37 @@ use crate::config::model::Model;
 use crate::config::source::Loader;
 use crate::tls::TlsConfigs;
 
+pub use ask::{Answer, Ask, Confirmation, Refusal, Source};
 pub use handle::ReloadHandle;
-pub use reloader::{BootError, Reloader};
-pub use state::{Applied, Cause, Findings, GenerationInfo, Reason, Rejected, ReloadState};
+pub use offer::Offer;
+pub use plan::{Change, KINDS, Plan, Setting, What};
+pub use refusal::BootError;
+pub use reloader::Reloader;
+pub use state::{
+    Applied, By, Cause, Findings, GenerationInfo, Pinned, Reason, Rejected, ReloadState, Unconfirmed,
+};
 pub use timing::Timing;
+pub use vitals::{Limits, Vitals};
 
+mod ask;
 mod attempt;
 mod chain;
+mod confirm;
+mod fileset;
 mod gate;
 mod generations;
 mod handle;
 mod journal;
+mod offer;
+mod operator;
+mod pin;
 mod plan;
 mod record;
+mod refusal;
 mod reloader;
 mod state;
 mod timing;
+mod vitals;
 mod watch;
 
 #[cfg(test)]
@@ -45,6 +60,11 @@ pub trait World {
     /// Makes `model` the running one as `generation`, or changes nothing and says why. It is not told
     /// the [`Cause`]: a world must not behave differently for different ones.
     fn apply(&mut self, model: Model, tls: TlsConfigs, generation: u64) -> Result<(), Report>;
+
+    /// How the pools are, for whoever watches over a generation that is not confirmed yet.
+    fn vitals(&self) -> Vec<Vitals> {
+        Vec::new()
+    }
 }
 
 /// What the daemon decides about reloading, once, at start.

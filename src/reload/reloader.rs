@@ -1,8 +1,8 @@
 //! The task that owns reloading: decides whether the files say something new, and publishes it.
 
-use std::fmt;
+use std::collections::BTreeMap;
 use std::future::pending;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
@@ -11,18 +11,20 @@ use tracing::{error, warn};
 
 use super::attempt::{self, Attempt, on_reader_thread};
 use super::chain::Chains;
+use super::confirm::Pending;
 use super::gate::{Change, Gate};
 use super::generations::{Generations, Texts};
 use super::handle::Command;
 use super::journal::Journal;
+use super::pin::Pin;
 use super::plan::Plan;
 use super::record::{Digest, Record, hex};
+use super::refusal::{BootError, headline, removes_too_much};
 use super::state::{Applied, Cause, Findings, GenerationInfo, Reason, Rejected};
 use super::watch::Watcher;
 use super::{Files, Load, Options, ReloadHandle, World};
-use crate::config::diagnostic::{Diagnostic, Severity};
+use crate::config::diagnostic::Severity;
 use crate::config::model::{Model, Reload};
-use crate::config::render;
 use crate::observe::Events;
 use crate::tls::{Stage, Store};
 
@@ -31,45 +33,30 @@ const WAITING: usize = 16;
 /// Readings until two in a row are equal.
 const READINGS: usize = 20;
 
-/// Why nothing could be started.
-#[derive(Debug)]
-pub enum BootError {
-    /// The main file is not there. Nothing is guessed, also when an older generation is stored.
-    Missing(Arc<Rejected>),
-    /// The files are bad, and there is no older generation to run, or it is not wanted.
-    Rejected(Arc<Rejected>),
-}
-
-impl fmt::Display for BootError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing(rejected) | Self::Rejected(rejected) => rejected.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for BootError {}
-
 /// Owns the files' way into the process. Runs on the steering thread.
 pub struct Reloader<W> {
-    options: Options,
+    pub(super) options: Options,
     load: Load,
-    files: Files,
-    world: W,
+    pub(super) files: Files,
+    pub(super) world: W,
     store: Arc<Mutex<Store>>,
     commands: mpsc::Receiver<Command>,
-    journal: Journal,
-    generations: Generations,
-    running: Option<Running>,
+    pub(super) journal: Journal,
+    pub(super) generations: Generations,
+    pub(super) running: Option<Running>,
     refused: Option<Refused>,
+    pub(super) pending: Option<Pending>,
+    pub(super) pin: Option<Pin>,
 }
 
 /// The generation that was published last.
-struct Running {
-    number: u64,
-    model: Model,
+pub(super) struct Running {
+    pub(super) number: u64,
+    pub(super) model: Model,
     record: Record,
-    digest: Digest,
+    pub(super) digest: Digest,
+    /// Texts of the configuration, without secrets.
+    pub(super) texts: BTreeMap<PathBuf, Vec<u8>>,
 }
 
 /// The file set that was refused last, while the files still are that set.
@@ -110,12 +97,18 @@ impl<W: World> Reloader<W> {
             generations,
             running: None,
             refused: None,
+            pending: None,
+            pin: None,
         };
         (reloader, ReloadHandle { commands: sender, state })
     }
 
     /// The first reload: the files, or the last good generation when they are bad.
     pub async fn boot(&mut self) -> Result<Applied, BootError> {
+        self.recover();
+        if let Some(applied) = self.boot_pinned().await {
+            return Ok(applied);
+        }
         let rejected = match self.reload(&Cause::Boot, &mut || false).await {
             Ok(applied) => return Ok(applied),
             Err(rejected) => rejected,
@@ -127,7 +120,7 @@ impl<W: World> Reloader<W> {
             for stored in self.generations.candidates(&self.options.main, &self.files) {
                 let number = stored.info.number;
                 let Some(attempt) = self.read(Arc::new(stored), Stage::Reload).await else { continue };
-                if let Ok(applied) = self.publish_last_good(number, attempt).await {
+                if let Ok(applied) = self.publish_last_good(number, attempt, true).await {
                     error!(
                         generation = applied.generation,
                         "the files are bad: the last good generation runs instead\n{}", rejected.message
@@ -149,14 +142,20 @@ impl<W: World> Reloader<W> {
         let mut next_poll = Instant::now() + self.settings().poll;
         loop {
             let polling = self.settings().watch.then_some(next_poll);
+            let looking = self.look_due();
             tokio::select! {
                 command = self.commands.recv() => {
                     let Some(command) = command else { return };
                     gate.open();
-                    let result = self.reload(&command.cause, &mut || false).await;
                     // Whoever asked may have gone; what came of it is in the state as well.
-                    let _ = command.answer.send(result);
+                    match command {
+                        Command::Reload { cause, answer } => {
+                            let _ = answer.send(self.reload(&cause, &mut || false).await);
+                        }
+                        Command::Ask { ask, answer } => drop(answer.send(self.obey(*ask).await)),
+                    }
                 }
+                () = until(looking) => self.watch_over().await,
                 changes = watcher.changes() => {
                     let now = Instant::now();
                     changes.into_iter().for_each(|change| gate.on(change, now));
@@ -193,11 +192,14 @@ impl<W: World> Reloader<W> {
 
     /// Reads the files and publishes what they say, unless they say nothing new, or `is_written` says at
     /// the last moment that somebody has begun to write.
-    async fn reload(
+    pub(super) async fn reload(
         &mut self,
         cause: &Cause,
         is_written: &mut dyn FnMut() -> bool,
     ) -> Result<Applied, Arc<Rejected>> {
+        if self.is_held() {
+            return Err(self.held(cause));
+        }
         match self.look().await {
             Look::Running => return Ok(self.same()),
             Look::Refused if *cause == Cause::Watch => return self.refused_still(),
@@ -228,8 +230,29 @@ impl<W: World> Reloader<W> {
         Err(self.unreadable(cause, Reason::Unstable, "the files keep changing while they are read"))
     }
 
-    /// Puts a stable reading in place, or refuses it.
+    /// Puts a stable reading of the files in place, or refuses it and remembers that.
     async fn publish(
+        &mut self,
+        cause: &Cause,
+        digest: Digest,
+        attempt: Attempt,
+    ) -> Result<Applied, Arc<Rejected>> {
+        let record = attempt.record.clone();
+        let published = self.enact(cause, digest, attempt).await;
+        match &published {
+            // Whoever edits the files further stands to what was applied before.
+            Ok(_) if *cause != Cause::Boot => self.settle_pending(None, "the files were changed again"),
+            Ok(_) => {}
+            Err(info) => {
+                self.refused = Some(Refused { record, digest, info: info.clone() });
+                self.journal.rejected(info.clone());
+            }
+        }
+        published
+    }
+
+    /// Puts a reading in place; or says why not, and nothing has changed.
+    pub(super) async fn enact(
         &mut self,
         cause: &Cause,
         digest: Digest,
@@ -259,28 +282,31 @@ impl<W: World> Reloader<W> {
             Ok(published) => published,
             Err(reason) => {
                 let message = headline(&findings, reason, &self.options.main);
-                let info = self.rejection(cause, reason, message, findings, &digest);
-                self.refused = Some(Refused { record, digest, info: info.clone() });
-                self.journal.rejected(info.clone());
-                return Err(info);
+                return Err(self.rejection(cause, reason, message, findings, &digest));
             }
         };
         let is_new = goes_on.is_none();
         let warnings = findings.report.count(Severity::Warning);
         let info = goes_on.unwrap_or_else(|| self.describe(number, cause, &digest, &plan, warnings));
         let keep = model.reload.history as usize;
-        let texts = Texts { main: self.options.main.clone(), files: texts, globs: record.globs().clone() };
-        self.adopt(number, model, record, digest);
+        let globs = record.globs().clone();
+        let kept = Texts { main: self.options.main.clone(), files: texts.clone(), globs };
+        self.adopt(number, model, record, digest, texts);
         self.refused = None;
         let applied = self.journal.applied(info.clone(), cause, Arc::new(findings), false, keep);
         if is_new {
-            self.save(info, texts, keep).await;
+            self.save(info, kept, keep).await;
         }
         Ok(applied)
     }
 
     /// Runs a stored generation under its own number; the refused files stay the ones looked at.
-    async fn publish_last_good(&mut self, number: u64, attempt: Attempt) -> Result<Applied, Reason> {
+    pub(super) async fn publish_last_good(
+        &mut self,
+        number: u64,
+        attempt: Attempt,
+        last_good: bool,
+    ) -> Result<Applied, Reason> {
         let rejected = self.journal.state().rejected.clone();
         let (model, tls) = attempt.outcome?;
         self.world.apply(model.clone(), tls, number).map_err(|_| Reason::Apply)?;
@@ -289,18 +315,25 @@ impl<W: World> Reloader<W> {
         let plan = Plan::between(None, &model);
         let info = stored.unwrap_or_else(|| self.describe(number, &Cause::Boot, &digest, &plan, 0));
         let keep = model.reload.history as usize;
-        self.adopt(number, model, attempt.record, digest);
-        let applied = self.journal.applied(info, &Cause::Boot, Arc::new(attempt.findings), true, keep);
+        self.adopt(number, model, attempt.record, digest, attempt.texts);
+        let applied = self.journal.applied(info, &Cause::Boot, Arc::new(attempt.findings), last_good, keep);
         self.journal.still_rejected(rejected);
         Ok(applied)
     }
 
-    fn adopt(&mut self, number: u64, model: Model, record: Record, digest: Digest) {
+    fn adopt(
+        &mut self,
+        number: u64,
+        model: Model,
+        record: Record,
+        digest: Digest,
+        texts: BTreeMap<PathBuf, Vec<u8>>,
+    ) {
         self.store.lock().unwrap_or_else(PoisonError::into_inner).commit();
-        self.running = Some(Running { number, model, record, digest });
+        self.running = Some(Running { number, model, record, digest, texts });
     }
 
-    async fn read(&self, files: Files, stage: Stage) -> Option<Attempt> {
+    pub(super) async fn read(&self, files: Files, stage: Stage) -> Option<Attempt> {
         let (load, main, store) = (self.load.clone(), self.options.main.clone(), self.store.clone());
         on_reader_thread(move || attempt::read(&load, &files, &main, &store, stage)).await
     }
@@ -319,7 +352,10 @@ impl<W: World> Reloader<W> {
         look.await.unwrap_or(Look::New)
     }
 
-    async fn is_news(&self) -> bool {
+    async fn is_news(&mut self) -> bool {
+        if self.is_held() {
+            return false;
+        }
         match self.look().await {
             Look::Running => self.journal.state().rejected.is_some(),
             Look::Refused => false,
@@ -344,7 +380,7 @@ impl<W: World> Reloader<W> {
         info
     }
 
-    fn rejection(
+    pub(super) fn rejection(
         &self,
         cause: &Cause,
         reason: Reason,
@@ -393,6 +429,7 @@ impl<W: World> Reloader<W> {
             time: SystemTime::now(),
             summary: plan.to_string(),
             warnings,
+            reason: cause.reason().map(Into::into),
         }
     }
 
@@ -415,7 +452,8 @@ impl<W: World> Reloader<W> {
     fn look_around(&mut self, watcher: &mut Watcher, gate: &mut Gate) {
         let running = self.running.as_ref().map(|running| &running.record);
         let refused = self.refused.as_ref().map(|refused| &refused.record);
-        let records: Vec<&Record> = running.into_iter().chain(refused).collect();
+        let pinned = self.pin.as_ref().map(|pin| &pin.record);
+        let records: Vec<&Record> = running.into_iter().chain(refused).chain(pinned).collect();
         self.journal.files(&records);
         if !self.settings().watch {
             watcher.look_at(Chains::default());
@@ -447,6 +485,7 @@ const DEFAULTS: Reload = Reload {
     poll: std::time::Duration::from_secs(2),
     history: 20,
     max_removal_percent: None,
+    replay: true,
 };
 
 async fn until(due: Option<Instant>) {
@@ -454,37 +493,4 @@ async fn until(due: Option<Instant>) {
         Some(due) => tokio::time::sleep_until(due.into()).await,
         None => pending().await,
     }
-}
-
-/// A file that was cut or emptied by accident must not take the site down while nobody looks.
-fn removes_too_much(cause: &Cause, settings: Reload, plan: &Plan) -> Option<Diagnostic> {
-    let limit = settings.max_removal_percent.filter(|_| *cause == Cause::Watch)?;
-    let (share, kind) = plan.removal();
-    (share > limit).then(|| {
-        let message = format!(
-            "this change removes {share:.0}% of the {kind}s, and `reload max-removal` allows {limit}% \
-             without a person asking"
-        );
-        Diagnostic::new("LB908", Severity::Error, None, message)
-            .help("if it is meant, say so: `lbctl config reload`")
-    })
-}
-
-/// The first error in one line, and how many more there are.
-fn headline(findings: &Findings, reason: Reason, main: &Path) -> String {
-    let mut errors = findings.report.findings.iter().filter(|finding| finding.severity == Severity::Error);
-    let Some(first) = errors.next() else {
-        return match reason {
-            Reason::Missing => format!("{} cannot be read", main.display()),
-            Reason::Internal => format!("reading {} failed inside lbd; please report it", main.display()),
-            _ => format!("{} cannot be used", main.display()),
-        };
-    };
-    let first = render::line(first, &findings.sources);
-    let more = match errors.count() {
-        0 => String::new(),
-        1 => ", and one more error".into(),
-        count => format!(", and {count} more errors"),
-    };
-    first + &more
 }

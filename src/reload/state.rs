@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::config::diagnostic::Report;
+use crate::config::diagnostic::{Report, Severity};
+use crate::config::output::word;
 use crate::config::source::Sources;
 
 /// What made somebody read the files.
@@ -22,16 +23,39 @@ pub enum Cause {
         /// Who: the peer's user name, or its id.
         actor: String,
     },
+    /// An operator changed what runs: `apply`, `rollback`, `pin`, `unpin`.
+    Operator {
+        /// Which of these.
+        verb: &'static str,
+        /// Who.
+        by: By,
+    },
+    /// What was applied to be confirmed was taken back.
+    Return {
+        /// Why, in words.
+        why: String,
+    },
+}
+
+/// Who asked for a change, and what for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct By {
+    /// The peer's user name, or its id.
+    pub actor: String,
+    /// In the operator's words.
+    pub reason: Option<String>,
 }
 
 impl Cause {
-    /// `boot`, `watch`, `signal`, `api`.
+    /// `boot`, `watch`, `signal`, `api`, `apply`, `rollback`, `pin`, `unpin`, `return`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Boot => "boot",
             Self::Watch => "watch",
             Self::Signal => "signal",
             Self::Api { .. } => "api",
+            Self::Operator { verb, .. } => verb,
+            Self::Return { .. } => "return",
         }
     }
 
@@ -39,6 +63,16 @@ impl Cause {
     pub fn actor(&self) -> Option<&str> {
         match self {
             Self::Api { actor } => Some(actor),
+            Self::Operator { by, .. } => Some(&by.actor),
+            _ => None,
+        }
+    }
+
+    /// What for, when somebody said.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Operator { by, .. } => by.reason.as_deref(),
+            Self::Return { why } => Some(why),
             _ => None,
         }
     }
@@ -57,6 +91,14 @@ pub struct Findings {
     pub report: Report,
     /// The texts that their spans point into.
     pub sources: Arc<Sources>,
+}
+
+impl Findings {
+    /// How many there are of each severity, the worst first.
+    pub fn counts(&self) -> [(&'static str, usize); 3] {
+        let count = |severity| (word(severity), self.report.count(severity));
+        [Severity::Error, Severity::Warning, Severity::Hint].map(count)
+    }
 }
 
 /// A reload that succeeded.
@@ -89,6 +131,8 @@ pub enum Reason {
     Unstable,
     /// Reading it failed inside lbd.
     Internal,
+    /// A generation is pinned: files are not read.
+    Pinned,
 }
 
 impl Reason {
@@ -102,6 +146,7 @@ impl Reason {
             Self::Removal => "removal",
             Self::Unstable => "unstable",
             Self::Internal => "internal",
+            Self::Pinned => "pinned",
         }
     }
 }
@@ -152,6 +197,34 @@ pub struct GenerationInfo {
     pub summary: String,
     /// How many warnings it has.
     pub warnings: usize,
+    /// What for, when somebody said.
+    pub reason: Option<String>,
+}
+
+/// What runs until somebody confirms it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unconfirmed {
+    /// Its number.
+    pub generation: u64,
+    /// What comes back without a confirmation.
+    pub previous: u64,
+    /// When.
+    pub until: SystemTime,
+    /// Who applied it.
+    pub by: By,
+}
+
+/// A generation that runs whatever the files say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pinned {
+    /// Whose texts run.
+    pub generation: u64,
+    /// Since when.
+    pub since: SystemTime,
+    /// Whether it ends when the files change.
+    pub until_change: bool,
+    /// Who asked for it.
+    pub by: By,
 }
 
 /// What reloading has done so far.
@@ -177,6 +250,10 @@ pub struct ReloadState {
     pub history: Vec<GenerationInfo>,
     /// Every file that is looked at: the configuration's, certificates, secrets.
     pub files: Vec<PathBuf>,
+    /// Set while what runs waits for a confirmation.
+    pub unconfirmed: Option<Unconfirmed>,
+    /// Set while a generation is pinned.
+    pub pinned: Option<Pinned>,
 }
 
 impl Rejected {

@@ -19,6 +19,7 @@ use crate::config::values::Rate;
 use crate::observe::Events;
 
 mod boot;
+mod changes;
 mod matrix;
 mod outcomes;
 
@@ -152,6 +153,7 @@ fn model(nodes: &[Node]) -> Model {
         websocket: WebSocket { ping: None, lost_code: 1012 },
         passive: None,
         queue: None,
+        admission: None,
         slow_start: None,
         panic_percent: None,
         place: place.clone(),
@@ -173,6 +175,7 @@ fn model(nodes: &[Node]) -> Model {
             poll: Duration::from_secs(3600),
             history: 3,
             max_removal_percent: named("max-removal").next().map(|node| argument(node).parse().unwrap()),
+            replay: true,
         },
     }
 }

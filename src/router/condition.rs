@@ -74,6 +74,22 @@ impl Conditions {
             || fields_disjoint(&self.queries, &other.queries)
     }
 
+    /// Whether each request that fulfils these fulfils `other` too, provably.
+    pub(super) fn implies(&self, other: &Conditions) -> bool {
+        let methods = other.methods.is_empty()
+            || !self.methods.is_empty() && self.methods.iter().all(|method| other.methods.contains(method));
+        let inside = |net: &IpNet| other.client_ips.iter().any(|theirs| theirs.contains(net));
+        let clients =
+            other.client_ips.is_empty() || !self.client_ips.is_empty() && self.client_ips.iter().all(inside);
+        let websocket = other.websocket.is_none() || self.websocket == other.websocket;
+        methods
+            && clients
+            && websocket
+            && fields_imply(&self.headers, &other.headers)
+            && fields_imply(&self.cookies, &other.cookies)
+            && fields_imply(&self.queries, &other.queries)
+    }
+
     /// The first condition that does not hold, in words.
     pub(super) fn failed(&self, facts: &impl Facts) -> Option<String> {
         self.each().find(|condition| !condition.holds(facts)).map(|condition| condition.to_string())
@@ -122,6 +138,15 @@ impl ValueMatch {
             ValueMatch::Exact(wanted) => value == wanted.as_bytes(),
             ValueMatch::Prefix(wanted) => value.starts_with(wanted.as_bytes()),
             ValueMatch::Regex(regex) => regex.compiled.is_match(value),
+        }
+    }
+
+    /// Whether each value that passes this passes `other` too, provably.
+    fn implies(&self, other: &ValueMatch) -> bool {
+        match (self, other) {
+            (ValueMatch::Exact(value), wanted) => wanted.is_match(value.as_bytes()),
+            (ValueMatch::Prefix(longer), ValueMatch::Prefix(begin)) => longer.starts_with(begin.as_str()),
+            (one, other) => one == other,
         }
     }
 
@@ -246,6 +271,20 @@ fn fields_disjoint(a: &[(String, Option<ValueMatch>)], b: &[(String, Option<Valu
         b.iter().any(|(other_name, other)| match (value, other) {
             (Some(value), Some(other)) => name == other_name && value.disjoint(other),
             _ => false,
+        })
+    })
+}
+
+/// Whether whatever has the fields `a` has the fields `b`.
+fn fields_imply(a: &[(String, Option<ValueMatch>)], b: &[(String, Option<ValueMatch>)]) -> bool {
+    b.iter().all(|(name, wanted)| {
+        a.iter().any(|(own_name, own)| {
+            let passes = match (own, wanted) {
+                (_, None) => true,
+                (Some(own), Some(wanted)) => own.implies(wanted),
+                (None, Some(_)) => false,
+            };
+            own_name == name && passes
         })
     })
 }

@@ -89,7 +89,7 @@ fn outranked<T>(winner: &RouteEntry<T>, loser: &RouteEntry<T>) -> Verdict {
 
 /// The first two rules of precedence for two patterns that match the same path; the lesser is the
 /// closer one.
-fn closeness(a: &Pattern, b: &Pattern) -> Ordering {
+pub(super) fn closeness(a: &Pattern, b: &Pattern) -> Ordering {
     let segments = |pattern: &Pattern| pattern.segments().iter().map(level).chain([END]).collect::<Vec<_>>();
     let kind = |pattern: &Pattern| pattern.kind() != PatternKind::Exact;
     segments(a).cmp(&segments(b)).then(kind(a).cmp(&kind(b)))

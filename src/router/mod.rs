@@ -31,6 +31,7 @@
 mod asked;
 mod build;
 mod condition;
+mod cover;
 mod explain;
 mod host;
 #[cfg(test)]
@@ -42,6 +43,7 @@ mod table;
 mod tree;
 
 pub use condition::{Conditions, Facts, ValueMatch, ValueRegex};
+pub use cover::{Precedence, Shadowed, Winner};
 pub use explain::{Candidate, Verdict};
 pub use host::HostRouter;
 pub use path::{NormalPath, PathError, PathOptions};

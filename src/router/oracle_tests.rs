@@ -38,7 +38,7 @@ const REGEXES: [(&str, &[&str], Matches); 4] = [
 ];
 
 #[derive(Debug, Clone)]
-struct Route {
+pub(super) struct Route {
     specs: Vec<Spec>,
     matches: Vec<Conditions>,
     priority: i32,
@@ -123,7 +123,11 @@ fn oracle(routes: &[Route], path: &[&str], asked: &Asked) -> Vec<(usize, Rank)> 
     all
 }
 
-fn build(routes: &[Route], order: &[usize], options: PathOptions) -> Result<PathRouter<usize>, Vec<Tie>> {
+pub(super) fn build(
+    routes: &[Route],
+    order: &[usize],
+    options: PathOptions,
+) -> Result<PathRouter<usize>, Vec<Tie>> {
     let entry = |at: &usize| RouteEntry {
         patterns: routes[*at].specs.iter().map(|spec| pattern(&spec.written())).collect(),
         matches: routes[*at].matches.clone(),
@@ -135,7 +139,7 @@ fn build(routes: &[Route], order: &[usize], options: PathOptions) -> Result<Path
 }
 
 /// Drops routes until none tie; each tie that is reported must be one for the oracle as well.
-fn without_ties(mut routes: Vec<Route>) -> Vec<Route> {
+pub(super) fn without_ties(mut routes: Vec<Route>) -> Vec<Route> {
     loop {
         let order: Vec<_> = (0..routes.len()).collect();
         let Err(ties) = build(&routes, &order, PathOptions::default()) else { return routes };
@@ -190,7 +194,7 @@ fn conditions() -> impl Strategy<Value = Conditions> {
     })
 }
 
-fn route() -> impl Strategy<Value = Route> {
+pub(super) fn route() -> impl Strategy<Value = Route> {
     let specs = prop::collection::vec(spec(), 1..3);
     let matches = prop_oneof![Just(vec![]), prop::collection::vec(conditions(), 1..3)];
     (specs, matches, 0..3, any::<bool>()).prop_map(|(specs, matches, priority, ignore_case)| Route {
@@ -203,7 +207,7 @@ fn route() -> impl Strategy<Value = Route> {
 
 /// Ways to write a path that all mean the same.
 #[derive(Debug, Clone, Copy)]
-enum Disguise {
+pub(super) enum Disguise {
     None,
     Encoded,
     Parameters,
@@ -211,7 +215,7 @@ enum Disguise {
 }
 
 impl Disguise {
-    fn apply(self, segments: &[&str]) -> String {
+    pub(super) fn apply(self, segments: &[&str]) -> String {
         let segment = |text: &&str| match self {
             Disguise::Encoded => text.bytes().map(|byte| format!("%{byte:02x}")).collect(),
             Disguise::Parameters => format!("{text};v=%41"),
@@ -222,7 +226,7 @@ impl Disguise {
     }
 }
 
-fn request() -> impl Strategy<Value = (Vec<&'static str>, Asked, Disguise)> {
+pub(super) fn request() -> impl Strategy<Value = (Vec<&'static str>, Asked, Disguise)> {
     let segments = prop::collection::vec(select(vec!["a", "A", "b", "B", "ab", "abc", "aB", "x", ""]), 1..5);
     let headers = select(vec![vec![], vec![("x", "1")], vec![("x", "2")], vec![("x", "1"), ("y", "2")]]);
     let query = select(vec![None, Some("x=1"), Some("x=2&y=1"), Some("y")]);

@@ -99,6 +99,15 @@ impl Pattern {
         segments.chain(groups)
     }
 
+    /// The literal segments that each path of it begins with, as a path: `/old/` of `^/old/\d+$`.
+    pub fn literal_begin(&self) -> String {
+        let literal = |segment: &Segment| match segment {
+            Segment::Literal(text) => Some(String::from_utf8_lossy(text).into_owned() + "/"),
+            _ => None,
+        };
+        std::iter::once("/".to_owned()).chain(self.segments.iter().map_while(literal)).collect()
+    }
+
     pub(super) fn segments(&self) -> &[Segment] {
         &self.segments
     }

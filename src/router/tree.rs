@@ -116,6 +116,16 @@ impl<T> PathRouter<T> {
         found
     }
 
+    /// The closest route of a path, whatever its conditions.
+    pub fn first(&self, path: &NormalPath<'_>) -> Option<&T> {
+        let mut found = None;
+        self.walk(path, &mut |leaf| {
+            found = Some(leaf);
+            true
+        });
+        found.map(|leaf| &self.leaf(leaf).0.value)
+    }
+
     /// All routes, in the order in which they were given.
     pub fn entries(&self) -> &[RouteEntry<T>] {
         &self.entries

@@ -16,8 +16,8 @@ use crate::config::diagnostic::{Diagnostic, Report};
 use crate::config::model::{self, Action, HeaderEdit, Listener, Model, Route, Site};
 use crate::pool::{
     BalanceKind, BodyMatch, CheckSpec, GrpcProbe, HashKey, HttpProbe, KeyRing, MarkedCookie, Overload,
-    PassiveSpec, Pool, PoolSettings, ProbeKind, QueuePolicy, ServerLimits, ServerSettings, Statuses,
-    TlsToServer, WebSocketProbe,
+    PassiveSpec, Pool, PoolSettings, ProbeKind, ProbeVersion, QueuePolicy, ServerLimits, ServerSettings,
+    Statuses, TlsToServer, WebSocketProbe,
 };
 use crate::router::{HostRouter, PathRouter, RouteEntry};
 use crate::tls::TlsConfigs;
@@ -148,6 +148,7 @@ fn compile_listener(
         sticky_cookies: Arc::clone(&shared.cookies),
         marked_cookies: Arc::clone(&shared.marked),
         access_log: shared.access_log.clone(),
+        remembers: model.reload.replay,
         sites: HostRouter::build(hosts, default),
         error_pages: model.error_pages.clone(),
         live: before.map_or_else(|| Arc::new(ListenerLive::default()), |before| Arc::clone(&before.live)),
@@ -316,6 +317,7 @@ fn compile_pool(pool: &model::Pool, context: &Context<'_>, report: &mut Report) 
     Some(PoolSnap {
         pool: Arc::new(Pool::new(settings, before.map(|before| &*before.pool), context.workers)),
         connect,
+        admission: limits::admission(pool, before),
         copies: before.map(|before| Arc::clone(&before.copies)).unwrap_or_default(),
         retries: before
             .map_or_else(|| Arc::new(RetryBudget::default()), |before| Arc::clone(&before.retries)),
@@ -416,7 +418,11 @@ fn check(
                     Some(body) => Some(body_match(body, pool, report)?),
                 },
                 drain_status: drain_status.as_ref().map(|set| Statuses(set.0.clone())),
-                http2: pool.connections.http == model::ServerHttp::Http2,
+                version: match pool.connections.http {
+                    model::ServerHttp::Http1 => ProbeVersion::Http1,
+                    model::ServerHttp::Http2 => ProbeVersion::Http2,
+                    model::ServerHttp::Auto => ProbeVersion::Auto,
+                },
             })
         }
     };

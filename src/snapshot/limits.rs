@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Snapshot;
-use crate::config::model::{Key, Model, RateLimit, Route};
-use crate::limit::{Limiter, Terms};
+use super::{PoolSnap, Snapshot};
+use crate::config::model::{Key, Model, Pool, RateLimit, Route};
+use crate::limit::{Admission, Limiter, Terms};
 
 /// Every limit of a world with its buckets; the numbers are part of the key, so equal ones are adopted.
 pub type Limiters = BTreeMap<RateLimit, Arc<Limiter>>;
@@ -36,6 +36,14 @@ pub(super) fn adopt(model: &Model, previous: &Snapshot) -> Limiters {
         limiters.insert(limit.clone(), limiter);
     }
     limiters
+}
+
+/// The pace of a pool's upgrades; it goes on where it was while the file says the same.
+pub(super) fn admission(pool: &Pool, before: Option<&Arc<PoolSnap>>) -> Option<Arc<Admission>> {
+    let written = pool.admission?;
+    let terms = Terms::new(written.rate.count, written.rate.per, written.burst);
+    let same = before.and_then(|before| before.admission.as_ref()).filter(|before| before.terms() == terms);
+    Some(same.map_or_else(|| Arc::new(Admission::new(terms)), Arc::clone))
 }
 
 /// Those of one route.

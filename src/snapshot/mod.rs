@@ -14,6 +14,7 @@ mod sessions;
 mod split;
 mod sticky;
 mod tcp;
+mod words;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -40,6 +41,7 @@ use crate::config::model::{
     AccessLog, ClientTimeouts, Compress, ErrorPage, HeaderEdit, Limits, ListenAddress, LocationPart,
     Protocol, ProxyProtocol, RedirectToHttps, Retry, Timeouts,
 };
+use crate::limit::Admission;
 use crate::pool::Pool;
 use crate::router::{Conditions, HostRouter, PathOptions, PathRouter, Pattern};
 
@@ -114,6 +116,8 @@ pub struct ListenerSnap {
     pub marked_cookies: Arc<[Arc<crate::pool::MarkedCookie>]>,
     /// What the access log wants.
     pub access_log: Option<Arc<AccessLog>>,
+    /// Whether it is kept by what requests were routed lately.
+    pub remembers: bool,
     /// Sites by host.
     pub sites: HostRouter<Arc<SiteSnap>>,
     /// Pages for errors of requests that no site takes.
@@ -320,6 +324,8 @@ pub struct PoolSnap {
     pub retries: Arc<RetryBudget>,
     /// Copies that mirrors send here.
     pub copies: Arc<Copies>,
+    /// How its upgrades are paced.
+    pub admission: Option<Arc<Admission>>,
 }
 
 /// A pool's allowance for retries by rule: each request pays in a share, each retry takes a whole one, so

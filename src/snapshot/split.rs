@@ -62,8 +62,25 @@ impl SplitSnap {
         client: IpAddr,
         any_cookie: impl Fn(&str, &mut dyn FnMut(&[u8]) -> bool) -> bool,
     ) -> Option<Chosen<'_>> {
+        if let Some(branch) = self.settled(client, any_cookie) {
+            return Some(Chosen { route: &branch.route, remember: None });
+        }
+        let branch = self.draw()?;
+        let remember = match &self.by {
+            SplitBy::Cookie { name, max_age } => Some((&**name, &*branch.tag, *max_age)),
+            SplitBy::Request | SplitBy::SourceIp => None,
+        };
+        Some(Chosen { route: &branch.route, remember })
+    }
+
+    /// The way of a client for which nothing is drawn: its address or its cookie says it.
+    pub fn settled(
+        &self,
+        client: IpAddr,
+        any_cookie: impl Fn(&str, &mut dyn FnMut(&[u8]) -> bool) -> bool,
+    ) -> Option<&BranchSnap> {
         match &self.by {
-            SplitBy::Request => self.draw().map(|branch| Chosen { route: &branch.route, remember: None }),
+            SplitBy::Request => None,
             SplitBy::SourceIp => {
                 // Salted: which server of a pool an address hashes to says nothing about its side.
                 let mut bytes = b"split ".to_vec();
@@ -71,22 +88,22 @@ impl SplitSnap {
                     IpAddr::V4(ip) => bytes.extend(ip.octets()),
                     IpAddr::V6(ip) => bytes.extend(ip.octets()),
                 }
-                let branch = self.at(balance::hash(&bytes) % self.total)?;
-                Some(Chosen { route: &branch.route, remember: None })
+                self.at(balance::hash(&bytes) % self.total)
             }
-            SplitBy::Cookie { name, max_age } => {
+            SplitBy::Cookie { name, .. } => {
                 let mut known = None;
                 any_cookie(name, &mut |value| {
                     known = self.branches.iter().find(|b| b.weight > 0 && b.tag.as_bytes() == value);
                     known.is_some()
                 });
-                if let Some(branch) = known {
-                    return Some(Chosen { route: &branch.route, remember: None });
-                }
-                let branch = self.draw()?;
-                Some(Chosen { route: &branch.route, remember: Some((name, &branch.tag, *max_age)) })
+                known
             }
         }
+    }
+
+    /// Who decides.
+    pub fn by(&self) -> &SplitBy {
+        &self.by
     }
 
     fn draw(&self) -> Option<&BranchSnap> {

@@ -77,11 +77,43 @@ pub fn listener_config(
             None => complete = false,
         }
     }
+    if complete {
+        uncovered(listener, tls, sites, &shown, report);
+    }
     let clients = match &tls.client_ca {
         None => None,
         Some(ca) => Some((bundle(store, &ca.file, ca.span, report)?, ca.required)),
     };
     complete.then(|| server_config(store, &shown, tls, &listener.protocols, clients))
+}
+
+/// LB215: sites of this listener that no certificate is for. Names only: of addresses certificates say too little.
+fn uncovered(listener: &Listener, tls: &ListenerTls, sites: &[&Site], shown: &[Shown], report: &mut Report) {
+    let has = |name: &str, host: &str| match name.strip_prefix("*.") {
+        Some(suffix) => {
+            name == host || host.split_once('.').is_some_and(|(label, rest)| label != "*" && rest == suffix)
+        }
+        None => name == host,
+    };
+    let names = || shown.iter().flat_map(|one| &one.identity.names);
+    for site in sites {
+        let is_name = |host: &&crate::config::model::Name| host.parse::<std::net::IpAddr>().is_err();
+        for host in site.hosts.iter().filter(is_name).filter(|host| !names().any(|name| has(name, host))) {
+            let message = format!("no certificate of listener `{}` is for the site `{host}`", listener.name);
+            let label = match tls.unknown_sni {
+                UnknownSni::Reject => "its clients are refused",
+                UnknownSni::Fallback => "its clients are shown a certificate of another name",
+            };
+            let known: Vec<&str> = names().map(String::as_str).collect();
+            report.push(
+                Diagnostic::warning("LB215", tls.span, message)
+                    .label(label)
+                    .help(format!("add a `certificate` for it; those here are for: {}", known.join(", ")))
+                    .help("or say with `on` in the site which listeners it is for")
+                    .subject(format!("site/{host}")),
+            );
+        }
+    }
 }
 
 /// The identity that `certificate` names: what its files hold, or what they held when they were good.

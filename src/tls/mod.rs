@@ -73,7 +73,8 @@ pub fn prepare(store: &mut Store, model: &Model, stage: Stage, report: &mut Repo
         }
     }
     configs.certificates = facts::of(store, model);
-    report.findings.extend(model.lint.applied(found.findings));
+    report.findings.append(&mut found.findings);
+    report.settle();
     configs
 }
 

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from balancer import FALL, INTERVAL, TIMEOUT, HAProxy, Lbd, free_ports, wait_until
 from browser import Browser
-from clients import Load, Visitor, WebSocket, first_visit
+from clients import Crowd, Load, Visitor, WebSocket, first_visit
 from tomcat import MANY, Tomcat
 
-BUDGET = 290
+BUDGET = 340
 ECHO = "/examples/websocket/echoAnnotation"
 
 
@@ -239,6 +239,55 @@ def check_lbctl_drain(stage):
     return "old sessions stayed, new ones moved, the last server was guarded, ready undid it"
 
 
+def check_rolling(stage):
+    """Both Tomcats are restarted one after the other under 50 clients: nobody notices."""
+    clients, session, rate = 50, 3.0, 20
+    begun, waits = {}, []
+    with Crowd(stage.port, ECHO, clients, session) as crowd:
+        wait_until("the crowd is on both", lambda: min(crowd.count_on(n) for n in ("one", "two")) > 5, 20)
+        for tomcat in stage.tomcats:
+            name, before = f"tomcats/{tomcat.name}", len(crowd.closes)
+            begun[tomcat.name] = time.monotonic()
+            code, text = stage.balancer.lbctl(
+                "drain", name, "--wait", "--close-rate", f"{rate}/s", "--deadline", "60s", "--reason", "rolling"
+            )
+            returned = time.monotonic()
+            require(code == 0, f"the drain of {name} ended with {code}: {text}")
+            closed = [at for at, _ in crowd.closes[before:]]
+            require(closed, f"{name} had no WebSocket to close")
+            waits.append(returned - max(closed))
+            # Whoever was there when the drain began has had the time of a session to end.
+            wait_until(
+                f"the sessions on {tomcat.name} end", lambda node=tomcat.name: crowd.count_on(node) == 0, session + 3
+            )
+            late = [at for at, node in crowd.begun if node == tomcat.name and at > begun[node] + 1]
+            require(not late, f"{len(late)} sessions began on {tomcat.name} during its drain")
+            tomcat.stop()
+            tomcat.start()
+            tomcat.wait()
+            code, text = stage.balancer.lbctl("ready", name)
+            require(code == 0, f"ready {name} ended with {code}: {text}")
+            wait_until(f"{tomcat.name} is back", lambda node=tomcat.name: crowd.count_on(node) > 5, 20)
+    require(not crowd.errors, f"{len(crowd.errors)} errors of {crowd.requests}: {crowd.errors[:3]}")
+    require(not crowd.lost, f"{len(crowd.lost)} of {crowd.sessions} sessions lost: {crowd.lost[:3]}")
+    require(not crowd.dropped, f"{len(crowd.dropped)} WebSockets dropped: {crowd.dropped[:3]}")
+    codes = {code for _, code in crowd.closes}
+    require(codes == {1012}, f"WebSockets were closed with {codes}")
+    busiest = busiest_second(sorted(at for at, _ in crowd.closes))
+    require(busiest <= rate * 1.25 + 2, f"{busiest} WebSockets were closed within a second, at {rate}/s")
+    require(max(waits) < 1, f"lbctl returned {max(waits):.2f} s after the last WebSocket had closed")
+    return (
+        f"{clients} clients, {crowd.requests} requests, 0 errors; {crowd.sessions} sessions, 0 lost;"
+        f" {len(crowd.closes)} WebSockets closed at {rate}/s (busiest second {busiest}), 0 dropped;"
+        f" lbctl returned {max(waits):.2f} s after the last"
+    )
+
+
+def busiest_second(times):
+    """The most that happened within any second."""
+    return max((sum(1 for at in times if first <= at < first + 1) for first in times), default=0)
+
+
 def check_kill(stage):
     """kill -9 of one Tomcat under load: no idempotent request fails."""
     with Load(stage.port, threads=16, seconds=25) as load:
@@ -296,6 +345,7 @@ CHECKS = {
     "not-ready": check_not_ready,
     "drain-status": check_drain_status,
     "lbctl-drain": check_lbctl_drain,
+    "rolling": check_rolling,
     "kill": check_kill,
     "reloads": check_reloads,
 }
@@ -344,8 +394,8 @@ def main():
         print("\n".join(CHECKS))
         return 0
     names = arguments.only or list(CHECKS)
-    if arguments.balancer == "haproxy" and "lbctl-drain" in names:
-        names.remove("lbctl-drain")
+    if arguments.balancer == "haproxy":
+        names = [name for name in names if name not in ("lbctl-drain", "rolling")]
     for number in (signal.SIGALRM, signal.SIGTERM):
         signal.signal(number, end)
     signal.alarm(BUDGET)

@@ -1,10 +1,11 @@
-"""Clients: browsers with a cookie jar, a bounded load of idempotent requests, and WebSockets."""
+"""Clients: browsers with a cookie jar, a bounded load of idempotent requests, WebSockets, and a crowd of all that."""
 
 import base64
 import collections
 import hashlib
 import http.client
 import os
+import random
 import socket
 import struct
 import threading
@@ -101,15 +102,24 @@ class Load:
             thread.join()
 
 
+class Closed(ConnectionError):
+    """The WebSocket was closed in order."""
+
+    def __init__(self, data):
+        self.code = struct.unpack("!H", data[:2])[0] if len(data) >= 2 else None
+        super().__init__(f"the WebSocket was closed with {data!r}")
+
+
 class WebSocket:
     """A plain RFC 6455 client: short text frames, no extensions."""
 
-    def __init__(self, port, path, timeout=30):
+    def __init__(self, port, path, timeout=30, cookies=None):
         self.stream = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         key = base64.b64encode(os.urandom(16)).decode()
+        cookie = "".join(f"Cookie: {name}={value}\r\n" for name, value in (cookies or {}).items())
         self.stream.sendall(
             f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n{cookie}\r\n".encode()
         )
         self.buffer = b""
         while b"\r\n\r\n" not in self.buffer:
@@ -146,7 +156,7 @@ class WebSocket:
             if opcode == 1:
                 return data.decode()
             if opcode == 8:
-                raise ConnectionError(f"the WebSocket was closed with {data!r}")
+                raise Closed(data)
             if opcode == 9:
                 self.send(10, data)
 
@@ -161,3 +171,97 @@ class WebSocket:
         except OSError:
             pass
         self.stream.close()
+
+
+class Crowd:
+    """Clients that come, stay for a session of some seconds, and come anew; each keeps a WebSocket as well."""
+
+    def __init__(self, port, path, clients, session):
+        self.port = port
+        self.path = path
+        self.session = session
+        self.stopping = threading.Event()
+        self.lock = threading.Lock()
+        self.requests = self.sessions = 0
+        # By node: sessions that are there now, and when each began.
+        self.present = collections.defaultdict(set)
+        # When sessions began: (time, node).
+        self.begun = []
+        self.errors, self.lost, self.dropped = [], [], []
+        # When a WebSocket was closed in order: (time, code).
+        self.closes = []
+        self.threads = [threading.Thread(target=self.work, args=(n,), daemon=True) for n in range(clients)]
+        self.threads += [threading.Thread(target=self.talk, daemon=True) for _ in range(clients)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join()
+
+    def count_on(self, node):
+        """Sessions on a node."""
+        with self.lock:
+            return len(self.present[node])
+
+    def work(self, number):
+        chance = random.Random(number)
+        while not self.stopping.is_set():
+            try:
+                self.visit(chance.uniform(0.3, 1.0) * self.session)
+            except (OSError, http.client.HTTPException) as error:
+                with self.lock:
+                    self.errors.append(repr(error))
+
+    def visit(self, seconds):
+        """One session: a counter that goes up by one with each request, on one node."""
+        visitor, began, expected, home = Visitor(self.port), time.monotonic(), 1, None
+        try:
+            while time.monotonic() - began < seconds and not self.stopping.is_set():
+                status, node, count = visitor.count()
+                with self.lock:
+                    self.requests += 1
+                    if status != 200:
+                        self.errors.append(f"status {status}")
+                        return
+                    if home is None:
+                        home = node
+                        self.sessions += 1
+                        self.present[home].add(began)
+                        self.begun.append((began, home))
+                    if (node, count) != (home, expected):
+                        self.lost.append(f"was on {home} at {expected - 1}, then {node} {count}")
+                        return
+                expected += 1
+                self.stopping.wait(0.05)
+        finally:
+            visitor.close()
+            with self.lock:
+                self.present[home].discard(began)
+
+    def talk(self):
+        """A WebSocket that says something now and then, and is opened again when it was closed in order."""
+        while not self.stopping.is_set():
+            socket = None
+            try:
+                visitor = Visitor(self.port)
+                visitor.count()
+                visitor.close()
+                socket = WebSocket(self.port, self.path, cookies={"NODE": visitor.cookies.get("NODE", "")})
+                while not self.stopping.is_set():
+                    if not socket.echo("still there"):
+                        raise ConnectionError("it echoed something else")
+                    self.stopping.wait(0.1)
+            except Closed as closed:
+                with self.lock:
+                    self.closes.append((time.monotonic(), closed.code))
+            except (OSError, http.client.HTTPException) as error:
+                with self.lock:
+                    self.dropped.append(repr(error))
+            finally:
+                if socket:
+                    socket.close()

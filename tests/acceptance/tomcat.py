@@ -26,8 +26,11 @@ SERVER_XML = """<?xml version="1.0" encoding="UTF-8"?>
       <Host name="localhost" appBase="webapps" unpackWARs="false" autoDeploy="false">
         <Valve className="org.apache.catalina.valves.AccessLogValve" prefix="access" suffix="" rotatable="false"
                buffered="false" pattern="%{{Via}}i;%{{Upgrade}}i;%U"/>
-        <Context path="" docBase="ROOT"/>
-        <Context path="/examples" docBase="{examples}"><Resources allowLinking="true"/></Context>
+        <!-- Sessions end with their Tomcat: none is kept in a file. -->
+        <Context path="" docBase="ROOT"><Manager pathname=""/></Context>
+        <Context path="/examples" docBase="{examples}">
+          <Manager pathname=""/><Resources allowLinking="true"/>
+        </Context>
       </Host>
     </Engine>
   </Service>
@@ -119,6 +122,11 @@ class Tomcat:
         new = self.base / "ready-status.new"
         new.write_text(str(status))
         new.rename(self.base / "ready-status")
+
+    def stop(self, seconds=20):
+        """Stops it in order."""
+        self.process.terminate()
+        self.process.wait(seconds)
 
     def kill(self):
         """kill -9"""

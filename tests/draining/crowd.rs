@@ -135,10 +135,21 @@ pub(super) struct Report {
     pub(super) codes: Vec<Option<(u16, String)>>,
     /// The whole messages of each.
     pub(super) messages: Vec<u64>,
+    began: Instant,
     times: Vec<Instant>,
 }
 
 impl Report {
+    /// From when all were open to the last Close.
+    pub(super) fn took(&self) -> Duration {
+        *self.times.iter().max().unwrap() - self.began
+    }
+
+    /// When the last was closed.
+    pub(super) fn last(&self) -> Instant {
+        self.times.iter().max().copied().expect("somebody was there")
+    }
+
     /// Closes a second, from the first to the last.
     pub(super) fn rate(&self) -> f64 {
         let (first, last) = (self.times.iter().min().unwrap(), self.times.iter().max().unwrap());
@@ -165,7 +176,7 @@ impl Crowd {
 
     /// Reads each to its Close.
     pub(super) fn disperse(self) -> Report {
-        let Self { runtime, clients } = self;
+        let (Self { runtime, clients }, began) = (self, Instant::now());
         runtime.block_on(async {
             let mut readers = JoinSet::new();
             for (id, client) in clients.into_iter().enumerate() {
@@ -180,7 +191,7 @@ impl Crowd {
                 messages.push(got);
                 times.push(at);
             }
-            Report { codes, messages, times }
+            Report { codes, messages, began, times }
         })
     }
 }

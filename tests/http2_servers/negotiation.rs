@@ -119,3 +119,19 @@ fn checks_speak_http2_too() {
     );
     eventually("the check passes", || (Client::fetch(daemon.address(), "/").status() == 200).then_some(()));
 }
+
+#[test]
+fn checks_offer_what_traffic_offers() {
+    let authority = Authority::new();
+    let check = "health \"/ready\" interval=\"1s\" timeout=\"1s\"";
+    for (protocols, version) in [(&[&b"h2"[..]][..], "HTTP/2.0"), (&[&b"http/1.1"[..]], "HTTP/1.1")] {
+        let server = secure(&authority, protocols);
+        let nodes = format!("{}\n{check}", pool_tls(&authority));
+        let daemon = front_with(&[&server], "http=auto", &nodes, "");
+        eventually("the check passes", || {
+            (Client::fetch(daemon.address(), "/").status() == 200).then_some(())
+        });
+        let seen: Vec<_> = server.requests().iter().map(|seen| format!("{:?}", seen.version)).collect();
+        assert!(seen.iter().all(|seen| seen == version), "{seen:?}");
+    }
+}

@@ -133,6 +133,14 @@ fn checks_are_spread_by_the_share_that_the_file_says() {
 }
 
 #[test]
+fn a_server_that_does_not_answer_a_check_in_time_is_down() {
+    let silent =
+        Origin::scripted(|_, wire| std::io::Read::read(wire.reader(), &mut [0]).map(|_| After::Close));
+    let daemon = checked(&silent, "health \"/check\" interval=\"1h\" timeout=\"200ms\"");
+    assert_eq!(verdict(&daemon), "down");
+}
+
+#[test]
 fn before_the_first_check_a_server_is_what_the_file_says() {
     let silent = || {
         Origin::scripted(|message, wire| match message.target() {

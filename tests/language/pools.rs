@@ -76,6 +76,9 @@ fn the_server_with_the_fewest_requests_is_chosen_where_the_file_says_so() {
 
 #[test]
 fn in_turn_means_in_turn_also_past_a_busy_server() {
+    let origins = three();
+    let seen = order(&pool(&origins.each_ref(), "balance round-robin"), 30);
+    assert_eq!(seen[..27], seen[3..]);
     let (held, free) = (held(), named("free"));
     let daemon = pool(&[&held.origin, &free], "balance round-robin");
     let mut clients = busy(&daemon, &held, &free);
@@ -181,6 +184,29 @@ fn only_a_client_by_https_gets_a_cookie_for_https_unless_the_file_says_otherwise
             Client::connect(daemon.address()).request("GET", "/", "X-Forwarded-Proto: https\r\n", b"");
         assert_eq!(answer.field("set-cookie").expect("a cookie").contains("; Secure"), secure, "{setting}");
     }
+}
+
+#[test]
+fn a_cookie_may_be_for_https_alone() {
+    let origins = three();
+    for (setting, secure) in [("", false), ("secure=always", true)] {
+        let daemon = pool(&origins.each_ref(), &format!("sticky cookie {setting}"));
+        let answer = Client::fetch(daemon.address(), "/");
+        assert_eq!(answer.field("set-cookie").expect("a cookie").contains("; Secure"), secure, "{setting}");
+    }
+}
+
+#[test]
+fn requests_with_the_same_key_go_to_the_same_server() {
+    let origins = three();
+    let daemon = pool(&origins.each_ref(), "balance hash key=header:x-key");
+    let home = |key: usize| {
+        let fields = format!("X-Key: {key}\r\n");
+        Client::connect(daemon.address()).request("GET", "/", &fields, b"").text().to_owned()
+    };
+    let homes: std::collections::BTreeSet<_> = (0..40).map(home).collect();
+    assert_eq!(homes.len(), 3, "{homes:?}");
+    assert!((0..40).all(|_| home(7) == home(7)));
 }
 
 /// Who answers a client that shows this cookie.
@@ -329,16 +355,21 @@ fn a_drain_goes_as_the_pool_says() {
         assert_eq!(visit(&daemon, &cookie) == first.text(), stays, "{sticky}");
     }
     let origins = [named("a"), named("b")];
-    let daemon = pool(&origins.each_ref(), "balance round-robin\ndrain deadline=\"300ms\"");
-    let (mut socket, _) = websocket::open(daemon.address(), "/ws", "");
-    websocket::round_trip(&mut socket, "here");
+    let daemon =
+        pool(&origins.each_ref(), "balance round-robin\ndrain deadline=\"300ms\" close-rate=\"1/h\"");
+    // Two to a server: at this rate the second of them is open for an hour.
+    let mut sockets: Vec<_> = (0..4).map(|_| websocket::open(daemon.address(), "/ws", "").0).collect();
+    sockets.iter_mut().for_each(|socket| websocket::round_trip(socket, "here"));
     let cut = std::time::Instant::now();
-    let own = if origins[0].requests().is_empty() { "s1" } else { "s0" };
-    let (status, answer) =
-        daemon.control_with("PUT", &format!("/v1/pools/app/servers/{own}/admin"), &json!({"state": "drain"}));
-    assert!(status < 300, "{status} {answer}");
-    while let Ok(message) = socket.read() {
-        assert!(message.is_close(), "{message:?}");
+    for server in ["s0", "s1"] {
+        let path = format!("/v1/pools/app/servers/{server}/admin");
+        let (status, answer) = daemon.control_with("PUT", &path, &json!({"state": "drain", "force": true}));
+        assert!(status < 300, "{status} {answer}");
     }
-    assert!(cut.elapsed() < crate::support::DEADLINE / 2, "it was cut, not given up");
+    for socket in &mut sockets {
+        while let Ok(message) = socket.read() {
+            assert!(message.is_close(), "{message:?}");
+        }
+    }
+    assert!(cut.elapsed() < DEADLINE / 2, "they were cut, not given up");
 }

@@ -68,6 +68,37 @@ fn a_client_is_told_when_its_server_is_gone() {
 }
 
 #[test]
+fn what_a_server_says_to_a_close_is_all_that_its_client_hears() {
+    // Servers drop who breaks the protocol; a Close of ours would say that all is well.
+    let masked = |first: u8, payload: &[u8]| {
+        let head: &[u8] = &[first, 0x80 | payload.len().min(126) as u8];
+        let size = (payload.len() as u16).to_be_bytes();
+        [head, if payload.len() > 125 { &size } else { &[] }, &[0; 4], payload].concat()
+    };
+    for (what, frame) in [
+        ("a Close", masked(0x88, &1000_u16.to_be_bytes())),
+        ("one without a code", masked(0x88, &[])),
+        ("one with half a code", masked(0x88, &[3])),
+        ("one with a code that nobody may send", masked(0x88, &999_u16.to_be_bytes())),
+        ("one with bits of no extension", masked(0xf8, &[])),
+        ("one that is too long", masked(0x88, &[0x61; 126])),
+    ] {
+        let length = frame.len();
+        let origin = Origin::scripted(move |message, wire| {
+            let mut socket = websocket::accept(message, wire)?;
+            socket.get_mut().read_exact(&mut vec![0; length])?;
+            Ok(After::Close)
+        });
+        let daemon = front(&[&origin]);
+        let (mut socket, _) = websocket::open(daemon.address(), "/ws", "");
+        socket.get_mut().write_all(&frame).unwrap();
+        let mut heard = Vec::new();
+        socket.get_mut().read_to_end(&mut heard).unwrap();
+        assert!(heard.is_empty(), "{what}: {heard:?}");
+    }
+}
+
+#[test]
 fn a_server_that_dies_within_a_frame_is_a_cut() {
     let origin = Origin::scripted(|message, wire| {
         let mut socket = websocket::accept(message, wire)?;

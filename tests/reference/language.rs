@@ -1,6 +1,6 @@
 //! From the table of the language to its reference: once as a table for the web, once as a list for a page.
 
-use lbd::config::schema::{ArgSpec, NodeSpec, Peers, PropSpec, SCHEMA, Since, Type};
+use lbd::config::schema::{ArgSpec, EXPECTATIONS, NodeSpec, Peers, PropSpec, SCHEMA, Since, Type};
 
 /// Under which heading a node is told, and what the heading says.
 const CHAPTERS: [(&str, &[&str]); 6] = [
@@ -40,24 +40,33 @@ pub(crate) fn definitions() -> String {
     let mut out = String::new();
     for (chapter, nodes) in chapters() {
         out.push_str(&format!("# {chapter}\n\n"));
-        for node in nodes {
-            out.push_str(&format!("## `{}`\n\n{}\n\n", shape(node), meaning(node)));
-            for prop in node.props {
-                let meaning = capital(prop_meaning(prop).trim_end_matches('.'));
-                let elsewhere = match elsewhere(prop.peers) {
-                    none if none.is_empty() => none,
-                    names => format!(" Elsewhere: {names}."),
-                };
-                out.push_str(&format!(
-                    "`{}=` {}\n:   {meaning}. Default: {}.{elsewhere}\n\n",
-                    prop.name,
-                    value(prop),
-                    default(prop),
-                ));
-            }
-        }
+        nodes.iter().for_each(|node| define(node, &mut out));
     }
     out
+}
+
+/// The nodes of expectations, with definitions.
+pub(crate) fn expectations() -> String {
+    let mut out = String::new();
+    EXPECTATIONS.iter().for_each(|node| define(node, &mut out));
+    out
+}
+
+fn define(node: &NodeSpec, out: &mut String) {
+    out.push_str(&format!("## `{}`\n\n{}\n\n", shape(node), meaning(node)));
+    for prop in node.props {
+        let meaning = capital(prop_meaning(prop).trim_end_matches('.'));
+        let elsewhere = match elsewhere(prop.peers) {
+            none if none.is_empty() => none,
+            names => format!(" Elsewhere: {names}."),
+        };
+        out.push_str(&format!(
+            "`{}=` {}\n:   {meaning}. Default: {}.{elsewhere}\n\n",
+            prop.name,
+            value(prop),
+            default(prop),
+        ));
+    }
 }
 
 /// Every node of the table, in the chapter where a reader looks for it.

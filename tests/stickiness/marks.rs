@@ -134,3 +134,51 @@ fn a_file_of_entries_that_is_torn_is_passed_over() {
     assert_eq!(Client::fetch(daemon.address(), "/").status(), 200);
     assert!(daemon.log().contains("sticky entries are not remembered"), "{}", daemon.log());
 }
+
+#[test]
+fn a_crash_forgets_no_more_than_the_last_moments() {
+    let origins = [Origin::echo("s0"), Origin::echo("s1")];
+    let mut daemon = Daemon::run(&config(&origins.each_ref(), "sticky source-ip", ""));
+    Client::fetch(daemon.address(), "/");
+    let file = daemon.config().with_file_name("state").join("sticky.entries");
+    eventually("the entry is written down", || file.exists().then_some(()));
+    daemon.signal(rustix::process::Signal::KILL);
+    assert_eq!(daemon.wait(), None, "it had no last word");
+    daemon.start_again();
+    let (_, answer) = daemon.control("GET", "/v1/sticky/app");
+    assert_eq!(answer["total"], 1, "{answer}");
+}
+
+#[test]
+fn a_key_that_signed_for_its_time_is_followed_by_another_while_the_daemon_runs() {
+    let origins = [Origin::echo("s0"), Origin::echo("s1")];
+    let mut daemon = Daemon::run(&config(&origins.each_ref(), "sticky cookie name=NODE", ""));
+    daemon.signal(rustix::process::Signal::TERM);
+    assert_eq!(daemon.wait(), Some(0));
+    let file = daemon.config().with_file_name("state").join("sticky.keys");
+    let text = std::fs::read_to_string(&file).expect("the keys were written down");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    // Its 30 days end in a moment: when the daemon serves already.
+    let made = format!("# made {}", now - 30 * 86_400 + 3);
+    let (_, key) = text.split_once('\n').expect("a time and a key");
+    std::fs::write(&file, format!("{made}\n{key}")).unwrap();
+    daemon.start_again();
+    let first = Client::fetch(daemon.address(), "/");
+    let pair = |answer: &crate::support::Message| {
+        answer.field("set-cookie").map(|field| field.split(';').next().unwrap_or_default().to_owned())
+    };
+    let old = pair(&first).expect("a cookie");
+    let ask = |pair: &str| {
+        Client::connect(daemon.address()).request("GET", "/", &format!("Cookie: {pair}\r\n"), b"")
+    };
+    let (new, answer) = eventually("cookies are signed anew", || {
+        let answer = ask(&old);
+        pair(&answer).map(|new| (new, answer))
+    });
+    let server = |answer: &crate::support::Message| answer.text().lines().next().map(str::to_owned);
+    assert_eq!(server(&answer), server(&first), "the old one is still believed");
+    let again = ask(&new);
+    assert_eq!((server(&again), pair(&again)), (server(&first), None));
+    let keys = std::fs::read_to_string(&file).unwrap();
+    assert!(keys.ends_with(key) && keys.lines().count() == 3, "the new one comes first");
+}

@@ -10,6 +10,7 @@ pub(crate) mod daemon;
 pub(crate) mod dns;
 pub(crate) mod http2;
 pub(crate) mod http2_server;
+pub(crate) mod lbctl;
 pub(crate) mod message;
 pub(crate) mod mutant;
 pub(crate) mod origin;

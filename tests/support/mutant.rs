@@ -2,8 +2,9 @@
 //!
 //! With `LBD_IGNORE=KEY` in the environment every text that a test runs loses that setting; with `LBD_KEYS=DIR` the
 //! settings that each test writes are noted there. A key is `pool/queue.size` for a property, `pool/queue` for a
-//! node, `pool/balance=p2c` for one word of a choice (it becomes another one). `KEY:=VALUE` gives the property, or
-//! the node's first argument, that value instead of leaving it out.
+//! node, `pool/balance=p2c` for one word of a choice (it becomes another one). What cannot be left out is heeded no
+//! more in another way: `KEY:=VALUE` gives the property, or the node's last argument, that value; `KEY::NODE` puts
+//! this node in the place of the node; `KEY::last` leaves out only the last of several nodes.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -149,12 +150,37 @@ struct Mutant<'k> {
     node: &'k str,
     property: Option<&'k str>,
     word: Option<&'k str>,
-    instead: Option<&'k str>,
+    instead: Instead<'k>,
+}
+
+/// What is there instead of it.
+enum Instead<'k> {
+    Nothing,
+    Value(&'k str),
+    Node(Box<KdlNode>),
+    /// All but the last of several nodes.
+    AllButOne,
+}
+
+impl<'k> Instead<'k> {
+    fn split(key: &'k str) -> (&'k str, Self) {
+        if let Some((key, value)) = key.split_once(":=") {
+            return (key, Self::Value(value));
+        }
+        match key.split_once("::") {
+            None => (key, Self::Nothing),
+            Some((key, "last")) => (key, Self::AllButOne),
+            Some((key, node)) => {
+                let parsed = KdlDocument::parse_v2(&format!("{node}\n")).expect("what stands instead is KDL");
+                (key, Self::Node(Box::new(parsed.nodes()[0].clone())))
+            }
+        }
+    }
 }
 
 impl<'k> Mutant<'k> {
     fn new(key: &'k str) -> Self {
-        let (key, instead) = key.split_once(":=").map_or((key, None), |(key, value)| (key, Some(value)));
+        let (key, instead) = Instead::split(key);
         let (key, word) = key.split_once('=').map_or((key, None), |(key, word)| (key, Some(word)));
         let (node, property) =
             key.split_once('.').map_or((key, None), |(node, property)| (node, Some(property)));
@@ -163,18 +189,11 @@ impl<'k> Mutant<'k> {
 
     /// Whether anything was changed.
     fn block(&self, document: &mut KdlDocument, place: Place) -> bool {
-        let mut changed = false;
-        let whole = self.property.is_none() && self.word.is_none();
-        let before = document.nodes().len();
-        if whole && self.instead.is_none() {
-            let goes = |node: &KdlNode| place.row_of(node).is_some_and(|row| place.key(row) == self.node);
-            document.nodes_mut().retain(|node| !goes(node));
-            changed |= document.nodes().len() < before;
-        }
+        let mut changed = self.nodes(document, place);
         for node in document.nodes_mut() {
             let Some(row) = place.row_of(node) else { continue };
-            let here = if whole { place.key(row) } else { name(row) };
-            if here == self.node {
+            let by_value = !self.is_whole() || matches!(self.instead, Instead::Value(_));
+            if by_value && !matches!(self.instead, Instead::Node(_)) && self.means(place, row) {
                 changed |= self.entries(node, row);
             }
             if let Some(inner) = node.children_mut() {
@@ -184,17 +203,54 @@ impl<'k> Mutant<'k> {
         changed
     }
 
-    fn entries(&self, node: &mut KdlNode, row: &NodeSpec) -> bool {
-        let taken: Vec<String> = node.entries().iter().map(written).collect();
-        let is_it = |entry: &KdlEntry| {
+    fn is_whole(&self) -> bool {
+        self.property.is_none() && self.word.is_none()
+    }
+
+    fn means(&self, place: Place, row: &NodeSpec) -> bool {
+        self.node == if self.is_whole() { place.key(row) } else { name(row) }
+    }
+
+    /// Leaves nodes out, or puts another in their place.
+    fn nodes(&self, document: &mut KdlDocument, place: Place) -> bool {
+        let is_it = |node: &KdlNode| {
+            let means = place.row_of(node).is_some_and(|row| self.means(place, row));
+            means && (self.is_whole() || self.entry(node).is_some())
+        };
+        let nodes = document.nodes_mut();
+        let found: Vec<usize> = (0..nodes.len()).filter(|at| is_it(&nodes[*at])).collect();
+        let gone = match &self.instead {
+            Instead::Nothing if self.is_whole() => &found[..],
+            Instead::AllButOne if found.len() > 1 => &found[found.len() - 1..],
+            Instead::Node(other) => {
+                for at in &found {
+                    nodes[*at] = KdlNode::clone(other);
+                }
+                return !found.is_empty();
+            }
+            _ => return false,
+        };
+        for at in gone.iter().rev() {
+            nodes.remove(*at);
+        }
+        !gone.is_empty()
+    }
+
+    /// The entry that the key names: the property, the word, or the last argument.
+    fn entry(&self, node: &KdlNode) -> Option<usize> {
+        node.entries().iter().rposition(|entry| {
             entry.name().map(|name| name.value()) == self.property
                 && self.word.is_none_or(|word| written(entry) == word)
-        };
-        let Some(at) = node.entries().iter().position(is_it) else { return false };
-        let other = match (self.instead, self.word) {
-            (Some(value), _) => Some(value),
-            (None, Some(word)) => other_word(row, self.property, word, &taken),
-            (None, None) => None,
+        })
+    }
+
+    fn entries(&self, node: &mut KdlNode, row: &NodeSpec) -> bool {
+        let taken: Vec<String> = node.entries().iter().map(written).collect();
+        let Some(at) = self.entry(node) else { return false };
+        let other = match (&self.instead, self.word) {
+            (Instead::Value(value), _) => Some(*value),
+            (_, Some(word)) => other_word(row, self.property, word, &taken),
+            (_, None) => None,
         };
         let Some(other) = other else {
             node.entries_mut().remove(at);

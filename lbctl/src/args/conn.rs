@@ -44,7 +44,7 @@ pub enum ConnCommand {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-    /// Close what servers have above their share, so that clients come back to those that have less
+    /// Close what servers have above their share, so that clients come back to those that have less, sticky ones too
     Rebalance {
         /// The pool
         pool: String,

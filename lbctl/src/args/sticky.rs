@@ -28,7 +28,7 @@ pub enum StickyCommand {
         /// A client address, or the value of the cookie, header or session
         key: String,
     },
-    /// Put entries on another server; their clients follow with their next request
+    /// Put entries on another server; their clients follow with their next request, and do not go home by themselves
     Move {
         /// The pool
         pool: String,

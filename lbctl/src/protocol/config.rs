@@ -46,7 +46,7 @@ pub struct Generation {
     pub number: u64,
     /// When it began to serve.
     pub since: Timestamp,
-    /// `boot`, `watch`, `signal` or `api`.
+    /// `boot`, `watch`, `signal`, `api`, `apply`, `rollback`, `return`, `pin` or `unpin`.
     pub cause: String,
     /// Who asked, when someone did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,6 +57,43 @@ pub struct Generation {
     /// The digest of its files.
     #[serde(default)]
     pub digest: String,
+    /// Why, when someone said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// That what runs waits for a confirmation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unconfirmed {
+    /// What comes back without one.
+    pub previous: u64,
+    /// When.
+    pub until: Timestamp,
+    /// In how long.
+    pub left_ms: u64,
+    /// Who applied it.
+    #[serde(default)]
+    pub actor: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// That a generation runs whatever the files say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pinned {
+    /// Whose texts run.
+    pub generation: u64,
+    /// For how long.
+    pub since_ms: u64,
+    /// Whether it ends when the files change.
+    pub until_change: bool,
+    /// Who asked for it.
+    #[serde(default)]
+    pub actor: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// `GET /v1/config/report`: the findings of the last attempt to read the files.

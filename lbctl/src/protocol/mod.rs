@@ -5,6 +5,7 @@
 //! integers of milliseconds with the suffix `_ms`; in requests a span is text such as `30m`.
 
 mod certificate;
+mod change;
 mod config;
 mod connection;
 mod event;
@@ -15,10 +16,14 @@ mod route;
 mod server;
 mod status;
 mod sticky;
+mod traffic;
 pub mod units;
 
 pub use certificate::Certificate;
-pub use config::{ConfigFile, ConfigState, Finding, Generation, Rejected, ReloadDone, Report, Severity};
+pub use change::{ApplyAsk, Change, Offer, PinAsk, PlanAsk, Planned, ReasonAsk, RollbackAsk, Setting, What};
+pub use config::{
+    ConfigFile, ConfigState, Finding, Generation, Pinned, Rejected, ReloadDone, Report, Severity, Unconfirmed,
+};
 pub use connection::{Connection, Connections, Rebalance, Rebalanced, Share};
 pub use event::{Event, LAGGED};
 pub use look::Look;
@@ -36,6 +41,7 @@ pub use sticky::{
     StickyCleared, StickyEntries, StickyEntry, StickyImported, StickyLine, StickyLookup, StickyMove,
     StickyMoved, StickyTable,
 };
+pub use traffic::{Leaving, Move, Replay, Traffic};
 
 /// The version of the protocol that this library speaks.
 pub const API: &str = "1.0";

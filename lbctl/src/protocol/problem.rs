@@ -103,6 +103,10 @@ pub enum Kind {
     StaleGeneration,
     /// The files were refused.
     ConfigRejected,
+    /// Edits of others, or a plan that is no longer true, stand in the way.
+    ConfigGuard,
+    /// The files cannot be written.
+    FilesUnwritable,
     /// A probe was asked of a pool that defines no check.
     NoCheck,
     /// The operation has ended, or the like.
@@ -117,7 +121,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::BadRequest,
         Self::NotPermitted,
         Self::NotFound,
@@ -128,6 +132,8 @@ impl Kind {
         Self::Capacity,
         Self::StaleGeneration,
         Self::ConfigRejected,
+        Self::ConfigGuard,
+        Self::FilesUnwritable,
         Self::NoCheck,
         Self::Conflict,
         Self::KeyReused,
@@ -153,6 +159,8 @@ impl Kind {
             Self::Capacity => ("capacity", 409, "no room on the servers that stay", Exit::Refused),
             Self::StaleGeneration => ("stale-generation", 412, "another generation runs", Exit::Refused),
             Self::ConfigRejected => ("config-rejected", 422, "the configuration was refused", Exit::Failed),
+            Self::ConfigGuard => ("config-guard", 409, "something would be lost", Exit::Refused),
+            Self::FilesUnwritable => ("files-unwritable", 409, "the files cannot be written", Exit::Failed),
             Self::NoCheck => ("no-check", 409, "the pool defines no health check", Exit::Failed),
             Self::Conflict => ("conflict", 409, "not in this state", Exit::Failed),
             Self::KeyReused => ("key-reused", 422, "the key was used for another request", Exit::Usage),
@@ -181,6 +189,8 @@ pub enum Exit {
     Refused = 6,
     /// The deadline came and work remains.
     Deadline = 7,
+    /// There are changes: `lbctl config plan --exit-code`.
+    Changes = 10,
     /// Interrupted; what was begun in the daemon goes on.
     Interrupted = 130,
 }
@@ -220,6 +230,8 @@ mod tests {
                 ("capacity", 6),
                 ("stale-generation", 6),
                 ("config-rejected", 1),
+                ("config-guard", 6),
+                ("files-unwritable", 1),
                 ("no-check", 1),
                 ("conflict", 1),
                 ("key-reused", 2),

@@ -76,6 +76,12 @@ pub struct Explanation {
     /// Path parameters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub params: Vec<Field>,
+    /// What each `sticky` of the pool knows of the client, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sticky: Vec<String>,
+    /// The server that it would go to, where that is certain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goes_to: Option<String>,
     /// How a server would be found, in sentences.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub server: Vec<String>,

@@ -19,6 +19,9 @@ pub struct Server {
     /// Which `discover` found it; absent when the file names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
+    /// That names it no longer: it has no new clients, and leaves soon.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unnamed: bool,
     /// What the operator wishes.
     pub admin: Admin,
     /// What the checks find.
@@ -98,6 +101,12 @@ pub struct Admin {
     /// For a drain: when the rest is cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
+    /// For a drain: when the server comes back by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// For a drain: nobody is closed for now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
     /// Since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,

@@ -1,6 +1,6 @@
 //! The overview: who answers, what runs, which pools.
 
-use super::{Finding, Operation, Rejected, Server, StickyTable};
+use super::{Finding, Operation, Pinned, Rejected, Server, StickyTable, Unconfirmed};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -83,11 +83,17 @@ pub struct ConfigSummary {
     pub generation: u64,
     /// For how long.
     pub since_ms: u64,
-    /// `boot`, `watch`, `signal` or `api`.
+    /// What made lbd read it: see [`super::Generation::cause`].
     pub cause: String,
     /// Present when the files on disk were refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Rejected>,
+    /// Present while what runs waits for a confirmation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<Unconfirmed>,
+    /// Present while a generation is pinned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<Pinned>,
     /// Warnings of the last attempt.
     #[serde(default)]
     pub warnings: Vec<Finding>,

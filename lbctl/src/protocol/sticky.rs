@@ -143,6 +143,9 @@ pub struct StickyLine {
     pub since: u64,
     /// When it was last used (unix seconds).
     pub used: u64,
+    /// An operator put it there: it does not go home by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub placed: bool,
 }
 
 /// The answer of `POST /v1/sticky/{pool}/import`.

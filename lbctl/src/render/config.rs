@@ -2,7 +2,9 @@
 
 use super::{Paint, Table, Tone};
 use crate::protocol::units::format_ms;
-use crate::protocol::{ConfigState, ConfigSummary, Generation, Rejected, ReloadDone, Report, Severity};
+use crate::protocol::{
+    ConfigFile, ConfigState, ConfigSummary, Generation, Rejected, ReloadDone, Report, Severity,
+};
 
 /// The end of the first line of `lbctl status`; two more lines when the files were refused.
 pub fn config_banner(config: &ConfigSummary, paint: Paint) -> String {
@@ -41,8 +43,15 @@ pub fn config_state(state: &ConfigState, paint: Paint) -> String {
             format!("// the files on disk differ, refused at {}: {}\n", rejected.at, first_error(rejected));
         out.push_str(&paint.text(Tone::Bad, &line));
     }
-    for file in &state.files {
-        if state.files.len() > 1 {
+    out.push_str(&file_texts(&state.files, paint));
+    out
+}
+
+/// Files one after another, each under its name when there are several.
+pub(super) fn file_texts(files: &[ConfigFile], paint: Paint) -> String {
+    let mut out = String::new();
+    for file in files {
+        if files.len() > 1 {
             out.push_str(&paint.text(Tone::Dim, &format!("// ---- {}", file.path)));
             out.push('\n');
         }
@@ -54,9 +63,38 @@ pub fn config_state(state: &ConfigState, paint: Paint) -> String {
     out
 }
 
+/// A pin, and a confirmation that is due: a line each.
+pub(super) fn held_lines(config: &ConfigSummary, paint: Paint) -> String {
+    let mut out = String::new();
+    let who = |actor: &str, reason: &Option<String>| match reason {
+        Some(reason) => format!("by {actor}: {reason}"),
+        None => format!("by {actor}"),
+    };
+    if let Some(waits) = &config.unconfirmed {
+        let line = format!(
+            "! unconfirmed: generation {} comes back in {} (applied {})  → lbctl config confirm",
+            waits.previous,
+            format_ms(waits.left_ms),
+            who(&waits.actor, &waits.reason)
+        );
+        out.push_str(&(paint.text(Tone::Bad, &line) + "\n"));
+    }
+    if let Some(pin) = &config.pinned {
+        let until = if pin.until_change { "until the files change" } else { "whatever the files say" };
+        let line = format!(
+            "! pinned to generation {} for {}, {until} ({})  → lbctl config unpin",
+            pin.generation,
+            format_ms(pin.since_ms),
+            who(&pin.actor, &pin.reason)
+        );
+        out.push_str(&(paint.text(Tone::Bad, &line) + "\n"));
+    }
+    out
+}
+
 /// `lbctl config history`, newest first.
 pub fn generations(generations: &[Generation], paint: Paint) -> String {
-    let mut table = Table::new(&["GENERATION", "SINCE", "CAUSE", "BY", "WHAT"]);
+    let mut table = Table::new(&["GENERATION", "SINCE", "CAUSE", "BY", "WHAT", "WHY"]);
     for generation in generations.iter().rev() {
         table.row(vec![
             generation.number.to_string().into(),
@@ -64,6 +102,7 @@ pub fn generations(generations: &[Generation], paint: Paint) -> String {
             generation.cause.clone().into(),
             generation.actor.clone().unwrap_or_default().into(),
             generation.summary.clone().into(),
+            generation.reason.clone().unwrap_or_default().into(),
         ]);
     }
     table.render(paint)

@@ -41,6 +41,9 @@ pub fn explanation(explanation: &Explanation, paint: Paint) -> String {
             line("action", &paint.text(Tone::Good, &route.action));
         }
     }
+    for sentence in &explanation.sticky {
+        line("sticky", sentence);
+    }
     for sentence in &explanation.server {
         line("server", sentence);
     }

@@ -160,7 +160,8 @@ fn facts(server: &Server) -> Vec<(&'static str, String)> {
     }
     let why = server.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
     if let Some(origin) = &server.origin {
-        facts.push(("found by", format!("discover {origin}")));
+        let unnamed = if server.unnamed { ", which names it no longer" } else { "" };
+        facts.push(("found by", format!("discover {origin}{unnamed}")));
     }
     facts.push(("eligible", format!("{}{why}", server.eligible)));
     facts.push(("health", health(server)));
@@ -219,7 +220,13 @@ fn admin(server: &Server) -> String {
         },
     };
     if let Some(deadline) = admin.deadline {
-        text.push_str(&format!(", until {}", super::time(deadline)));
+        text.push_str(&format!(", deadline {}", super::time(deadline)));
+    }
+    if let Some(until) = admin.until {
+        text.push_str(&format!(", back at {}", super::time(until)));
+    }
+    if admin.paused {
+        text.push_str(", paused");
     }
     if let Some(actor) = &admin.actor {
         text.push_str(&format!(", by {actor}"));

@@ -1,6 +1,6 @@
 //! One screen: who answers, what runs, which pools.
 
-use super::config::config_banner;
+use super::config::{config_banner, held_lines};
 use super::server::{server_state, sticky_words};
 use super::{Cell, Paint, Table, Tone};
 use crate::protocol::units::{format_count, format_ms, format_number as thousands};
@@ -10,6 +10,7 @@ use crate::protocol::{Api, Listener, Operation, PoolSummary, Server, Status, Unr
 pub fn status(status: &Status, paint: Paint) -> String {
     let mut out = format!("lbd {}  up {}  ", status.lbd, format_ms(status.uptime_ms));
     out.push_str(&config_banner(&status.config, paint));
+    out.push_str(&held_lines(&status.config, paint));
     if !status.listeners.is_empty() {
         let listeners: Vec<String> = status.listeners.iter().map(listener).collect();
         out.push_str(&format!("listen  {}\n", listeners.join("   ")));

@@ -8,6 +8,9 @@ use super::super::reader::{Block, Reader};
 use super::super::values::typed::Typed;
 use super::super::values::{Invalid, host_or_name, upstream_address};
 
+/// The least that a server is held which DNS names no longer, unless the file says how long.
+const SHORTEST_HOLD: Duration = Duration::from_secs(30);
+
 /// Every `discover` of a pool, sorted by name; `refresh` is the resolver's.
 pub(crate) fn read(pool: Block<'_>, refresh: Duration) -> Vec<Discover> {
     let mut found: Vec<Discover> = Vec::new();
@@ -28,6 +31,8 @@ pub(crate) fn read(pool: Block<'_>, refresh: Duration) -> Vec<Discover> {
 fn discover(r: Reader<'_>, refresh: Duration) -> Option<Discover> {
     let is_service = r.value("kind", Typed::word) == "srv";
     let refresh = r.get("refresh", Typed::time).unwrap_or(refresh);
+    // Three answers: a name that one of them leaves out may be in the next.
+    let hold = r.get("hold", Typed::time).unwrap_or((refresh * 3).max(SHORTEST_HOLD));
     let on_failure = match r.value("on-failure", Typed::word) {
         "empty" => OnFailure::Empty,
         _ => OnFailure::KeepLast,
@@ -35,7 +40,7 @@ fn discover(r: Reader<'_>, refresh: Duration) -> Option<Discover> {
     let source = r.arg(0, Typed::text)?;
     let said = if is_service { service(&source.value) } else { address(&source.value) };
     match said {
-        Ok((name, kind)) => Some(Discover { name: name.into(), kind, refresh, on_failure }),
+        Ok((name, kind)) => Some(Discover { name: name.into(), kind, refresh, hold, on_failure }),
         Err(error) => {
             let message = format!("`{}` is nothing to discover", source.value.escape_debug());
             let mut finding = Diagnostic::error("LB102", source.span, message).label(error.why);

@@ -41,6 +41,7 @@ fn access_log(r: Reader<'_>, captures: Vec<Capture>) -> AccessLog {
         to,
         sample_percent: r.value("sample", Typed::percent),
         websocket_open: r.value("websocket", Typed::word) == "open-close",
+        websocket_every: r.get("websocket-every", Typed::time_off).flatten(),
         captures,
     }
 }

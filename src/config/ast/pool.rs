@@ -32,16 +32,18 @@ fn pool<'n>(reader: Reader<'n>, resolver: &Resolver) -> Option<Pool<'n>> {
         let error = Diagnostic::error("LB303", reader.span(), format!("pool `{name}` has no server"));
         reader.cx.push(error.label("nothing to send to").help("add `server \"10.0.0.1:8080\"`"));
     }
+    let http = match connections.value("http", Typed::word) {
+        "2" => ServerHttp::Http2,
+        "auto" => ServerHttp::Auto,
+        _ => ServerHttp::Http1,
+    };
+    let upgrades = http != ServerHttp::Http2;
     let pool = Meant {
         balance: balance::read(block),
         sticky: sticky::read(block, &name),
         health: block.one("health").and_then(|r| health::read(r, tls.is_some())),
         connections: Connections {
-            http: match connections.value("http", Typed::word) {
-                "2" => ServerHttp::Http2,
-                "auto" => ServerHttp::Auto,
-                _ => ServerHttp::Http1,
-            },
+            http,
             idle_timeout: connections.value("idle-timeout", Typed::time),
             max_idle: connections.value("max-idle", Typed::int),
             max_uses: connections.value("max-uses", Typed::int_off),
@@ -51,6 +53,7 @@ fn pool<'n>(reader: Reader<'n>, resolver: &Resolver) -> Option<Pool<'n>> {
         websocket: websocket::websocket(block.one_or_defaults("websocket")),
         passive: block.one("passive").map(overload::passive),
         queue: block.one("queue").map(overload::queue),
+        admission: block.one("admission").and_then(|r| overload::admission(r, upgrades)),
         slow_start: block.one("slow-start").and_then(|r| r.arg(0, Typed::time)).map(|time| time.value),
         panic_percent: block.one("panic").map(overload::panic),
         name,

@@ -13,5 +13,6 @@ pub(crate) fn read(root: Block<'_>) -> Reload {
         poll: r.value("poll", Typed::time),
         history: r.value("history", Typed::int),
         max_removal_percent: r.value("max-removal", Typed::percent_off),
+        replay: r.value("replay", Typed::bool),
     }
 }

@@ -176,7 +176,15 @@ fn browsers_drop_it(r: Reader<'_>, cookie: &StickyCookie) {
     let error = |key: &str, why: &str| {
         let span = r.written(key).unwrap_or(r.span());
         let finding = Diagnostic::error("LB403", span, "browsers drop this cookie").label(why.to_owned());
-        r.cx.push(finding);
+        let fix = match (why.contains("secure=always"), r.written("secure")) {
+            (true, Some(at)) => finding.clone().fix(at, "always"),
+            (true, None) if r.is_written() => {
+                let end = Span { start: span.end, ..span };
+                finding.clone().fix(end, " secure=always")
+            }
+            _ => finding,
+        };
+        r.cx.push(fix);
     };
     let secure = cookie.secure == Secure::Always;
     if cookie.same_site == SameSite::None && !secure {

@@ -29,7 +29,7 @@ fn code(r: Reader<'_>, key: &'static str) -> u16 {
     if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
         && let Some(at) = r.written(key)
     {
-        let error = Diagnostic::error("LB102", at, format!("{code} cannot be sent in a Close"));
+        let error = Diagnostic::error("LB506", at, format!("{code} cannot be sent in a Close"));
         r.cx.push(
             error
                 .label("reserved by the WebSocket protocol")

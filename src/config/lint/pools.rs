@@ -1,5 +1,7 @@
 //! Pools and their checks: LB301 (no check), LB305 (flapping), LB306 (too slow to notice).
 
+use std::time::Duration;
+
 use super::super::ast::pool::Pool;
 use super::super::diagnostic::{Diagnostic, Span};
 use super::super::model::Health;
@@ -56,8 +58,10 @@ fn tolerance(s: &Subject<'_>, pool: &Pool<'_>, health: &Health, node: Reader<'_>
     }
     let message = format!("a failed server can get requests for {}", show_duration(notice));
     let label = format!("`lint error-tolerance` is {}", show_duration(tolerance));
-    let fits =
-        tolerance.checked_sub(health.timeout).map(|rest| rest / health.fall).filter(|i| *i >= health.timeout);
+    let fits = tolerance
+        .checked_sub(health.timeout)
+        .map(|rest| whole(rest / health.fall))
+        .filter(|i| *i >= health.timeout);
     let help = match fits {
         Some(interval) => {
             format!("interval × fall + timeout decides: interval=\"{}\" would do", show_duration(interval))
@@ -66,6 +70,11 @@ fn tolerance(s: &Subject<'_>, pool: &Pool<'_>, health: &Health, node: Reader<'_>
     };
     let at = node.written("interval").unwrap_or(node.span());
     warn(s, pool, "LB306", at, &message, &label, &help);
+}
+
+/// A time that is easy to read, and no longer: whole seconds where there are some.
+fn whole(time: Duration) -> Duration {
+    if time.as_secs() > 0 { Duration::from_secs(time.as_secs()) } else { time }
 }
 
 fn warn(

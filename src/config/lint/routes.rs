@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::diagnostic::Diagnostic;
 use super::super::model::{Action, Name, Route};
 use super::super::values::show_duration;
-use super::Subject;
+use super::{Subject, edits};
 use crate::router::PatternKind;
 
 /// A ping may be late by this much.
@@ -15,7 +15,7 @@ const SLACK: Duration = Duration::from_secs(5);
 
 pub(super) fn run(s: &Subject<'_>) {
     // What was refused, or names a pool wrongly, may be what uses it.
-    if s.complete && !s.cx.has_errors() {
+    if s.is_whole() {
         unused_pools(s);
     }
     no_root(s);
@@ -32,12 +32,12 @@ fn unused_pools(s: &Subject<'_>) {
     let used: BTreeSet<Name> = routes.flat_map(led).chain(passed.cloned()).collect();
     for pool in s.model.pools.values().filter(|pool| !used.contains(&pool.name)) {
         let finding = Diagnostic::warning("LB104", pool.span, format!("pool `{}` is not used", pool.name));
-        s.push(
-            finding
-                .label("no route leads here")
-                .help("add a `route`, remove the pool, or turn it off with `/-` in front")
-                .subject(format!("pool/{}", pool.name)),
-        );
+        let finding = finding
+            .label("no route leads here")
+            .help("add a `route`, remove the pool, or turn it off with `/-` in front")
+            .subject(format!("pool/{}", pool.name));
+        let written = s.written.pools.iter().find(|written| written.pool.name == pool.name);
+        s.push(edits::if_meant(finding, written.and_then(|written| edits::turn_off(written.reader))));
     }
 }
 
@@ -84,7 +84,8 @@ fn no_effect(s: &Subject<'_>) {
 
 fn tunnels(s: &Subject<'_>) {
     let Some(ping) = s.written.lint.websocket_ping else { return };
-    for route in s.model.sites.iter().flat_map(|site| &site.routes) {
+    for one in s.routes() {
+        let route = one.route;
         let idle = match &route.action {
             Action::Pool(_) => route.timeout.tunnel_idle,
             Action::Split(split) => {
@@ -97,12 +98,13 @@ fn tunnels(s: &Subject<'_>) {
             continue;
         }
         let message = format!("an idle WebSocket is closed after {}", show_duration(idle));
-        let finding = Diagnostic::warning("LB501", route.span, message);
-        s.push(
-            finding
-                .label(format!("clients ping every {}", show_duration(ping)))
-                .help(format!("set `timeout tunnel-idle=\"{}\"` or more", show_duration(ping + 3 * SLACK)))
-                .subject(format!("route/{}", route.name)),
-        );
+        let long = format!("\"{}\"", show_duration(ping + 3 * SLACK));
+        let finding = Diagnostic::warning("LB501", route.span, message)
+            .label(format!("clients ping every {}", show_duration(ping)))
+            .help(format!("set `timeout tunnel-idle={long}` or more"))
+            .subject(format!("route/{}", route.name));
+        let node = one.written.reader.block().one("timeout");
+        let node = node.filter(|node| node.written("tunnel-idle").is_some());
+        s.push(edits::safe(finding, node.and_then(|node| edits::set(node, "tunnel-idle", &long))));
     }
 }

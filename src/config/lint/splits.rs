@@ -2,7 +2,7 @@
 
 use super::super::diagnostic::Diagnostic;
 use super::super::model::{Action, SplitBy, Sticky};
-use super::Subject;
+use super::{Subject, edits};
 
 pub(super) fn run(s: &Subject<'_>) {
     for route in s.written.sites.iter().flat_map(|site| &site.routes) {
@@ -29,7 +29,9 @@ pub(super) fn run(s: &Subject<'_>) {
         {
             let message = format!("a client of `{}` leaves its server with any request", sticky.pool);
             let finding = warn("LB216", action.span, message, "each request is drawn anew");
-            s.push(finding.help("write `split by=cookie cookie=side`"));
+            let finding = finding.help("write `split by=cookie cookie=side`");
+            let node = route.reader.block().one("split").filter(|node| node.written("cookie").is_none());
+            s.push(edits::safe(finding, node.and_then(|node| edits::set(node, "by", "cookie cookie=side"))));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::diagnostic::Diagnostic;
 use super::super::model::{ClientKey, Secure, Sticky};
-use super::Subject;
+use super::{Subject, edits};
 
 pub(super) fn run(s: &Subject<'_>) {
     let tls = s.model.listeners.iter().any(|listener| listener.tls.is_some());
@@ -12,6 +12,12 @@ pub(super) fn run(s: &Subject<'_>) {
             let warn = |code, key: &str, message: String, label: &str, help: &str| {
                 let at = node.written(key).unwrap_or(node.span());
                 let finding = Diagnostic::warning(code, at, message).label(label).help(help);
+                let edit = match code {
+                    "LB402" => edits::set(node, key, "auto"),
+                    "LB404" => edits::set(node, key, "#true"),
+                    _ => None,
+                };
+                let finding = edits::safe(finding, edit);
                 s.push(finding.subject(format!("pool/{}/sticky", pool.pool.name)));
             };
             match sticky {

@@ -10,6 +10,11 @@ fn pool(body: &str, expected: &[&str]) {
     warnings(&format!("pool b {{ server \"10.0.0.2:1\"; {body} }}{ROUTE}"), expected);
 }
 
+/// A second server and a check, so that nothing is to be said about their absence.
+fn two(more: &str) -> String {
+    format!("server \"10.0.0.3:1\"; health tcp; {more}")
+}
+
 #[test]
 fn a_pool_that_no_route_uses() {
     warnings("pool b { server \"10.0.0.2:1\"; }", &["LB104 4"]);
@@ -32,7 +37,7 @@ fn checks_that_are_missing_nervous_or_slow() {
     pool("health tcp fall=1 rise=1;", &["LB305 4", "LB305 4"]);
     let tolerance = |seconds: u32| {
         format!(
-            "pool b {{ server \"10.0.0.2:1\"; health tcp; }}{ROUTE}\nlint error-tolerance=\"{seconds}s\" {{ allow LB000; }}"
+            "pool b {{ server \"10.0.0.2:1\"; health tcp; }}{ROUTE}\nlint error-tolerance=\"{seconds}s\" {{ allow LB000 because=\"no rule\"; }}"
         )
     };
     // 5 s x 3 + 2 s, in the pool of the base as well
@@ -55,10 +60,10 @@ fn settings_that_do_nothing() {
 fn a_certificate_that_no_listener_presents() {
     let site = "site \"a.b\" { certificate \"a.pem\"; route \"/\" pool=app; }";
     warnings(site, &["LB612 4"]);
-    warnings(&format!("{site}\nlisten \":443\" {{ tls; }}"), &[]);
+    warnings(&format!("{site}\nlisten \":443\" {{ tls; }}"), &["LB713 1"]);
     let on =
         "site \"a.b\" { on plain; certificate \"a.pem\"; route \"/\" pool=app; }\nlisten \":81\" name=plain";
-    warnings(&format!("{on}\nlisten \":443\" {{ tls; }}"), &["LB612 4"]);
+    warnings(&format!("{on}\nlisten \":443\" {{ tls; }}"), &["LB713 1", "LB612 4", "LB713 5"]);
 }
 
 #[track_caller]
@@ -92,14 +97,14 @@ fn servers_that_are_not_verified() {
 #[test]
 fn cookies_in_clear_or_open_to_scripts_and_networks_that_count_as_one_client() {
     let tls = "\nlisten \":443\" { tls { certificate \"a.pem\"; }; }";
-    pool("sticky cookie secure=never;", &[]);
+    pool(&two("sticky cookie secure=never;"), &[]);
     warnings(
-        &format!("pool b {{ server \"10.0.0.2:1\"; sticky cookie secure=never; }}{ROUTE}{tls}"),
-        &["LB402 4"],
+        &format!("pool b {{ server \"10.0.0.2:1\"; {} }}{ROUTE}{tls}", two("sticky cookie secure=never;")),
+        &["LB713 1", "LB402 4"],
     );
-    pool("sticky cookie http-only=#false;", &["LB404 4"]);
-    pool("sticky source-ip mask-v4=24;", &["LB405 4"]);
-    pool("sticky source-ip;", &[]);
+    pool(&two("sticky cookie http-only=#false;"), &["LB404 4"]);
+    pool(&two("sticky source-ip mask-v4=24;"), &["LB405 4"]);
+    pool(&two("sticky source-ip;"), &[]);
 }
 
 #[test]
@@ -134,17 +139,20 @@ fn headers_of_everyone_and_sites_that_are_passed_by() {
              site \"{site}\" {{ on tls; route \"/\" pool=app; }}"
         )
     };
-    warnings(&both("a.test", "a.test"), &["LB614 5"]);
-    warnings(&both("*.test", "a.test"), &["LB614 5"]);
-    warnings(&both("*.test", "*.a.test"), &["LB614 5"]);
-    warnings(&both("a.test", "*.test"), &[]);
-    warnings(&both("*.a.test", "a.test"), &[]);
+    warnings(&both("a.test", "a.test"), &["LB713 1", "LB614 5"]);
+    warnings(&both("*.test", "a.test"), &["LB713 1", "LB614 5"]);
+    warnings(&both("*.test", "*.a.test"), &["LB713 1", "LB614 5"]);
+    warnings(&both("a.test", "*.test"), &["LB713 1"]);
+    warnings(&both("*.a.test", "a.test"), &["LB713 1"]);
 }
 
 #[test]
 fn what_needs_requests_where_there_are_none() {
     let passed = |inside: &str, more: &str| {
-        format!("pool b {{ server \"10.0.0.2:1\"; {inside} }}\nlisten \":81\" {{ tcp pool=b; }}\n{more}")
+        format!(
+            "pool b {{ server \"10.0.0.2:1\"; {} }}\nlisten \":81\" {{ tcp pool=b; }}\n{more}",
+            two(inside)
+        )
     };
     warnings(&passed("sticky cookie", ""), &["LB217 4"]);
     warnings(&passed("balance hash key=\"cookie:a\"", ""), &["LB217 4"]);

@@ -34,6 +34,8 @@ pub struct Pool {
     pub passive: Option<Passive>,
     /// Who waits while every server is full.
     pub queue: Option<Queue>,
+    /// How many upgrades are let in.
+    pub admission: Option<Admission>,
     /// How long a server's share grows after it becomes ready.
     pub slow_start: Option<Duration>,
     /// With fewer than this many percent healthy all are used.
@@ -78,6 +80,8 @@ pub struct Discover {
     pub kind: DiscoverKind,
     /// Between two questions, unless the answer says that it holds for less.
     pub refresh: Duration,
+    /// How long a server that an answer no longer names stays, without new clients.
+    pub hold: Duration,
     /// When there is no answer.
     pub on_failure: OnFailure,
 }
@@ -151,6 +155,15 @@ pub struct Queue {
     pub size: u32,
     /// How long.
     pub timeout: Duration,
+}
+
+/// `admission`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admission {
+    /// How many upgrades in how much time.
+    pub rate: Rate,
+    /// How many at once after a quiet time.
+    pub burst: u32,
 }
 
 /// What a hash is made from.

@@ -94,6 +94,8 @@ pub struct AccessLog {
     pub sample_percent: f64,
     /// Also a line when a WebSocket opens.
     pub websocket_open: bool,
+    /// Also a line of each again and again.
+    pub websocket_every: Option<Duration>,
     /// More fields.
     pub captures: Vec<Capture>,
 }
@@ -168,4 +170,6 @@ pub struct Reload {
     pub history: u32,
     /// Refuse an unattended reload that removes more than this share of routes or servers, in percent.
     pub max_removal_percent: Option<f64>,
+    /// Keep by what requests were routed lately, for plans.
+    pub replay: bool,
 }

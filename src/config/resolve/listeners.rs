@@ -14,7 +14,8 @@ pub(super) fn resolve(cx: &Cx<'_>, written: &Written<'_>) -> Vec<Listener> {
     let mut addresses: Vec<(ListenAddress, Span)> = Vec::new();
     for listen in &written.listens {
         let (reader, listener) = (listen.reader, &listen.listener);
-        let conflict = conflict(cx, &addresses, listener.address, reader.span());
+        let conflict = conflict(cx, &addresses, listener.address, reader.span())
+            || twin(cx, &addresses, listener.address, reader.span());
         addresses.push((listener.address, reader.span()));
         if let Some(first) = names.insert(&listener.name, reader.span())
             && !conflict
@@ -43,6 +44,18 @@ fn conflict(cx: &Cx<'_>, earlier: &[(ListenAddress, Span)], address: ListenAddre
     };
     let error = Diagnostic::error("LB701", span, message).label("port conflict").also(*first, "first here");
     cx.push(error.help("merge them, or give them addresses that do not overlap"));
+    true
+}
+
+/// LB701: two that ask for any port of one address. They could be bound, but a reload tells listeners apart by
+/// their addresses.
+fn twin(cx: &Cx<'_>, earlier: &[(ListenAddress, Span)], address: ListenAddress, span: Span) -> bool {
+    let Some((_, first)) = earlier.iter().find(|(other, _)| address.port == 0 && *other == address) else {
+        return false;
+    };
+    let message = format!("two listeners ask for any port of {address}");
+    let error = Diagnostic::error("LB701", span, message).label("again here").also(*first, "first here");
+    cx.push(error.help("give one of them a port, or another address"));
     true
 }
 

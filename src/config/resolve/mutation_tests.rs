@@ -97,8 +97,9 @@ fn every_default_can_be_read() {
 
 #[test]
 fn a_setting_twice_from_one_source_is_an_error_and_from_two_is_not() {
-    let (mut changed, _, sources) =
-        nodes("listen \":80\"\npool a { server \"10.0.0.1:1\"; balance p2c; }\nroute \"/\" pool=a");
+    let (mut changed, _, sources) = nodes(
+        "listen \":80\"\npool a { server \"10.0.0.1:1\"; balance p2c; server \"10.0.0.2:1\"; health tcp; }\nroute \"/\" pool=a",
+    );
     let pool = changed[1].children.as_mut().unwrap();
     let again = pool[1].clone();
     pool.push(Node { origin: Origin::Defaults, ..again.clone() });

@@ -175,7 +175,7 @@ fn splits_that_disappoint() {
     warnings(&split("", "split { to b; }"), &["LB211 5"]);
     warnings(&split("", "split { to app; to b weight=0; }"), &["LB211 5"]);
     warnings(&split("", "split { to app; to b; }"), &[]);
-    let sticky = "sticky cookie;";
+    let sticky = "server \"10.0.0.3:1\"; health tcp; sticky cookie;";
     warnings(&split(sticky, "split { to app; to b; }"), &["LB216 5"]);
     warnings(&split(sticky, "split by=source-ip { to app; to b; }"), &[]);
     warnings(&split(sticky, "split by=cookie cookie=side { to app; to b; }"), &[]);

@@ -211,6 +211,7 @@ fn identities_are_single() {
     errors("pool app { server \"10.0.0.9:1\"; }", &["LB105 4"]);
     errors("listen \":81\" name=a\nlisten \":82\" name=a", &["LB105 5"]);
     errors("listen \"0.0.0.0:80\"", &["LB701 4"]);
+    errors("listen \"127.0.0.1:0\"; listen \"127.0.0.1:0\" name=b; listen \"127.0.0.2:0\"", &["LB701 4"]);
     errors("status \"127.0.0.1:80\"", &["LB701 4"]);
     errors("pool b { server a \"10.0.0.9:1\"; server a \"10.0.0.8:1\"; }", &["LB106 4"]);
     errors("site \"a.b\" { route \"/\" pool=app; }\nsite \"A.b\" { route \"/\" pool=app; }", &["LB213 5"]);

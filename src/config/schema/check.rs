@@ -4,18 +4,24 @@
 
 use std::collections::BTreeMap;
 
-use super::super::diagnostic::{Diagnostic, Report, Span};
+use super::super::diagnostic::{Diagnostic, Report, Span, Spanned};
 use super::super::node::{Node, Origin, Scalar, Value};
 use super::super::suggest;
 use super::super::values::typed::{Typed, convert, describe};
-use super::{NodeSpec, RESERVED, SCHEMA, Since, children, find};
+use super::{NodeSpec, RESERVED, SCHEMA, Since, children_in, find_in};
 
-/// Checks every node against the table.
+/// Checks every node against the table of the language.
 pub fn check(nodes: &[Node], report: &mut Report) {
-    Check { report, parent: None, subject: String::new() }.block(nodes);
+    check_in(SCHEMA, nodes, report);
+}
+
+/// Checks every node against a table.
+pub fn check_in(table: &'static [NodeSpec], nodes: &[Node], report: &mut Report) {
+    Check { table, report, parent: None, subject: String::new() }.block(nodes);
 }
 
 struct Check<'a> {
+    table: &'static [NodeSpec],
     report: &'a mut Report,
     parent: Option<&'static NodeSpec>,
     subject: String,
@@ -25,7 +31,7 @@ impl Check<'_> {
     fn block(&mut self, nodes: &[Node]) {
         let mut seen: BTreeMap<(&str, Origin), Span> = BTreeMap::new();
         for node in nodes {
-            let Some(spec) = find(self.parent, &node.name.value) else {
+            let Some(spec) = find_in(self.table, self.parent, &node.name.value) else {
                 let finding = self.unknown_node(node);
                 self.push(finding);
                 continue;
@@ -59,8 +65,9 @@ impl Check<'_> {
         self.args(node, spec);
         self.props(node, spec);
         if let Some(inner) = &node.children {
-            if children(Some(spec)).next().is_some() {
-                Check { report: self.report, parent: Some(spec), subject: self.subject.clone() }.block(inner);
+            if children_in(self.table, Some(spec)).next().is_some() {
+                let Self { table, report, subject, .. } = self;
+                Check { table, report, parent: Some(spec), subject: subject.clone() }.block(inner);
             } else if let Some(first) = inner.first() {
                 let message = format!("`{}` has no block", spec.name);
                 self.push(
@@ -109,7 +116,7 @@ impl Check<'_> {
         for (key, value) in &node.props {
             match spec.prop(&key.value) {
                 None => {
-                    let finding = unknown_prop(node, spec, &key.value, key.span);
+                    let finding = unknown_prop(self.table, node, spec, key);
                     self.push(finding);
                 }
                 Some(prop) if prop.since == Since::NotYet => {
@@ -129,17 +136,17 @@ impl Check<'_> {
 
     fn unknown_node(&self, node: &Node) -> Diagnostic {
         let name = node.name.value.as_str();
-        if self.parent.is_none() && RESERVED.contains(&name) {
+        if self.parent.is_none() && std::ptr::eq(self.table, SCHEMA) && RESERVED.contains(&name) {
             return not_yet(node.name.span, &format!("`{name}`"));
         }
         let error =
             Diagnostic::error("LB101", node.name.span, format!("unknown node `{name}` {}", self.inside()))
                 .label("unknown node");
-        let here: Vec<&str> = children(self.parent).map(|s| s.name).collect();
+        let here: Vec<&str> = children_in(self.table, self.parent).map(|s| s.name).collect();
         if let Some(near) = suggest::closest(name, here.iter().copied()) {
             return error.help(format!("did you mean `{near}`?")).fix(node.name.span, near);
         }
-        let homes: Vec<_> = SCHEMA.iter().filter(|s| s.name == name).flat_map(|s| s.parents).collect();
+        let homes: Vec<_> = self.table.iter().filter(|s| s.name == name).flat_map(|s| s.parents).collect();
         if homes.is_empty() {
             return error.help(suggest::help(name, "known here", here));
         }
@@ -156,7 +163,9 @@ impl Check<'_> {
     /// A bare word that is the name of a node allowed beside this one: two settings that ran together.
     fn names_a_neighbour(&self, value: &Value) -> Option<&'static str> {
         match &value.scalar {
-            Scalar::String { text, quoted: false, .. } => find(self.parent, text).map(|s| s.name),
+            Scalar::String { text, quoted: false, .. } => {
+                find_in(self.table, self.parent, text).map(|s| s.name)
+            }
             _ => None,
         }
     }
@@ -183,7 +192,13 @@ fn not_yet(span: Span, what: &str) -> Diagnostic {
         .help("remove it, or turn it off with `/-` in front")
 }
 
-fn unknown_prop(node: &Node, spec: &NodeSpec, key: &str, span: Span) -> Diagnostic {
+fn unknown_prop(
+    table: &'static [NodeSpec],
+    node: &Node,
+    spec: &NodeSpec,
+    key: &Spanned<String>,
+) -> Diagnostic {
+    let (key, span) = (key.value.as_str(), key.span);
     let error = Diagnostic::error("LB101", span, format!("unknown property `{key}` on `{}`", spec.name))
         .label("unknown property");
     let known: Vec<&str> = spec.props.iter().map(|p| p.name).collect();
@@ -191,7 +206,7 @@ fn unknown_prop(node: &Node, spec: &NodeSpec, key: &str, span: Span) -> Diagnost
     if let Some(near) = suggest::closest(key, free) {
         return error.help(format!("did you mean `{near}`?")).fix(span, near);
     }
-    if find(Some(spec), key).is_some() {
+    if find_in(table, Some(spec), key).is_some() {
         return error.help(format!("`{key}` is a node of its own: write it inside `{} {{ }}`", spec.name));
     }
     match known.is_empty() {

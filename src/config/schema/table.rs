@@ -1,11 +1,14 @@
 //! The table of the language: every node, its place, its arguments and properties, their types and
 //! defaults, and whether this version has it.
 
+mod expectations;
 mod listen;
 mod pools;
 mod process;
 mod routing;
 mod text;
+
+pub use expectations::EXPECTATIONS;
 
 use super::Since::Implemented;
 use super::{ArgSpec, NodeSpec, Peers, PropSpec, Type};

@@ -57,7 +57,7 @@ fn assert_refused(node: Node, named: &str) {
 
 #[test]
 fn the_table_is_sound() {
-    assert_eq!(SCHEMA.len(), 75);
+    assert_eq!(SCHEMA.len(), 76);
     let kebab = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     let mut places = BTreeSet::new();
     for spec in SCHEMA {
@@ -86,6 +86,7 @@ fn defaults_have_the_type_of_their_row_unless_they_are_words_for_people() {
         "as paths",
         "= interval",
         "= rate",
+        "3 x refresh, 30s or more",
         "server's",
         "as traffic",
         "lbd-POOL",
@@ -209,7 +210,7 @@ fn settings_that_ran_together_are_told_apart() {
     warnings("route \"/x\" pool=app { request-headers { remove x-a set; }; }", &["KDL012 4"]);
     warnings("route \"/x\" pool=app { request-headers { remove x-a \"set\"; }; }", &[]);
     let loaded = load_text(&format!("{BASE}pool b {{ balance p2c sticky cookie\nserver \"10.0.0.2:1\"; }}"));
-    let finding = &loaded.report.findings[0];
+    let finding = loaded.report.findings.iter().find(|finding| finding.code == "LB101").unwrap();
     assert!(finding.help[0].starts_with("`sticky` is a setting of its own"), "{finding:?}");
     assert_eq!(finding.fixes[0].edits[0].text, "; sticky");
 }

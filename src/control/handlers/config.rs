@@ -3,6 +3,7 @@
 use crate::control::call::{Call, bad};
 use crate::control::reply::{Outcome, json};
 use crate::control::role::Role;
+use crate::control::world::ReportFacts;
 use crate::control::{ControlContext, view};
 use lbctl::protocol::{Generation, Kind, Problem};
 use serde_json::json;
@@ -41,19 +42,22 @@ pub(in crate::control) async fn reload(context: &ControlContext, call: &Call) ->
 pub(super) async fn read_again(context: &ControlContext, call: &Call) -> Outcome {
     match context.world.reload(call.caller.actor()).await {
         Ok(reloaded) => json(&view::reloaded(&reloaded)),
-        Err(report) => {
-            let errors: Vec<_> = report.findings.iter().filter(|finding| finding.error).collect();
-            let detail = match errors.as_slice() {
-                [] => "the files were refused".to_owned(),
-                [one] => format!("the files were refused: {} ({})", one.message, one.code),
-                many => format!("the files were refused: {} errors", many.len()),
-            };
-            let running = context.world.generation();
-            let mut problem = Problem::new(Kind::ConfigRejected, detail)
-                .help(format!("generation {running} goes on; mend the file and it is read again"));
-            problem.findings = report.findings.iter().map(view::finding).collect();
-            problem.rendered = (!report.rendered.is_empty()).then(|| report.rendered.clone());
-            Err(problem.into())
-        }
+        Err(report) => Err(rejected(context, &report)),
     }
+}
+
+/// The problem of files that were refused.
+pub(super) fn rejected(context: &ControlContext, report: &ReportFacts) -> Box<Problem> {
+    let errors: Vec<_> = report.findings.iter().filter(|finding| finding.error).collect();
+    let detail = match errors.as_slice() {
+        [] => "the files were refused".to_owned(),
+        [one] => format!("the files were refused: {} ({})", one.message, one.code),
+        many => format!("the files were refused: {} errors", many.len()),
+    };
+    let running = context.world.generation();
+    let mut problem = Problem::new(Kind::ConfigRejected, detail)
+        .help(format!("generation {running} goes on; mend the file and it is read again"));
+    problem.findings = report.findings.iter().map(view::finding).collect();
+    problem.rendered = (!report.rendered.is_empty()).then(|| report.rendered.clone());
+    problem.into()
 }

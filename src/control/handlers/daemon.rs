@@ -9,7 +9,7 @@ use serde_json::json;
 use std::time::Duration;
 
 /// What was added to the protocol since its first version.
-const FEATURES: [&str; 3] = ["idempotency-key", "requests", "stream"];
+const FEATURES: [&str; 4] = ["config-apply", "idempotency-key", "requests", "stream"];
 /// How long streams have to finish unless the caller says otherwise.
 const DRAIN: Duration = Duration::from_secs(30);
 

@@ -2,8 +2,8 @@
 
 use crate::control::call::{Call, bad, span};
 use crate::control::view;
-use crate::drain::{CloseOrder, DrainAsk, Pacing};
-use crate::pool::{DrainSticky, Pool, Rate, Server, SessionKind};
+use crate::drain::DrainAsk;
+use crate::pool::{CloseOrder, DrainSticky, Pacing, Pool, Rate, Server, SessionKind};
 use jiff::Timestamp;
 use lbctl::protocol::units::{parse_duration, parse_rate};
 use lbctl::protocol::{self as wire, Forecast, Problem, SetAdmin};
@@ -39,11 +39,11 @@ pub(super) fn ask(call: &Call, pool: &Pool, ask: &SetAdmin) -> Result<Option<Dra
         wire::CloseOrder::Newest => Some(CloseOrder::Newest),
         wire::CloseOrder::Nobody => None,
     };
-    drain.pacing = order.map(|order| Pacing { rate, order });
+    drain.terms.pacing = order.map(|order| Pacing { rate, order });
     if let Some(code) = ask.close_code {
-        drain.close_code = close_code(code)?;
+        drain.terms.close_code = close_code(code)?;
     }
-    drain.until = ask.until.as_deref().map(instant).transpose()?;
+    drain.terms.until = ask.until.as_deref().map(instant).transpose()?;
     drain.actor = Some(call.caller.actor());
     drain.reason = ask.reason.clone();
     Ok(Some(drain))
@@ -56,6 +56,7 @@ pub(super) fn forecast(server: &Server, drain: &DrainAsk) -> Forecast {
     // Oldest first.
     let age = |at: usize| sessions.get(at).map_or(0, |session| view::age(session.since));
     let closing = drain
+        .terms
         .pacing
         .map(|Pacing { rate, .. }| rate.per.mul_f64(websockets as f64 / f64::from(rate.count.max(1))));
     Forecast {

@@ -1,6 +1,7 @@
 //! One file per noun of the protocol.
 
 pub(super) mod certificates;
+pub(super) mod changes;
 pub(super) mod config;
 pub(super) mod connections;
 pub(super) mod daemon;

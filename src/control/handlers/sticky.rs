@@ -1,4 +1,5 @@
-//! Stickiness: which client stays with which server.
+//! Stickiness: which client stays with which server. Tables may be large: whoever goes through one does it aside, so
+//! that nobody else waits for it.
 
 mod transfer;
 
@@ -13,6 +14,7 @@ use lbctl::protocol::{Kind, Problem, StickyCleared, StickyEntries, StickyLookup,
 use serde_json::json;
 use std::cmp::Reverse;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// Entries of one answer, unless the caller wants fewer.
@@ -24,7 +26,7 @@ pub(in crate::control) fn list(context: &ControlContext) -> Outcome {
     json(&tables.collect::<Vec<StickyTable>>())
 }
 
-pub(in crate::control) fn show(context: &ControlContext, call: &Call, pool: &str) -> Outcome {
+pub(in crate::control) async fn show(context: &ControlContext, call: &Call, pool: &str) -> Outcome {
     let pool = call::pool(context, pool)?;
     if let Some(key) = call.query("lookup") {
         return json(&lookup(&pool, key)?);
@@ -37,24 +39,34 @@ pub(in crate::control) fn show(context: &ControlContext, call: &Call, pool: &str
     };
     let now = now();
     let filter = Filter::of(call, &pool, now)?;
-    let mut entries = Vec::new();
-    for policy in tables(&pool)? {
-        let found = policy.table.list(now, usize::MAX, |entry| filter.passes(policy, entry));
-        entries.extend(found.into_iter().map(|entry| (entry, policy)));
-    }
-    let total = entries.len() as u64;
-    match by_age {
-        true => entries.sort_unstable_by_key(|(entry, _)| (entry.since, entry.key)),
-        false => entries.sort_unstable_by_key(|(entry, _)| (Reverse(entry.used), entry.key)),
-    }
-    entries.truncate(limit);
     let role = call.caller.role;
-    let entries =
-        entries.iter().map(|(entry, policy)| view::sticky_entry(&pool, entry, policy, now, role)).collect();
-    json(&StickyEntries { pool: pool.name.to_string(), entries, total })
+    let shown = aside(move || {
+        let mut entries = Vec::new();
+        for policy in pool.sticky.iter().filter_map(Sticky::table_policy) {
+            let found = policy.table.list(now, usize::MAX, |entry| filter.passes(policy, entry));
+            entries.extend(found.into_iter().map(|entry| (entry, policy)));
+        }
+        let total = entries.len() as u64;
+        match by_age {
+            true => entries.sort_unstable_by_key(|(entry, _)| (entry.since, entry.key)),
+            false => entries.sort_unstable_by_key(|(entry, _)| (Reverse(entry.used), entry.key)),
+        }
+        entries.truncate(limit);
+        let show = |(entry, policy): &(ClientEntry, &TablePolicy)| {
+            view::sticky_entry(&pool, entry, policy, now, role)
+        };
+        StickyEntries { pool: pool.name.to_string(), entries: entries.iter().map(show).collect(), total }
+    });
+    json(&shown.await?)
 }
 
-pub(in crate::control) fn clear(context: &ControlContext, call: &Call, pool: &str) -> Outcome {
+/// Does work that takes long where nobody waits for it.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Box<Problem>> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Problem::new(Kind::Internal, format!("the work came to no end: {error}")).into())
+}
+
+pub(in crate::control) async fn clear(context: &ControlContext, call: &Call, pool: &str) -> Outcome {
     call.need(Role::Operate)?;
     let pool = call::pool(context, pool)?;
     let now = now();
@@ -64,15 +76,16 @@ pub(in crate::control) fn clear(context: &ControlContext, call: &Call, pool: &st
         return Err(bad("say which entries: key, server, older, or all=true and none of these"));
     }
     let dry_run = call.flag("dry_run")?.unwrap_or(false);
-    let mut cleared = 0;
-    for policy in tables(&pool)? {
+    let of = Arc::clone(&pool);
+    let count = move |policy: &TablePolicy| {
         let table = &policy.table;
-        cleared += if dry_run {
-            table.list(now, usize::MAX, |entry| filter.passes(policy, entry)).len()
-        } else {
-            table.clear(|entry| filter.passes(policy, entry))
-        };
-    }
+        match dry_run {
+            true => table.list(now, usize::MAX, |entry| filter.passes(policy, entry)).len(),
+            false => table.clear(|entry| filter.passes(policy, entry)),
+        }
+    };
+    let cleared =
+        aside(move || of.sticky.iter().filter_map(Sticky::table_policy).map(count).sum::<usize>()).await?;
     let cleared = cleared as u64;
     if !dry_run {
         call.audit(
@@ -87,15 +100,16 @@ pub(in crate::control) fn clear(context: &ControlContext, call: &Call, pool: &st
 }
 
 /// Which entries a call means.
-struct Filter<'c> {
-    key: Option<&'c str>,
+struct Filter {
+    key: Option<String>,
     server: Option<ServerId>,
     /// Not used since (unix seconds).
     before: Option<u64>,
 }
 
-impl<'c> Filter<'c> {
-    fn of(call: &'c Call, pool: &Pool, now: u64) -> Result<Self, Box<Problem>> {
+impl Filter {
+    fn of(call: &Call, pool: &Pool, now: u64) -> Result<Self, Box<Problem>> {
+        drop(tables(pool)?);
         let key = call.query("key");
         if let Some(key) = key
             && !tables(pool)?.any(|policy| policy.by.of_text(key).is_some())
@@ -111,7 +125,7 @@ impl<'c> Filter<'c> {
             call::member(pool, name)?;
         }
         let before = call.span("older")?.map(|older| now.saturating_sub(older.as_secs()));
-        Ok(Self { key, server, before })
+        Ok(Self { key: key.map(str::to_owned), server, before })
     }
 
     fn is_open(&self) -> bool {
@@ -121,7 +135,7 @@ impl<'c> Filter<'c> {
     fn passes(&self, policy: &TablePolicy, entry: &ClientEntry) -> bool {
         self.server.is_none_or(|server| entry.server == server)
             && self.before.is_none_or(|before| entry.used <= before)
-            && self.key.is_none_or(|key| policy.by.of_text(key) == Some(entry.key))
+            && self.key.as_ref().is_none_or(|key| policy.by.of_text(key) == Some(entry.key))
     }
 }
 

@@ -6,7 +6,7 @@ use super::super::role::{Caller, Role};
 use super::*;
 use hyper::body::Bytes;
 
-const CHANGES: [(&str, &str, &str, Role); 9] = [
+const CHANGES: [(&str, &str, &str, Role); 16] = [
     ("PUT", "/v1/pools/app/servers/a/admin", r#"{"state":"ready"}"#, Role::Operate),
     ("PUT", "/v1/pools/app/servers/a/weight", r#"{"weight":1}"#, Role::Operate),
     ("DELETE", "/v1/pools/app/servers/a/weight", "", Role::Operate),
@@ -14,6 +14,13 @@ const CHANGES: [(&str, &str, &str, Role); 9] = [
     ("DELETE", "/v1/operations/op_1", "", Role::Operate),
     ("DELETE", "/v1/sticky/app?key=192.0.2.1", "", Role::Operate),
     ("POST", "/v1/config/reload", "", Role::Admin),
+    ("POST", "/v1/config/plan", "{}", Role::Operate),
+    ("POST", "/v1/config/plan", r#"{"offer":{"main":""}}"#, Role::Admin),
+    ("POST", "/v1/config/apply", "{}", Role::Admin),
+    ("POST", "/v1/config/rollback", "{}", Role::Admin),
+    ("POST", "/v1/config/confirm", "{}", Role::Admin),
+    ("POST", "/v1/config/pin", r#"{"generation":1}"#, Role::Admin),
+    ("POST", "/v1/config/unpin", "{}", Role::Admin),
     ("PUT", "/v1/log", "{}", Role::Admin),
     ("POST", "/v1/shutdown", "", Role::Admin),
 ];

@@ -17,6 +17,8 @@ pub(in super::super) fn config_summary(facts: &ConfigFacts) -> wire::ConfigSumma
         since_ms: age(facts.running.since),
         cause: facts.running.cause.clone(),
         rejected: rejected(facts),
+        unconfirmed: super::change::unconfirmed(facts),
+        pinned: super::change::pinned(facts),
         warnings: facts.report.findings.iter().filter(|finding| !finding.error).map(finding).collect(),
     }
 }
@@ -44,6 +46,7 @@ pub(in super::super) fn generation(facts: &GenerationFacts) -> wire::Generation 
         actor: facts.actor.clone(),
         summary: facts.summary.clone(),
         digest: facts.digest.clone(),
+        reason: facts.reason.clone(),
     }
 }
 
@@ -124,6 +127,8 @@ pub(in super::super) fn explanation(method: &str, facts: &Explained) -> wire::Ex
         route: facts.route.as_ref().map(route),
         pattern: facts.pattern.clone(),
         params: fields(&facts.params),
+        sticky: facts.sticky.clone(),
+        goes_to: facts.goes_to.as_ref().map(ToString::to_string),
         server: facts.server.clone(),
         candidates: candidates.collect(),
     }

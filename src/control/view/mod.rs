@@ -3,10 +3,12 @@
 //! Every function here reads and returns; none decides. Callers with the role `read` see client addresses and keys
 //! shortened, which is decided here too, once ([`client`]).
 
+mod change;
 mod config;
 mod connection;
 mod server;
 
+pub(super) use change::planned;
 pub(super) use config::{
     certificate, config_state, config_summary, decision, explanation, finding, generation, probe, reloaded,
     report, route,

@@ -18,7 +18,7 @@ fn compiled(model: &Model, discovered: &Discovered, previous: &Snapshot) -> Snap
         tls: &TlsConfigs::default(),
         previous,
         generation: 1,
-        keys: &KeyRing::ephemeral().unwrap(),
+        keys: &KeyRing::ephemeral(0).unwrap(),
         workers: 1,
         zone: None,
         discovered,
@@ -36,6 +36,13 @@ fn publish(discovery: &Discovery, model: &Model, previous: &Snapshot) -> Snapsho
 
 fn names(snapshot: &Snapshot) -> Vec<&str> {
     snapshot.pools["app"].pool.members.iter().map(|member| &*member.server.name).collect()
+}
+
+/// Those that are held.
+fn unnamed(snapshot: &Snapshot) -> Vec<&str> {
+    let members = snapshot.pools["app"].pool.members.iter();
+    let held = members.filter(|member| member.origin.as_ref().is_some_and(|origin| origin.unnamed));
+    held.map(|member| &*member.server.name).collect()
 }
 
 async fn changed(discovery: &Discovery) {
@@ -112,7 +119,9 @@ fn a_pool_that_turns_to_a_name_is_not_empty_until_that_is_answered() {
 #[test]
 fn a_name_without_an_answer_empties_a_pool_only_when_it_is_told_to() {
     run(async |discovery, hosts| {
-        let text = |on_failure| format!("discover \"app.test:80\" refresh=\"1s\" on-failure={on_failure}");
+        let text = |on_failure| {
+            format!("discover \"app.test:80\" refresh=\"1s\" hold=\"0s\" on-failure={on_failure}")
+        };
         let (keep, empty) = (model(&text("keep-last")), model(&text("empty")));
         let none = publish(&discovery, &keep, &Snapshot::empty());
         changed(&discovery).await;
@@ -165,5 +174,58 @@ fn a_server_whose_host_is_a_name_learns_its_addresses_and_goes_on_asking_undistu
         let other = self::model("server one \"10.0.0.9:80\"");
         publish(&discovery, &other, &second);
         assert!(discovery.askers.borrow().is_empty());
+    });
+}
+
+#[test]
+fn who_is_left_out_of_an_answer_is_held_and_loses_nothing_when_the_next_names_it() {
+    run(async |discovery, hosts| {
+        let model = model("discover \"app.test:80\" refresh=\"1s\"");
+        let empty = publish(&discovery, &model, &Snapshot::empty());
+        changed(&discovery).await;
+        let full = publish(&discovery, &model, &empty);
+        let server = |snapshot: &Snapshot| {
+            Arc::clone(&snapshot.pools["app"].pool.member("10.0.0.2:80").unwrap().server)
+        };
+        std::fs::write(hosts, "10.0.0.1 app.test\n").unwrap();
+        changed(&discovery).await;
+        let without = publish(&discovery, &model, &full);
+        assert_eq!((names(&without).len(), unnamed(&without)), (2, vec!["10.0.0.2:80"]));
+        assert!(Arc::ptr_eq(&server(&full), &server(&without)), "with its health and its streams");
+        let member = without.pools["app"].pool.member("10.0.0.2:80").unwrap();
+        assert_eq!(member.effective_weight(), 0, "no new clients");
+        // Whoever reloads meanwhile changes nothing of it.
+        assert_eq!(unnamed(&publish(&discovery, &model, &without)), ["10.0.0.2:80"]);
+        std::fs::write(hosts, "10.0.0.1 app.test\n10.0.0.2 app.test\n").unwrap();
+        changed(&discovery).await;
+        let again = publish(&discovery, &model, &without);
+        assert_eq!((names(&again).len(), unnamed(&again)), (2, vec![]));
+        assert!(Arc::ptr_eq(&server(&full), &server(&again)));
+        let kinds: Vec<_> = discovery.shared.events.since(2).iter().map(|event| event.kind).collect();
+        assert_eq!(kinds, ["server.unnamed", "server.named"]);
+    });
+}
+
+#[test]
+fn who_is_left_out_for_longer_is_gone() {
+    run(async |discovery, hosts| {
+        let model = model("discover \"app.test:80\" refresh=\"1s\" hold=\"100ms\"");
+        let empty = publish(&discovery, &model, &Snapshot::empty());
+        changed(&discovery).await;
+        let full = publish(&discovery, &model, &empty);
+        std::fs::write(hosts, "10.0.0.1 app.test\n").unwrap();
+        changed(&discovery).await;
+        let mut now = publish(&discovery, &model, &full);
+        while names(&now).len() > 1 {
+            // It wakes by itself when the time has come.
+            changed(&discovery).await;
+            now = publish(&discovery, &model, &now);
+        }
+        assert_eq!(names(&now), ["10.0.0.1:80"]);
+        let kinds: Vec<_> = discovery.shared.events.since(2).iter().map(|event| event.kind).collect();
+        assert_eq!(kinds, ["server.unnamed", "server.gone"]);
+        // The source itself is gone from the file: that is no flap.
+        let other = self::model("server one \"10.0.0.9:80\"");
+        assert_eq!(names(&publish(&discovery, &other, &now)), ["one"]);
     });
 }

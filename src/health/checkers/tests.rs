@@ -9,7 +9,8 @@ use tokio::task::LocalSet;
 
 use super::*;
 use crate::pool::{
-    BalanceKind, DrainPolicy, Eligibility, HttpProbe, PoolSettings, ProbeKind, ServerSettings, Statuses, Why,
+    BalanceKind, DrainPolicy, Eligibility, HttpProbe, PoolSettings, ProbeKind, ProbeVersion, ServerSettings,
+    Statuses, Why,
 };
 
 /// An origin that answers each connection with the status of the moment; 0 closes it without an answer.
@@ -52,7 +53,7 @@ fn spec() -> CheckSpec {
         status: Statuses::one(200),
         body: None,
         drain_status: Some(Statuses::one(404)),
-        http2: false,
+        version: ProbeVersion::Http1,
     };
     CheckSpec {
         probe: ProbeKind::Http(probe),

@@ -13,7 +13,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::pool::{
-    BalanceKind, BodyMatch, DrainPolicy, Pool, PoolSettings, ServerSettings, Statuses, TlsToServer,
+    BalanceKind, BodyMatch, DrainPolicy, Pool, PoolSettings, ProbeVersion, ServerSettings, Statuses,
+    TlsToServer,
 };
 
 fn server(host: &str, port: u16) -> Arc<Server> {
@@ -49,7 +50,7 @@ fn get(path: &str) -> HttpProbe {
         status: Statuses::one(200),
         body: None,
         drain_status: None,
-        http2: false,
+        version: ProbeVersion::Http1,
     }
 }
 

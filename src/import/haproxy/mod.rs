@@ -5,6 +5,7 @@
 //! the difficult part, as lbd's routes have none: `decide` makes routes that mean the same without it.
 
 mod acl;
+mod allowed;
 mod backend;
 mod bind;
 mod check;

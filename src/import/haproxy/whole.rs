@@ -8,16 +8,15 @@ use super::super::kdl::{self, Block, quoted, word};
 use super::super::verdict::{Kind as Kept, Line as Told, Report, Verdicts};
 use super::backend::{self, Backend, World};
 use super::bind::{self, Listener, Taken};
-use super::cond::Cond;
 use super::decide::Decider;
-use super::expr::{Atoms, Place};
+use super::expr::Atoms;
 use super::fetch::Files;
 use super::proxy::{self, Context, Use};
 use super::rule::{Final, Rule};
 use super::section::{Kind, Section, cut};
 use super::site::{self, Frontend, Site};
 use super::words::{self, Line};
-use super::{acl, differs, emit, global, passing, sample, units};
+use super::{acl, allowed, differs, emit, global, passing, sample, units};
 use crate::config::format::format;
 use crate::config::guard;
 use crate::config::source::{Loader, MemLoader};
@@ -346,17 +345,7 @@ impl<'s, 'a> Whole<'s, 'a> {
             }
         }
         pages.iter().for_each(|page| out.line(page));
-        let routes = || sites.iter().flat_map(|site| &site.routes);
-        let by_host = |cond: &Cond| matches!(cond, Cond::Field(Place::Header, name, _) if matches!(name.as_str(), "host" | "cookie"));
-        let mut allowed = Block::default();
-        if routes().any(|placed| placed.route.matches.iter().flatten().any(by_host)) {
-            allowed.line("allow LB212 because=\"a part of the field decides, which neither `site` nor `cookie` can say\"");
-        }
-        if self.pools.iter().any(|(_, backend)| backend.block.as_str().contains("tls verify=")) {
-            allowed.line(
-                "allow LB608 because=\"servers were not verified before either: name their authority by `tls ca=`, then remove this\"",
-            );
-        }
+        let allowed = allowed::block(sites, self.pools.iter().map(|(_, backend)| backend));
         if !allowed.is_empty() {
             out.node("lint", &allowed);
         }

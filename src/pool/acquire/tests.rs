@@ -1,9 +1,12 @@
 //! Who gets a request: stickiness, its failures and repairs, and the balancer behind it.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::pool::testing::{Client, check, check_spec, cookie_policy, settings, source};
 use crate::pool::{
-    ClientKey, CookiePolicy, DrainSticky, LearnFrom, PoolSettings, Stamp, StickySettings, TableSettings, Wish,
+    ClientKey, CookiePolicy, DrainSticky, KeyRing, LearnFrom, MarkedCookie, PoolSettings, SessionKind, Side,
+    Stamp, StickySettings, TableSettings, Wish,
 };
 
 fn pool_of(servers: &[&str], sticky: Vec<StickySettings>) -> Pool {
@@ -308,4 +311,107 @@ fn sessions_are_learned_from_answers_and_from_nowhere_else() {
     let (moved, how) = with("7").goes(&pool).expect("a server");
     assert_eq!(how, How::Redispatched);
     assert_eq!(with("7").goes(&pool), went(&moved, How::StickyLearned), "for good");
+}
+
+#[test]
+fn who_an_operator_moved_does_not_go_home_by_itself() {
+    let (pool, clients) = homes(&["a", "b", "c"], OnReturn::Home);
+    let mut client = clients[0].clone();
+    let home = client.goes(&pool).expect("a server").0;
+    let policy = pool.sticky[0].table_policy().expect("a table");
+    let key = policy.by.of_text("0").expect("a value");
+    let to = ["a", "b", "c"].into_iter().find(|name| **name != *home).expect("another");
+    assert!(policy.table.change(key, ServerId::of(to), |_| true));
+    for _ in 0..3 {
+        assert_eq!(client.goes(&pool), went(to, How::StickyHeader));
+    }
+    check(&pool, to, false);
+    client.goes(&pool).expect("a server");
+    check(&pool, to, true);
+    assert_eq!(client.goes(&pool).expect("a server").0, home, "a failure ends what the operator did");
+}
+
+#[test]
+fn whoever_is_sent_away_goes_there_whatever_remembers_where_it_was() {
+    let StickySettings::Table(table) = source(OnDown::Redispatch) else { unreachable!("a table") };
+    let learned = ClientKey::Learned { from: LearnFrom::Header, name: "s".into(), param: None };
+    let marked = |side| MarkedCookie {
+        name: "S".into(),
+        side,
+        param: None,
+        on_down: OnDown::Redispatch,
+        keys: KeyRing::ephemeral(0).expect("random bytes"),
+    };
+    let mark = |cookie: &MarkedCookie, server: &str| {
+        let field = cookie.mark(b"S=7; Path=/", server, 1000).expect("a mark");
+        vec![("S".to_owned(), field[2..field.len() - 8].to_vec())]
+    };
+    for kind in 0..5 {
+        let (suffix, prefix) = (marked(Side::Suffix), marked(Side::Prefix));
+        let mut client = Client { headers: vec![("s".into(), "7".into())], ..Client::default() };
+        let sticky = match kind {
+            0 => cookie(OnDown::Redispatch),
+            1 => StickySettings::Table(TableSettings { on_return: OnReturn::Home, ..table.clone() }),
+            2 => StickySettings::Table(TableSettings { by: learned.clone(), ..table.clone() }),
+            3 => {
+                client.cookies = mark(&suffix, "a");
+                StickySettings::Marked(suffix)
+            }
+            _ => {
+                client.cookies = mark(&prefix, "a");
+                StickySettings::Marked(prefix)
+            }
+        };
+        let pool = pool_of(&["a", "b", "c"], vec![sticky]);
+        pool.learn(&|name, test| name == "s" && test(b"7"), ServerId::of("a"), 1000);
+        let lease = client.ask(&pool, &[], 1000).expect("a server").lease;
+        let (from, to) = (lease.id, ServerId::of(other(&lease.name)));
+        let ask = Ask { client_ip: client.ip, affinity: &client, tried: &[], now: 1000, worker: 0 };
+        let ties = pool.ties(&ask, None);
+        let session = lease.into_session(SessionKind::WebSocket, "127.0.0.1:1".parse().unwrap()).tied(ties);
+        session.session().send_to(from, to, 1000);
+        let mut same = client.clone();
+        for _ in 0..3 {
+            let now = client.ask(&pool, &[], 1000).expect("a server");
+            assert_eq!(now.lease.id, to, "kind {kind}");
+        }
+        if kind == 0 {
+            let another = Client { ip: "203.0.113.9".parse().unwrap(), ..same.clone() }.ask(&pool, &[], 1000);
+            assert_eq!(another.expect("a server").lease.id, from, "somebody else with an equal cookie");
+            assert_eq!(same.ask(&pool, &[], 1000).expect("a server").lease.id, from, "one was sent away");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn where_a_new_client_goes_is_a_function_of_its_key_and_the_servers_names(
+        names in prop::collection::btree_set("[a-z][a-z0-9]{0,6}", 1..9),
+        turn in any::<prop::sample::Index>(),
+        client: u32,
+        header in "[a-z0-9]{1,20}",
+        workload in 0..20_u32,
+    ) {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        // Another order is also other addresses.
+        let mut turned = names.clone();
+        turned.rotate_left(turn.index(names.len()));
+        turned.reverse();
+        let StickySettings::Table(table) = source(OnDown::Redispatch) else { unreachable!("a table") };
+        for by in [table.by.clone(), ClientKey::Header("x-device".into())] {
+            let sticky = || vec![StickySettings::Table(TableSettings { by: by.clone(), ..table.clone() })];
+            let (one, two) = (pool_of(&names, sticky()), pool_of(&turned, sticky()));
+            // What else happens in a pool does not matter.
+            for other in 0..workload {
+                let ip = std::net::Ipv4Addr::from(client ^ (other + 1)).into();
+                let mut other = Client { ip, headers: vec![("x-device".into(), format!("{other}!"))], ..Client::default() };
+                other.goes(&two).expect("a server");
+            }
+            let ip = std::net::Ipv4Addr::from(client).into();
+            let mut client = Client { ip, headers: vec![("x-device".into(), header.clone())], ..Client::default() };
+            prop_assert_eq!(client.goes(&one).expect("a server").0, client.clone().goes(&two).expect("a server").0);
+        }
+    }
 }

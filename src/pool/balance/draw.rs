@@ -41,7 +41,8 @@ pub(super) fn two(among: &Candidates<'_>) -> Option<(usize, Option<usize>)> {
 /// Two different members of which each has the same chance, when both turn out to be candidates of the full weight.
 fn even_pair(among: &Candidates<'_>) -> Option<(usize, usize)> {
     let count = among.len();
-    if !among.tier.even || among.overridden || count < 2 {
+    // Without a weight nobody is a candidate, however even that is.
+    if !among.tier.even || among.tier.max_weight == 0 || among.overridden || count < 2 {
         return None;
     }
     let first = fastrand::usize(..count);

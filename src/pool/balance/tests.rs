@@ -209,6 +209,14 @@ fn a_key_stays_where_it_is_and_moves_only_when_it_must() {
     }
 }
 
+#[test]
+fn a_pool_in_which_nobody_has_a_weight_gives_nobody_by_any_algorithm() {
+    for kind in all_kinds() {
+        let pool = pool_of(kind.clone(), &["a*0", "b*0"]);
+        assert!(Client::default().ask(&pool, &[], 1000).is_err(), "{kind:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

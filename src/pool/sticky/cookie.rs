@@ -88,6 +88,16 @@ impl CookiePolicy {
         known
     }
 
+    /// The first believable cookie of a request.
+    pub(super) fn shown(&self, ask: &Ask<'_>) -> Option<Vec<u8>> {
+        let mut shown = None;
+        ask.affinity.any_cookie(&self.name, &mut |value| {
+            shown = (self.read(value, ask.now) != Known::Nothing).then(|| value.to_vec());
+            shown.is_some()
+        });
+        shown
+    }
+
     /// The cookie that the client should have, if it is not the one that it sent.
     pub(in crate::pool) fn renew(&self, known: &Known, chosen: ServerId, now: u64) -> Option<CookieValue> {
         match *known {

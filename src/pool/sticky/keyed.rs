@@ -183,12 +183,20 @@ impl ClientKey {
 impl TablePolicy {
     /// What the table knows of this client.
     pub(in crate::pool) fn find(&self, ask: &Ask<'_>) -> Found {
+        self.known(ask, |key| self.table.place(key, ask.now))
+    }
+
+    /// The same for who only looks: the entry is not used.
+    pub(in crate::pool) fn peek(&self, ask: &Ask<'_>) -> Found {
+        self.known(ask, |key| self.table.get(key, ask.now).map(|entry| (entry.server, entry.placed)))
+    }
+
+    fn known(&self, ask: &Ask<'_>, place: impl Fn(u128) -> Option<(ServerId, bool)>) -> Found {
         let key = self.by.of(ask);
-        let known = key.and_then(|key| self.table.find(key, ask.now));
-        Found {
-            known: known.map_or(Known::Nothing, |id| Known::Server { id, issued: 0, refresh: false }),
-            key,
-        }
+        let Some((id, placed)) = key.and_then(place) else {
+            return Found { key, ..Found::NOTHING };
+        };
+        Found { known: Known::Server { id, issued: 0, refresh: false }, key, placed, came: None }
     }
 
     /// Brings the table in step with what was chosen. Sessions are learned from answers only: a client cannot fill

@@ -1,23 +1,27 @@
 //! The keys that sign sticky cookies: the first signs, all verify.
 //!
 //! They stand in the state directory, one per line, readable by their owner only, so that cookies outlive a restart.
-//! A key that was made here signs for 30 days and verifies for 90 more; keys that somebody else wrote stay as they
-//! are, for example where several lbd share them. Without a state directory they live as long as the process. An
-//! unreadable file is an error and never replaced: new keys would move every client.
+//! A key that was made here signs for 30 days, then a new one does; it verifies for 90 days more, or for the longest
+//! `max-life` of a cookie, if that is longer. Keys that somebody else wrote stay as they are, for example where several
+//! lbd share them. Without a state directory they live as long as the process. An unreadable file is an error and never
+//! replaced: new keys would move every client.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::{constant_time, hmac, rand};
 use data_encoding::HEXLOWER;
 
 /// A key of our own making signs this long; then a new one does.
 const SIGNS_FOR: u64 = 30 * 24 * 60 * 60;
-/// Keys that are kept, the one that signs included.
-const MOST_KEYS: usize = 4;
+/// A key verifies this long at least after it signed.
+const VERIFIES_FOR: u64 = 90 * 24 * 60 * 60;
+/// Keys that are kept at most, the one that signs included.
+const MOST_KEYS: usize = 128;
 /// Before the time (unix seconds) at which the first key was made; without it the keys are somebody else's.
 const MADE: &str = "# made ";
 /// The file's name in the state directory.
@@ -30,6 +34,8 @@ pub(super) const TAG: usize = 16;
 /// Keys for cookies. Never printed.
 pub struct KeyRing {
     keys: Vec<hmac::Key>,
+    /// When the first was made (unix seconds), if that was here.
+    made: Option<u64>,
 }
 
 /// Which key made a signature.
@@ -42,34 +48,47 @@ pub(super) enum Signed {
 }
 
 impl KeyRing {
-    /// The keys of a state directory at this time (unix seconds); the first start makes one, and a start that finds
-    /// the first key too old puts a new one before it. Keys without a time are left as they are.
+    /// The keys of a state directory; the first start makes one at this time (unix seconds).
     pub fn load_or_create(state_dir: &Path, now: u64) -> io::Result<Arc<Self>> {
-        let path = state_dir.join(FILE);
-        match fs::read_to_string(&path) {
-            Ok(text) => {
-                let mut keys = parse(&text).map_err(|reason| {
-                    io::Error::new(io::ErrorKind::InvalidData, format!("{}: {reason}", path.display()))
-                })?;
-                if made(&text).is_some_and(|made| now.saturating_sub(made) > SIGNS_FOR) {
-                    keys.insert(0, new_key()?);
-                    keys.truncate(MOST_KEYS);
-                    save(&path, &keys, now)?;
-                }
-                Ok(Arc::new(Self::of(&keys)))
-            }
+        match read(state_dir) {
+            Ok((keys, made)) => Ok(Self::of(&keys, made)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let keys = [new_key()?];
-                save(&path, &keys, now)?;
-                Ok(Arc::new(Self::of(&keys)))
+                save(&state_dir.join(FILE), &keys, now)?;
+                Ok(Self::of(&keys, Some(now)))
             }
-            Err(error) => Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
+            Err(error) => Err(error),
         }
     }
 
     /// A key that ends with the process.
-    pub fn ephemeral() -> io::Result<Arc<Self>> {
-        Ok(Arc::new(Self::of(&[new_key()?])))
+    pub fn ephemeral(now: u64) -> io::Result<Arc<Self>> {
+        Ok(Self::of(&[new_key()?], Some(now)))
+    }
+
+    /// When a new key is to sign (unix seconds); never, when the keys are somebody else's.
+    pub fn due(&self) -> Option<u64> {
+        self.made.map(|made| made + SIGNS_FOR)
+    }
+
+    /// The keys from now on, when the first has signed for long enough: a new one before those that some cookie may
+    /// still need, when cookies live for `life`. What the state directory holds by now counts, and is brought in step.
+    pub fn follow(&self, state_dir: Option<&Path>, life: Duration, now: u64) -> io::Result<Arc<Self>> {
+        let kept = life.as_secs().max(VERIFIES_FOR).div_ceil(SIGNS_FOR) as usize;
+        let kept = kept.min(MOST_KEYS - 1);
+        let Some(state_dir) = state_dir else {
+            let first = hmac::Key::new(hmac::HMAC_SHA256, &new_key()?);
+            let keys = std::iter::once(first).chain(self.keys.iter().take(kept).cloned()).collect();
+            return Ok(Arc::new(Self { keys, made: Some(now) }));
+        };
+        let (mut keys, made) = read(state_dir)?;
+        if made.is_none_or(|made| now < made + SIGNS_FOR) {
+            return Ok(Self::of(&keys, made));
+        }
+        keys.truncate(kept);
+        keys.insert(0, new_key()?);
+        save(&state_dir.join(FILE), &keys, now)?;
+        Ok(Self::of(&keys, Some(now)))
     }
 
     /// Signs with the first key. The parts are signed with their lengths, so they cannot be shifted.
@@ -86,8 +105,9 @@ impl KeyRing {
         }
     }
 
-    fn of(keys: &[[u8; KEY]]) -> Self {
-        Self { keys: keys.iter().map(|key| hmac::Key::new(hmac::HMAC_SHA256, key)).collect() }
+    fn of(keys: &[[u8; KEY]], made: Option<u64>) -> Arc<Self> {
+        let keys = keys.iter().map(|key| hmac::Key::new(hmac::HMAC_SHA256, key)).collect();
+        Arc::new(Self { keys, made })
     }
 }
 
@@ -95,6 +115,17 @@ impl std::fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "KeyRing({} keys)", self.keys.len())
     }
+}
+
+/// The keys of a state directory, and when the first was made, if that was here.
+fn read(state_dir: &Path) -> io::Result<(Vec<[u8; KEY]>, Option<u64>)> {
+    let path = state_dir.join(FILE);
+    let text = fs::read_to_string(&path)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+    let keys = parse(&text).map_err(|reason| {
+        io::Error::new(io::ErrorKind::InvalidData, format!("{}: {reason}", path.display()))
+    })?;
+    Ok((keys, made(&text)))
 }
 
 fn parse(text: &str) -> Result<Vec<[u8; KEY]>, String> {
@@ -183,29 +214,49 @@ mod tests {
     #[test]
     fn an_older_key_still_verifies() {
         let (old, new) = ([1; KEY], [2; KEY]);
-        let tag = KeyRing::of(&[old]).sign(PARTS);
+        let tag = KeyRing::of(&[old], None).sign(PARTS);
         let text = format!("# newest first\n{}\n\n{}\n", HEXLOWER.encode(&new), HEXLOWER.encode(&old));
-        let ring = KeyRing::of(&parse(&text).unwrap());
+        let ring = KeyRing::of(&parse(&text).unwrap(), None);
         assert_eq!(ring.verify(PARTS, &tag), Some(Signed::Earlier));
         assert_ne!(ring.sign(PARTS), tag, "the first one signs");
-        assert_eq!(KeyRing::of(&[new]).verify(PARTS, &tag), None);
+        assert_eq!(KeyRing::of(&[new], None).verify(PARTS, &tag), None);
     }
 
     #[test]
-    fn keys_rotate_unless_they_are_somebody_elses() {
+    fn keys_follow_one_another_unless_they_are_somebody_elses() {
         let dir = tempfile::tempdir().unwrap();
-        let at = |days: u64| KeyRing::load_or_create(dir.path(), NOW + days * 86_400).unwrap();
-        let first = at(0).sign(PARTS);
-        assert_eq!(at(30).verify(PARTS, &first), Some(Signed::Now));
-        for (days, expected) in [(31, true), (62, true), (93, true), (124, false)] {
-            let ring = at(days);
-            assert_eq!(ring.verify(PARTS, &first), expected.then_some(Signed::Earlier), "after {days} days");
-            assert_eq!(at(days).sign(PARTS), ring.sign(PARTS), "once");
+        let after = |days: u64| NOW + days * 86_400;
+        let life = |days: u64| Duration::from_secs(days * 86_400);
+        let rings = [
+            (Some(dir.path()), KeyRing::load_or_create(dir.path(), NOW).unwrap()),
+            (None, KeyRing::ephemeral(NOW).unwrap()),
+        ];
+        for (dir, mut ring) in rings {
+            let first = ring.sign(PARTS);
+            assert_eq!(ring.due(), Some(after(30)));
+            for days in [30, 60, 90, 120, 150] {
+                let now = ring.due().expect("keys of our own");
+                assert_eq!(now, after(days));
+                ring = ring.follow(dir, life(0), now).unwrap();
+                // The last cookie that it signed is 90 days old when it goes.
+                let expected = (days <= 90).then_some(Signed::Earlier);
+                assert_eq!(ring.verify(PARTS, &first), expected, "after {days} days");
+                assert_eq!(ring.verify(PARTS, &ring.sign(PARTS)), Some(Signed::Now));
+            }
+            for _ in 0..3 {
+                ring = ring.follow(dir, life(200), ring.due().unwrap()).unwrap();
+            }
+            assert_eq!(ring.keys.len(), 7, "cookies live for 200 days: so do keys");
+            ring = ring.follow(dir, life(1_000_000), ring.due().unwrap()).unwrap();
+            assert_eq!(ring.keys.len(), 8);
         }
+        let ring = KeyRing::load_or_create(dir.path(), after(10_000)).unwrap();
+        let again = ring.follow(Some(dir.path()), life(0), ring.due().unwrap() - 1).unwrap();
+        assert_eq!(again.sign(PARTS), ring.sign(PARTS), "not before its time");
         let own = format!("{}\n", HEXLOWER.encode(&[1; KEY]));
         fs::write(dir.path().join(FILE), &own).unwrap();
-        let tag = at(1000).sign(PARTS);
-        assert_eq!(tag, KeyRing::of(&[[1; KEY]]).sign(PARTS));
+        let theirs = ring.follow(Some(dir.path()), life(0), after(20_000)).unwrap();
+        assert_eq!((theirs.due(), theirs.sign(PARTS)), (None, KeyRing::of(&[[1; KEY]], None).sign(PARTS)));
         assert_eq!(fs::read_to_string(dir.path().join(FILE)).unwrap(), own);
     }
 
@@ -222,7 +273,7 @@ mod tests {
 
     #[test]
     fn parts_cannot_be_shifted_and_tags_cannot_be_cut() {
-        let ring = KeyRing::ephemeral().unwrap();
+        let ring = KeyRing::ephemeral(NOW).unwrap();
         let tag = ring.sign([b"ab", b"c"]);
         assert_eq!(ring.verify([b"ab", b"c"], &tag), Some(Signed::Now));
         assert_eq!(ring.verify([b"a", b"bc"], &tag), None);

@@ -74,7 +74,7 @@ impl MarkedCookie {
         ask.affinity.any_cookie(&self.name, &mut |value| {
             let known = self.read(value, names);
             if found.key.is_none() || known != Known::Nothing {
-                found = Found { known, key: Some(digest(self.bare(value))) };
+                found = Found { known, key: Some(digest(self.bare(value))), ..Found::NOTHING };
             }
             known != Known::Nothing
         });
@@ -82,11 +82,26 @@ impl MarkedCookie {
         ask.affinity.any_param(param, &mut |value| {
             let known = self.read(value, names);
             if known != Known::Nothing {
-                found = Found { known, key: Some(digest(value)) };
+                found = Found { known, key: Some(digest(value)), ..Found::NOTHING };
             }
             known != Known::Nothing
         });
         found
+    }
+
+    /// What the application's session is told from others by, when the request shows one.
+    pub(super) fn shown(&self, ask: &Ask<'_>) -> Option<u128> {
+        let mut shown = None;
+        ask.affinity.any_cookie(&self.name, &mut |value| {
+            shown = Some(digest(self.bare(value)));
+            true
+        });
+        let Some(param) = self.param.as_ref().filter(|_| shown.is_none()) else { return shown };
+        ask.affinity.any_param(param, &mut |value| {
+            shown = Some(digest(self.bare(value)));
+            true
+        });
+        shown
     }
 
     /// The server that a value names; `names` says whether a server of that name is there.

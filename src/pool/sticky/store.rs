@@ -1,8 +1,8 @@
 //! What the tables remember, over a restart: one file in the state directory.
 //!
 //! `lbd sticky 1\n`, then for each table: the pool's name and what the table is by (each with its length, 2 bytes),
-//! the number of entries (8 bytes), the entries (key 16, server 8, since 8, used 8 bytes, big endian); at the end
-//! SHA-256 over all before. A file that does not match its sum is not read: who is not remembered is balanced anew.
+//! the number of entries (8 bytes), the entries (key 16, server 8, since 8, used 8 bytes, big endian; the highest bit of
+//! `since` says that an operator put the client there); at the end SHA-256 over all before. A file that does not match its sum is not read: who is not remembered is balanced anew.
 
 use std::collections::HashMap;
 use std::io;
@@ -21,6 +21,7 @@ const FILE: &str = "sticky.entries";
 const MAGIC: &[u8] = b"lbd sticky 1\n";
 const SUM: usize = 32;
 const ENTRY: usize = 40;
+const PLACED: u64 = 1 << 63;
 
 /// Entries from before the start, waiting for their pools.
 #[derive(Debug, Default)]
@@ -65,13 +66,17 @@ impl Remembered {
         let mut count = 0;
         for pool in pools {
             for policy in pool.sticky.iter().filter_map(super::Sticky::table_policy) {
-                let entries = policy.table.list(now, usize::MAX, |_| true);
-                count += entries.len();
                 text(&pool.name, &mut bytes);
                 text(&definition(&policy.by), &mut bytes);
-                bytes.extend_from_slice(&(entries.len() as u64).to_be_bytes());
-                bytes.reserve(entries.len() * ENTRY);
-                entries.iter().for_each(|entry| write(entry, &mut bytes));
+                let (at, mut entries) = (bytes.len(), 0_u64);
+                bytes.extend_from_slice(&entries.to_be_bytes());
+                bytes.reserve(policy.table.len() * ENTRY + SUM);
+                policy.table.each(now, |entry| {
+                    write(entry, &mut bytes);
+                    entries += 1;
+                });
+                bytes[at..at + 8].copy_from_slice(&entries.to_be_bytes());
+                count += entries as usize;
             }
         }
         let sum = digest(&SHA256, &bytes);
@@ -89,6 +94,7 @@ impl Remembered {
     fn fill_table(&self, pool: &str, policy: &TablePolicy, now: u64) -> usize {
         let Some(range) = self.tables.get(&(pool.to_owned(), definition(&policy.by))) else { return 0 };
         let ttl = policy.ttl.as_secs();
+        policy.table.reserve(range.len() / ENTRY);
         let entries = self.bytes[range.clone()].chunks_exact(ENTRY).filter_map(read);
         let alive = entries.filter(|entry| now.saturating_sub(entry.used) <= ttl);
         // A clock that was put back must not make entries that never grow old.
@@ -148,7 +154,8 @@ fn take_text(rest: &mut &[u8]) -> Option<String> {
 
 fn write(entry: &ClientEntry, out: &mut Vec<u8>) {
     out.extend_from_slice(&entry.key.to_be_bytes());
-    for number in [entry.server.0, entry.since, entry.used] {
+    let since = entry.since & !PLACED | if entry.placed { PLACED } else { 0 };
+    for number in [entry.server.0, since, entry.used] {
         out.extend_from_slice(&number.to_be_bytes());
     }
 }
@@ -158,7 +165,7 @@ fn read(mut bytes: &[u8]) -> Option<ClientEntry> {
     let server = ServerId(u64::from_be_bytes(take(&mut bytes)?));
     let since = u64::from_be_bytes(take(&mut bytes)?);
     let used = u64::from_be_bytes(take(&mut bytes)?);
-    Some(ClientEntry { key, server, since, used, streams: 0 })
+    Some(ClientEntry { key, server, since: since & !PLACED, used, streams: 0, placed: since & PLACED != 0 })
 }
 
 #[cfg(test)]
@@ -198,6 +205,7 @@ mod tests {
                 since: NOW - 5000 + i,
                 used: NOW - i,
                 streams: 0,
+                placed: i % 7 == 0,
             };
             pool.sticky[0].table().expect("a table").enter(&entry, NOW);
         }

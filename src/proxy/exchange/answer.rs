@@ -4,7 +4,7 @@ use super::{Next, Story, error_page, grpc};
 use crate::config::model::RedirectToHttps;
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
-use crate::proxy::head::{BodyFraming, Version};
+use crate::proxy::head::{BodyFraming, RequestHead, Version};
 use crate::proxy::http1::{ConnectionLine, Simple, write_simple};
 use crate::proxy::scratch::Scratch;
 use crate::snapshot::ActionSnap;
@@ -81,7 +81,12 @@ pub(super) async fn redirect_to_https(
     story: &mut Story,
     redirect: RedirectToHttps,
 ) -> Result<Next, Failure> {
-    let request = &scratch.request;
+    let location = https_location(&scratch.request, redirect)?;
+    self::redirect(connection, scratch, story, redirect.status, &location).await
+}
+
+/// The same URL on https.
+pub(super) fn https_location(request: &RequestHead, redirect: RedirectToHttps) -> Result<Vec<u8>, Failure> {
     let mut location = b"https://".to_vec();
     let Some(host) = request.host().filter(|host| !host.is_empty()) else {
         return Err(Failure::BadRequest(crate::proxy::head::ParseError::MissingHost));
@@ -96,7 +101,7 @@ pub(super) async fn redirect_to_https(
         location.push(b'?');
         location.extend_from_slice(query);
     }
-    self::redirect(connection, scratch, story, redirect.status, &location).await
+    Ok(location)
 }
 
 /// Answers with a redirect.

@@ -3,11 +3,13 @@
 //! Both directions run in one task: a server may answer, or say 100, while the body is still on its way.
 
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::forward::{Body, Forward};
+use super::routing::{Arrived, Path};
 use crate::proxy::buffer::{Buffer, SMALL};
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::deadline::Deadline;
@@ -125,30 +127,57 @@ pub(super) fn compose(forward: &mut Forward<'_>, framing: FramingLine, drop: Kno
     if !Names::Shared(&route.request_drop).any(|name| name == "x-request-id") {
         story.id.write_line(request_lines);
     }
-    let local = match request.authority() {
-        Some(_) => String::new(),
-        // HTTP/1.0 may leave Host out; HTTP/1.1, which the server gets, may not.
-        None => connection.local.to_string(),
+    let onward = Onward {
+        arrived: &Arrived { listener: &connection.listener, request, client },
+        route,
+        path,
+        local: connection.local,
+        upgrading,
+        framing,
+        lines: request_lines,
     };
-    let star = request.path() == b"*";
-    write_request(
-        request,
-        &RequestPlan {
+    onward.write(drop, out);
+    request_lines.truncate(own);
+}
+
+/// A request's head on its way to a server.
+pub(super) struct Onward<'a> {
+    pub(super) arrived: &'a Arrived<'a>,
+    pub(super) route: &'a RouteSnap,
+    pub(super) path: &'a Path,
+    pub(super) local: SocketAddr,
+    pub(super) upgrading: bool,
+    pub(super) framing: FramingLine,
+    /// Lines that lbd adds.
+    pub(super) lines: &'a [u8],
+}
+
+impl Onward<'_> {
+    /// Appends it, without these fields.
+    pub(super) fn write(&self, drop: KnownSet, out: &mut Vec<u8>) {
+        let Self { path, route, .. } = self;
+        let Arrived { listener, request, client } = *self.arrived;
+        let local = match request.authority() {
+            Some(_) => String::new(),
+            // HTTP/1.0 may leave Host out; HTTP/1.1, which the server gets, may not.
+            None => self.local.to_string(),
+        };
+        let star = request.path() == b"*";
+        let plan = RequestPlan {
             path: if star { b"*" } else { path.rewritten.as_deref().unwrap_or(request.path()) },
             query: request.query(),
             host: path.host.as_deref().or((!local.is_empty()).then_some(local.as_bytes())),
             drop_known: client.replaced(request).with(drop),
             drop: Names::Shared(&route.request_drop),
             keep: Names::Shared(&route.keep),
-            strip_cookies: Names::Shared(&connection.listener.sticky_cookies),
-            unmark_cookies: &connection.listener.marked_cookies,
-            framing,
-            connection: if upgrading { ConnectionLine::Upgrade } else { ConnectionLine::None },
-            extra: request_lines,
-        },
-        out,
-    );
-    request_lines.truncate(own);
+            strip_cookies: Names::Shared(&listener.sticky_cookies),
+            unmark_cookies: &listener.marked_cookies,
+            framing: self.framing,
+            connection: if self.upgrading { ConnectionLine::Upgrade } else { ConnectionLine::None },
+            extra: self.lines,
+        };
+        write_request(request, &plan, out);
+    }
 }
 
 /// Passes a 1xx on, to those who can understand it (RFC 9110, section 15.2).

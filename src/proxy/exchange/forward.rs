@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::mirror::{self, RequestCopy};
 use super::routing::Path;
-use super::{Next, Story, attempt, deliver, observed, upgrade, waiting};
+use super::{Next, Story, attempt, deliver, limit, observed, upgrade, waiting};
 use crate::config::model::ServerHttp;
 use crate::pool::{Acquired, Ask, Server, SessionKind, Unavailable};
 use crate::proxy::affinity::RequestFacts;
@@ -82,6 +82,9 @@ impl Forward<'_> {
         self.upgrading = upgrade::asked(&self.scratch.request);
         if self.upgrading.is_some() && self.pool.connect.http == ServerHttp::Http2 {
             return Err(Failure::UpgradeOverHttp2);
+        }
+        if self.upgrading.is_some() {
+            limit::admit(self.pool)?;
         }
         self.copy = mirror::begin(&mut self);
         let repeatable =

@@ -9,7 +9,7 @@ use crate::config::model::Key;
 use crate::proxy::affinity::{RequestFacts, query_value};
 use crate::proxy::failure::Failure;
 use crate::router::{NormalPath, PathOptions};
-use crate::snapshot::RouteSnap;
+use crate::snapshot::{PoolSnap, RouteSnap};
 
 /// Takes the tokens, or says when to come again.
 pub(super) fn check(route: &RouteSnap, facts: &RequestFacts<'_>) -> Result<(), Failure> {
@@ -26,6 +26,16 @@ pub(super) fn check(route: &RouteSnap, facts: &RequestFacts<'_>) -> Result<(), F
         return Err(Failure::Limited { seconds: whole_seconds(wait) });
     }
     Ok(())
+}
+
+/// Lets an upgrade in, or says when to come again: by chance, within the time that all who wait outside need.
+pub(super) fn admit(pool: &PoolSnap) -> Result<(), Failure> {
+    let Some(admission) = &pool.admission else { return Ok(()) };
+    admission.admit(Instant::now()).map_err(|within| {
+        let seconds = whole_seconds(within.mul_f64(fastrand::f64()));
+        debug!(pool = %pool.pool.name, seconds, "an upgrade is told to come later");
+        Failure::Paced { seconds }
+    })
 }
 
 /// Whose bucket. A request without the key falls into its address's: who leaves a header out is limited all the same.

@@ -12,7 +12,7 @@ use super::forward::Forward;
 use super::{Next, Story, stickiness};
 use crate::config::model::AccessLog;
 use crate::pool::{Acquired, SessionKind, SessionLease, WebSocketPolicy};
-use crate::proxy::access_log::Entry;
+use crate::proxy::access_log::{Carried, Entry};
 use crate::proxy::buffer::Buffer;
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
@@ -62,7 +62,7 @@ pub(super) async fn accept(
     answered: Answered,
     acquired: Acquired,
 ) -> Result<Next, Failure> {
-    let holds = forward.asking(|ask| forward.pool.pool.hold(ask));
+    let ties = forward.asking(|ask| forward.pool.pool.ties(ask, acquired.set_cookie.as_ref()));
     let Forward { connection, scratch, story, route, pool, upgrading, .. } = forward;
     let Acquired { lease, set_cookie, .. } = acquired;
     let Some(kind) = upgrading.filter(|kind| answers(*kind, &scratch.request, &scratch.response)) else {
@@ -101,7 +101,7 @@ pub(super) async fn accept(
     written.map_err(|_| Failure::ClientGone)?;
     let session = lease
         .into_session(kind, std::net::SocketAddr::new(story.client.ip, connection.peer.port()))
-        .holding(holds);
+        .tied(ties);
     let clocks = TunnelClocks { idle: route.timeout.tunnel_idle, max: route.timeout.tunnel_max };
     let policy = pool.pool.websocket;
     Ok(Next::Upgraded(Box::new(Accepted { server, input, session, clocks, policy, record: None })))
@@ -132,7 +132,7 @@ impl Accepted {
         let Some(settings) = &connection.listener.access_log else { return };
         let record = Record::new(settings, &connection.listener, &scratch.request, story);
         if settings.websocket_open {
-            record.tell(&connection.worker, 0, 0, Some("session-open"));
+            record.tell(&connection.worker, Carried::default(), "session-open");
         }
         self.record = Some(record);
     }
@@ -159,10 +159,16 @@ pub(crate) struct Upgraded {
 impl Upgraded {
     /// Runs the tunnel to its end.
     pub(crate) async fn run(&mut self, worker: &Rc<Worker>) {
-        let end = self.tunnel.run(worker).await;
-        if let Some(record) = &self.record {
-            let (up, down) = self.tunnel.moved();
-            record.tell(worker, up, down, Some(end.reason()));
+        let Self { tunnel, record } = self;
+        let end = match record.as_ref().and_then(|record| Some((record, record.settings.websocket_every?))) {
+            None => tunnel.run(worker).await,
+            Some((record, every)) => {
+                let tell = |carried| record.tell(worker, carried, "session-goes-on");
+                tunnel.run_telling(worker, every, tell).await
+            }
+        };
+        if let Some(record) = record {
+            record.tell(worker, tunnel.carried(), end.reason());
         }
     }
 }
@@ -210,7 +216,7 @@ impl Record {
         }
     }
 
-    fn tell(&self, worker: &Worker, bytes_in: u64, bytes_out: u64, reason: Option<&str>) {
+    fn tell(&self, worker: &Worker, carried: Carried, reason: &str) {
         worker.access_log.record(
             &self.settings,
             &Entry {
@@ -228,9 +234,10 @@ impl Record {
                 retries: self.retries,
                 first_byte: self.first_byte,
                 took: self.began.elapsed(),
-                bytes_in,
-                bytes_out,
-                reason,
+                bytes_in: carried.bytes.0,
+                bytes_out: carried.bytes.1,
+                reason: Some(reason),
+                carried: Some(carried),
                 user_agent: &self.user_agent,
                 referer: b"",
                 generation: self.generation,

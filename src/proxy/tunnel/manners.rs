@@ -12,9 +12,6 @@ use super::TunnelEnd;
 use super::flow::Flow;
 use crate::pool::WebSocketPolicy;
 
-/// The code of a normal end, for a client whose server ended without answering its Close.
-const NORMAL: u16 = 1000;
-
 /// One WebSocket's manners.
 #[derive(Debug)]
 pub(super) struct Manners {
@@ -53,6 +50,11 @@ impl Manners {
         self.closing.is_some()
     }
 
+    /// The code of a Close that was lbd's own idea.
+    pub(super) fn own_code(&self) -> Option<u16> {
+        self.closing.as_ref().filter(|ending| !ending.under_way).map(|ending| ending.code)
+    }
+
     /// Begins to close, unless that has begun. False when the stream has no frames: it can only be cut.
     pub(super) fn close(
         &mut self,
@@ -80,20 +82,17 @@ impl Manners {
         true
     }
 
-    /// The server is gone, or says nothing more: the client is told, if that is possible.
+    /// The server is gone, or says nothing more: the client is told, if that is possible. Who has sent its Close, or
+    /// what is no frame, waits for the server's word or the end, and gets what the server gave: words of ours would
+    /// hide that the server took offence.
     pub(super) fn lost(&mut self, up: &mut Flow, down: &mut Flow, clock: &Deadline, end: TunnelEnd) -> bool {
         let (Some(to_server), Some(to_client)) = (&mut up.follow, &mut down.follow) else { return false };
-        if self.closing.is_some() || !to_client.takes_frame_now() {
+        let is_over = to_server.frames().close().is_some() || to_server.frames().is_broken();
+        if self.closing.is_some() || is_over || !to_client.takes_frame_now() {
             return false;
         }
-        let asked = to_server.frames().close();
-        let code = match asked {
-            Some(code) if compose::may_travel(code) => code,
-            Some(_) => NORMAL,
-            None => self.policy.lost_code,
-        };
         to_server.silence();
-        let reason: Arc<str> = if asked.is_some() { "".into() } else { "the server is gone".into() };
+        let (code, reason): (_, Arc<str>) = (self.policy.lost_code, "the server is gone".into());
         to_client.close(compose::close(code, &reason, None), Place::Frame);
         let (closing, patience) = Closing::lost();
         let until = clock.point(patience);

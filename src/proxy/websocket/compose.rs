@@ -27,11 +27,6 @@ pub(crate) fn mask() -> Option<[u8; 4]> {
     Some(fastrand::u32(..).to_ne_bytes())
 }
 
-/// Whether a peer may send this code; the others only exist within programs (RFC 6455, section 7.4).
-pub(crate) fn may_travel(code: u16) -> bool {
-    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
-}
-
 fn control(opcode: u8, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
     let masked = if mask.is_some() { 0x80 } else { 0 };
     let mut frame = vec![0x80 | opcode, masked | payload.len() as u8];

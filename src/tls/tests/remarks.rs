@@ -114,8 +114,8 @@ fn a_server_by_address_that_is_in_no_trusted_certificate() {
             "listen \":80\"\nroute \"/\" pool=app\npool app {{ {servers}; health tcp; tls ca=\"{}\" {tls}; }}",
             path.display()
         );
-        let model = crate::config::testing::load_text(&text).model.expect("a model");
-        let mut report = Report::default();
+        let loaded = crate::config::testing::load_text(&text);
+        let (model, mut report) = (loaded.model.expect("a model"), loaded.report);
         prepare(&mut Store::new(), &model, Stage::Start, &mut report);
         assert_eq!(codes(&report), vec![("LB609", Severity::Warning); expected], "{servers} {tls}");
     };
@@ -142,8 +142,8 @@ fn a_rule_that_is_allowed_is_silent_and_one_that_is_denied_is_an_error() {
             "listen \":443\" {{ tls {{ certificate \"{}\"; }}; }}\nroute \"/\" {{ respond 200; }}\n{lint}",
             pair.chain.display()
         );
-        let model = crate::config::testing::load_text(&text).model.expect("a model");
-        let mut report = Report::default();
+        let loaded = crate::config::testing::load_text(&text);
+        let (model, mut report) = (loaded.model.expect("a model"), loaded.report);
         prepare(&mut Store::new(), &model, Stage::Start, &mut report);
         assert_eq!(codes(&report), expected, "{lint}");
     }

@@ -10,7 +10,7 @@ use lbctl::client::{Client, Error, encode};
 use lbctl::protocol::{StickyImported, StickyLine};
 
 /// The first line of CSV.
-const COLUMNS: &str = "kind,name,key,server,since,used";
+const COLUMNS: &str = "kind,name,key,server,since,used,placed";
 /// Bytes of one call: the daemon takes at most a mebibyte.
 const BATCH: usize = 512 * 1024;
 
@@ -78,14 +78,14 @@ fn to_csv(line: &StickyLine) -> String {
         false => text.to_owned(),
     };
     let name = line.name.as_deref().unwrap_or_default();
-    let StickyLine { kind, key, server, since, used, .. } = line;
-    format!("{kind},{},{key},{},{since},{used}\n", quoted(name), quoted(server))
+    let StickyLine { kind, key, server, since, used, placed, .. } = line;
+    format!("{kind},{},{key},{},{since},{used},{placed}\n", quoted(name), quoted(server))
 }
 
 fn of_csv(text: &str) -> Result<Vec<u8>, Error> {
     let wrong = || Error::Protocol(format!("stdin: `{text}` is neither JSON nor {COLUMNS}"));
-    let fields: [String; 6] = fields(text).try_into().map_err(|_| wrong())?;
-    let [kind, name, key, server, since, used] = fields;
+    let fields: [String; 7] = fields(text).try_into().map_err(|_| wrong())?;
+    let [kind, name, key, server, since, used, placed] = fields;
     let number = |text: String| text.parse().map_err(|_| wrong());
     let line = StickyLine {
         kind,
@@ -94,6 +94,7 @@ fn of_csv(text: &str) -> Result<Vec<u8>, Error> {
         server,
         since: number(since)?,
         used: number(used)?,
+        placed: placed.parse().map_err(|_| wrong())?,
     };
     serde_json::to_vec(&line).map_err(|error| Error::Protocol(error.to_string()))
 }
@@ -127,12 +128,13 @@ mod tests {
                 server: server.into(),
                 since: 5,
                 used: 7,
+                placed: name.is_some(),
             };
             let csv = to_csv(&line);
             let read: StickyLine = serde_json::from_slice(&of_csv(csv.trim_end()).unwrap()).unwrap();
             assert_eq!(read, line, "{csv}");
         }
-        for wrong in ["", "a,b", "a,b,c,d,e,f", "a,b,c,d,1,2,3"] {
+        for wrong in ["", "a,b", "a,b,c,d,e,f", "a,b,c,d,1,2", "a,b,c,d,1,2,3"] {
             assert!(of_csv(wrong).is_err(), "{wrong}");
         }
     }

@@ -27,6 +27,7 @@ pub(super) const POOL: &[NodeSpec] = &[
         .props(&[
             prop("kind", one_of(&["a", "srv"]), "a").doc("addresses, or SRV: ports, weights, and as backups all but the lowest priority").peers("server-template", "server service=", ""),
             prop("refresh", TIME, "resolver's").doc("asked for again after this, or as soon as the answer's TTL ends (1s or more)").peers("hold valid", "resolver valid=", "dns_refresh_rate"),
+            prop("hold", TIME_0, "3 x refresh, 30s or more").doc("a server that an answer no longer names takes no new clients for so long, then it is drained; named again meanwhile it loses nothing").peers("hold obsolete", "", ""),
             prop("on-failure", one_of(&["keep-last", "empty"]), "keep-last").doc("a name that is not answered: the servers stay, or go").peers("hold", "", ""),
         ]),
     node("balance", &["pool"], "Which server gets a request that is not sticky.")
@@ -107,6 +108,11 @@ pub(super) const POOL: &[NodeSpec] = &[
         .props(&[
             prop("size", int(0, COUNT), "1000").doc("that may wait; one more gets 503").unit("requests").peers("maxqueue", "queue (Plus)", "max_pending_requests"),
             prop("timeout", TIME, "5s").doc("then 503").peers("timeout queue", "queue timeout= (Plus)", ""),
+        ]),
+    node("admission", &["pool"], "Pace a mass reconnect: so many WebSockets and other upgrades are let in, the rest get 503 with a Retry-After that spreads them. Plain requests are not paced.")
+        .args(&[arg("rate", Type::Rate)])
+        .props(&[
+            prop("burst", int(1, COUNT), "= rate").doc("at once, after a quiet time").unit("upgrades"),
         ]),
     node("slow-start", &["pool"], "Ramp a server's share after it becomes ready.")
         .peers("slowstart", "slow_start= (Plus)", "slow_start_config")

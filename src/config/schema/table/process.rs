@@ -36,7 +36,7 @@ pub(super) const PROCESS: &[NodeSpec] = &[
     node("log", &["root"], "Daemon log to stderr/journald.")
         .peers("log", "error_log", "--log-level")
         .props(&[
-            prop("level", one_of(&["error", "warn", "info", "debug", "trace"]), "info").doc("the least important that is written").peers("log", "error_log", "--log-level"),
+            prop("level", one_of(&["error", "warn", "info", "debug", "trace"]), "info").doc("the least important that is written; trace says of each request where it went").peers("log", "error_log", "--log-level"),
             prop("format", one_of(&["text", "json"]), "text").doc("of the daemon's own lines").peers("log format", "", "--log-format"),
         ]),
     node("access", &["log"], "One line per request.")
@@ -45,6 +45,7 @@ pub(super) const PROCESS: &[NodeSpec] = &[
             prop("format", one_of(&["json", "combined"]), "json").doc("of a line").peers("log-format", "log_format", "log_format"),
             prop("to", Type::Text, "stdout").doc("stdout, stderr, or a file").peers("log", "access_log", "path"),
             prop("sample", PERCENT, "100%").doc("of the requests, by chance").peers("log sample", "access_log if=", "runtime_filter"),
+            prop("websocket-every", TIME_OFF, "off").doc("a line of each long-lived stream again and again, with what it has carried so far").peers("", "", "access_log_flush_interval"),
             prop("websocket", one_of(&["close", "open-close"]), "open-close").doc("a line when a long-lived stream ends, or also when it begins").peers("option logasap", "", "flush_access_log_on_new_request"),
         ]),
     node("capture", &["log"], "Extra fields.")
@@ -61,6 +62,7 @@ pub(super) const PROCESS: &[NodeSpec] = &[
             prop("poll", TIME, "2s").doc("how often files are looked at even when the system reports no edit"),
             prop("history", int(0, 1000), "20").unit("generations").doc("kept, to go back to").unit("generations"),
             prop("max-removal", Type::Percent { off: true }, "off").doc("refuse an unattended reload that removes more of the routes or servers than this"),
+            prop("replay", Type::Bool, "#true").doc("keep host, path, method and client of the last 10,000 requests in memory, so that `lbctl config plan` says where they would go"),
         ]),
     node("resolver", &["root"], "DNS used for server names and discover. /etc/hosts comes first, then the name servers of /etc/resolv.conf, or those named here.")
         .peers("resolvers", "resolver", "typed_dns_resolver_config")
@@ -77,12 +79,13 @@ pub(super) const PROCESS: &[NodeSpec] = &[
         .props(&[
             prop("cert-expiry", TIME, "30d").doc("a certificate that ends sooner is a warning"),
             prop("websocket-ping", TIME_OFF, "off").doc("known client ping period"),
+            prop("session-idle", TIME_OFF, "30m").doc("how long sessions of the applications live without a request"),
             prop("error-tolerance", TIME_OFF, "off").doc("how long users may get errors from a dead server before a check sees it"),
         ]),
-    node("allow", &["lint"], "Silence a rule everywhere.")
+    node("allow", &["lint"], "Silence a rule everywhere. In one place a comment does it: // lint-allow CODE: reason; see lbd-lint(7).")
         .many().args(&[arg("rule", Type::Rule).rep()])
         .props(&[
-            prop("because", Type::Text, "").without("no reason").doc("why, for who reads the file later").without("no reason"),
+            prop("because", Type::Text, "").without("a warning that it gives no reason (LB806)").doc("why, for who reads the file later"),
         ]),
     node("deny", &["lint"], "Make a rule an error.")
         .many().args(&[arg("rule", Type::Rule).rep()]),

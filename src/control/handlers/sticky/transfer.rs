@@ -1,21 +1,22 @@
 //! Entries from one server to another, out of a table and into one.
 
-use super::{now, tables};
+use super::{aside, now, tables};
 use crate::control::ControlContext;
 use crate::control::call::{self, Call, bad};
 use crate::control::reply::{self, Outcome, json, line};
 use crate::control::role::Role;
-use crate::pool::{ClientEntry, Pool, ServerId, TablePolicy};
+use crate::pool::{ClientEntry, Pool, ServerId, Sticky, TablePolicy};
 use futures_util::stream;
 use hyper::body::{Bytes, Frame};
 use lbctl::protocol::{Problem, StickyImported, StickyLine, StickyMove, StickyMoved};
 use serde_json::json;
+use std::sync::Arc;
 
 /// Lines in one frame.
 const FRAME: usize = 512;
 
 /// Moves entries, idle longest first: their clients go elsewhere with their next request.
-pub(in crate::control) fn shift(context: &ControlContext, call: &Call, pool: &str) -> Outcome {
+pub(in crate::control) async fn shift(context: &ControlContext, call: &Call, pool: &str) -> Outcome {
     call.need(Role::Operate)?;
     let pool = call::pool(context, pool)?;
     let ask: StickyMove = call.json()?;
@@ -25,22 +26,10 @@ pub(in crate::control) fn shift(context: &ControlContext, call: &Call, pool: &st
     if from == to {
         return Err(bad("`from` and `to` are one server"));
     }
-    let now = now();
-    let mut found: Vec<(ClientEntry, &TablePolicy)> = Vec::new();
-    for policy in tables(&pool)? {
-        let here = policy.table.list(now, usize::MAX, |entry| entry.server == from);
-        found.extend(here.into_iter().map(|entry| (entry, policy)));
-    }
-    found.sort_unstable_by_key(|(entry, _)| (entry.streams > 0, entry.used, entry.key));
-    found.truncate(ask.count.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX)));
-    let moved = if ask.dry_run {
-        found.len()
-    } else {
-        let change = |(entry, policy): &&(ClientEntry, &TablePolicy)| {
-            policy.table.change(entry.key, to, |now| now.server == from)
-        };
-        found.iter().filter(change).count()
-    };
+    drop(tables(&pool)?);
+    let most = ask.count.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
+    let (of, dry_run) = (Arc::clone(&pool), ask.dry_run);
+    let moved = aside(move || change(&of, from, to, most, dry_run)).await?;
     let moved = StickyMoved {
         pool: pool.name.to_string(),
         from: ask.from,
@@ -55,17 +44,36 @@ pub(in crate::control) fn shift(context: &ControlContext, call: &Call, pool: &st
     json(&moved)
 }
 
+/// Moves so many entries at most; says how many, or how many would be.
+fn change(pool: &Pool, from: ServerId, to: ServerId, most: usize, dry_run: bool) -> usize {
+    let mut found: Vec<(ClientEntry, &TablePolicy)> = Vec::new();
+    for policy in pool.sticky.iter().filter_map(Sticky::table_policy) {
+        let here = policy.table.list(now(), usize::MAX, |entry| entry.server == from);
+        found.extend(here.into_iter().map(|entry| (entry, policy)));
+    }
+    found.sort_unstable_by_key(|(entry, _)| (entry.streams > 0, entry.used, entry.key));
+    found.truncate(most);
+    let moves = |(entry, policy): &&(ClientEntry, &TablePolicy)| {
+        policy.table.change(entry.key, to, |now| now.server == from)
+    };
+    if dry_run { found.len() } else { found.iter().filter(moves).count() }
+}
+
 /// All entries, one a line. Whole keys are for those who could change them.
-pub(in crate::control) fn export(context: &ControlContext, call: &Call, pool: &str) -> Outcome {
+pub(in crate::control) async fn export(context: &ControlContext, call: &Call, pool: &str) -> Outcome {
     call.need(Role::Operate)?;
     let pool = call::pool(context, pool)?;
-    let now = now();
-    let mut left: Vec<(usize, ClientEntry)> = Vec::new();
     drop(tables(&pool)?);
-    for (at, sticky) in pool.sticky.iter().enumerate() {
-        let Some(policy) = sticky.table_policy() else { continue };
-        left.extend(policy.table.list(now, usize::MAX, |_| true).into_iter().map(|entry| (at, entry)));
-    }
+    let of = Arc::clone(&pool);
+    let left = aside(move || {
+        let mut all: Vec<(usize, ClientEntry)> = Vec::new();
+        for (at, sticky) in of.sticky.iter().enumerate() {
+            let Some(policy) = sticky.table_policy() else { continue };
+            all.extend(policy.table.list(now(), usize::MAX, |_| true).into_iter().map(|entry| (at, entry)));
+        }
+        all
+    })
+    .await?;
     let frames = stream::unfold((pool, left), async |(pool, mut left)| {
         if left.is_empty() {
             return None;
@@ -88,26 +96,32 @@ fn told(pool: &Pool, at: usize, entry: &ClientEntry) -> Option<StickyLine> {
         server: pool.by_id(entry.server)?.server.name.to_string(),
         since: entry.since,
         used: entry.used,
+        placed: entry.placed,
     })
 }
 
 /// Takes entries in, all or none; one that is there already is replaced.
-pub(in crate::control) fn import(context: &ControlContext, call: &Call, pool: &str) -> Outcome {
+pub(in crate::control) async fn import(context: &ControlContext, call: &Call, pool: &str) -> Outcome {
     call.need(Role::Operate)?;
     let pool = call::pool(context, pool)?;
     drop(tables(&pool)?);
+    let (of, body) = (Arc::clone(&pool), call.body.clone());
+    let entries = aside(move || take_all(&of, &body)).await??;
+    let facts = json!({ "entries": entries });
+    call.audit(context, "sticky.imported", &pool.name, call.query("reason"), facts);
+    json(&StickyImported { pool: pool.name.to_string(), imported: entries as u64 })
+}
+
+fn take_all(pool: &Pool, body: &[u8]) -> Result<usize, Box<Problem>> {
     let now = now();
-    let text = std::str::from_utf8(&call.body).map_err(|_| bad("the body is not UTF-8"))?;
+    let text = std::str::from_utf8(body).map_err(|_| bad("the body is not UTF-8"))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let read = |(at, text)| {
-        taken(&pool, text, now).map_err(|why| bad(format!("line {}: {why}; nothing was imported", at + 1)))
+        taken(pool, text, now).map_err(|why| bad(format!("line {}: {why}; nothing was imported", at + 1)))
     };
     let entries = lines.map(read).collect::<Result<Vec<_>, Box<Problem>>>()?;
     entries.iter().for_each(|(policy, entry)| policy.table.enter(entry, now));
-    let entries = entries.len() as u64;
-    let facts = json!({ "entries": entries });
-    call.audit(context, "sticky.imported", &pool.name, call.query("reason"), facts);
-    json(&StickyImported { pool: pool.name.to_string(), imported: entries })
+    Ok(entries.len())
 }
 
 fn taken<'p>(pool: &'p Pool, text: &str, now: u64) -> Result<(&'p TablePolicy, ClientEntry), String> {
@@ -124,5 +138,6 @@ fn taken<'p>(pool: &'p Pool, text: &str, now: u64) -> Result<(&'p TablePolicy, C
         return Err(format!("no server of {} is named `{}`", pool.name, line.server));
     };
     let used = line.used.min(now);
-    Ok((policy, ClientEntry { key, server: member.server.id, since: line.since.min(used), used, streams: 0 }))
+    let (server, since) = (member.server.id, line.since.min(used));
+    Ok((policy, ClientEntry { key, server, since, used, streams: 0, placed: line.placed }))
 }

@@ -15,7 +15,7 @@ fn marked(side: Side) -> MarkedCookie {
         side,
         param: Some("s".into()),
         on_down: OnDown::Redispatch,
-        keys: KeyRing::ephemeral().expect("random bytes"),
+        keys: KeyRing::ephemeral(NOW).expect("random bytes"),
     }
 }
 

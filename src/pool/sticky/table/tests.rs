@@ -1,5 +1,7 @@
 //! Tables: what is remembered, for how long, and never more than fits.
 
+use proptest::prelude::*;
+
 use super::*;
 
 const A: ServerId = ServerId(1);
@@ -35,7 +37,7 @@ fn it_never_grows_over_its_bound() {
             assert!(table.len() <= max, "{} of {max}", table.len());
             assert_eq!(table.find(nth(i), 1000), Some(A), "the newest is there");
         }
-        let counted: usize = table.shards.iter().map(|shard| read(shard).len()).sum();
+        let counted: usize = table.shards.iter().map(|shard| shard.entries.len()).sum();
         assert_eq!(counted, table.len());
         assert!(table.len() > max / 2, "{} of {max}: too much went", table.len());
     }
@@ -130,4 +132,78 @@ fn even_held_entries_stay_within_the_bound() {
         })
         .collect();
     assert_eq!(held.len(), 100);
+}
+
+/// What can happen to a table.
+#[derive(Debug, Clone)]
+enum Step {
+    Put(u32, ServerId),
+    Hold(u32),
+    Change(u32),
+    Clear(ServerId),
+    Sweep,
+    Limit(usize),
+    Wait(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let server = || prop_oneof![Just(A), Just(B)];
+    prop_oneof![
+        20 => (0..500_u32, server()).prop_map(|(i, server)| Step::Put(i, server)),
+        3 => (0..500_u32).prop_map(Step::Hold),
+        2 => (0..500_u32).prop_map(Step::Change),
+        1 => server().prop_map(Step::Clear),
+        1 => Just(Step::Sweep),
+        1 => (0..200_usize).prop_map(Step::Limit),
+        2 => (0..90_u64).prop_map(Step::Wait),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_it_stays_within_its_bound_and_counts_right(
+        max in 0..200_usize,
+        steps in prop::collection::vec(step(), 1..400),
+    ) {
+        let (table, mut now, mut max, mut held) = (table(max), 1000, max, Vec::new());
+        for step in steps {
+            let before = table.changes();
+            match step {
+                Step::Put(i, server) => {
+                    table.put(nth(i), server, now);
+                    prop_assert_eq!(table.find(nth(i), now), (max > 0).then_some(server));
+                }
+                Step::Hold(i) => held.extend(table.hold(nth(i))),
+                Step::Change(i) => {
+                    let changed = table.change(nth(i), B, |_| true);
+                    prop_assert_eq!(table.changes(), before + u64::from(changed));
+                }
+                Step::Clear(server) => {
+                    table.clear(|entry| entry.server == server);
+                }
+                Step::Sweep => {
+                    table.sweep(now);
+                }
+                Step::Limit(most) => {
+                    table.limit(Duration::from_secs(100), most);
+                    max = most;
+                }
+                Step::Wait(seconds) => now += seconds,
+            }
+            let counted: usize = table.shards.iter().map(|shard| shard.entries.pin().iter().count()).sum();
+            prop_assert_eq!(counted, table.len());
+            prop_assert!(counted <= max, "{} of {}", counted, max);
+        }
+    }
+}
+
+#[test]
+fn who_only_looks_waits_for_nobody() {
+    let table = table(1000);
+    table.put(nth(1), A, 1000);
+    // Whoever has every lock does not keep anybody from finding who is there.
+    let _locks: Vec<_> = table.shards.iter().map(Shard::write).collect();
+    assert_eq!(table.find(nth(1), 1001), Some(A));
+    assert_eq!(table.get(nth(1), 1001).map(|entry| entry.used), Some(1001));
+    assert_eq!(table.list(1001, 9, |_| true).len(), 1);
 }

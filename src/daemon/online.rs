@@ -1,0 +1,200 @@
+//! What only the network tells about a configuration: `lbd lint --online` looks at every server from here, once, as
+//! the daemon's own checks would, and changes nothing.
+//!
+//! LB901: a name has no address. LB902: a server does not answer, or its check fails. LB903: a path that nobody can
+//! have passes the check as well, so the check says little.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::config::diagnostic::{Diagnostic, Place, Report, Span};
+use crate::config::model::Model;
+use crate::config::source::Sources;
+use crate::health::check_once;
+use crate::pool::{CheckSpec, KeyRing, Outcome, ProbeKind, Server};
+use crate::snapshot::{Context, Snapshot, compile};
+use crate::tls::TlsConfigs;
+
+/// Servers that are looked at at a time.
+const AT_A_TIME: usize = 64;
+/// Patience with a name, with a connection where there is no check, and at most with one check.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Patience with all of it.
+const OVERALL: Duration = Duration::from_secs(60);
+/// A path below a check's own that no application has.
+const NOWHERE: &str = "/lbd-lint-looks-for-a-page-that-is-not-there";
+
+/// One server and how it is checked.
+struct Look {
+    server: Arc<Server>,
+    check: Option<Arc<CheckSpec>>,
+    health_port: Option<u16>,
+    place: Option<Span>,
+}
+
+/// Looks at the servers that `model` names; the findings go to `report`.
+pub fn look(model: &Model, tls: &TlsConfigs, sources: &Sources, report: &mut Report) -> std::io::Result<()> {
+    let looks = looks(model, tls, sources)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let found = runtime.block_on(async {
+        let turns = Arc::new(Semaphore::new(AT_A_TIME));
+        let mut tasks = JoinSet::new();
+        for look in looks {
+            let turns = Arc::clone(&turns);
+            tasks.spawn(async move {
+                // The semaphore is never closed.
+                let _turn = turns.acquire().await;
+                look.run().await
+            });
+        }
+        let mut found = Vec::new();
+        let all = async {
+            while let Some(done) = tasks.join_next().await {
+                found.extend(done.into_iter().flatten());
+            }
+        };
+        let in_time = timeout(OVERALL, all).await.is_ok();
+        (found, in_time)
+    });
+    // A thread that asks for a name cannot be called back; nobody waits for it.
+    runtime.shutdown_background();
+    let (found, in_time) = found;
+    report.findings.extend(found);
+    report.settle();
+    match in_time {
+        true => Ok(()),
+        false => Err(std::io::Error::other(format!("not every server was looked at within {OVERALL:?}"))),
+    }
+}
+
+/// Every server of the file with its check, as the daemon would make them.
+fn looks(model: &Model, tls: &TlsConfigs, sources: &Sources) -> std::io::Result<Vec<Look>> {
+    let context = Context {
+        tls,
+        previous: &Snapshot::empty(),
+        generation: 1,
+        keys: &KeyRing::ephemeral(0)?,
+        workers: 1,
+        zone: None,
+        discovered: &Default::default(),
+    };
+    let Ok(snapshot) = compile(model, &context) else { return Ok(Vec::new()) };
+    let mut looks = Vec::new();
+    for snap in snapshot.pools.values() {
+        let written = model.pools.get(&snap.pool.name);
+        for member in &snap.pool.members {
+            let server =
+                written.and_then(|pool| pool.servers.iter().find(|s| *s.name == *member.server.name));
+            looks.push(Look {
+                server: Arc::clone(&member.server),
+                check: snap.pool.check.clone(),
+                health_port: member.health_port,
+                place: server.and_then(|server| line(&server.place, sources)),
+            });
+        }
+    }
+    Ok(looks)
+}
+
+/// The text of a line, to point at.
+fn line(place: &Place, sources: &Sources) -> Option<Span> {
+    let (id, file) = sources.files().find(|(_, file)| file.path() == place.file.as_path())?;
+    let lines = file.text().split_inclusive('\n');
+    let start: usize = lines.clone().take(place.line.saturating_sub(1) as usize).map(str::len).sum();
+    let text = lines.clone().nth(place.line.saturating_sub(1) as usize)?;
+    let blanks = text.len() - text.trim_start().len();
+    let end = start + text.trim_end().len();
+    Some(Span::new(id, start + blanks..end.max(start + blanks)))
+}
+
+impl Look {
+    async fn run(self) -> Vec<Diagnostic> {
+        if let Some(finding) = self.resolve().await {
+            return vec![finding];
+        }
+        let Some(check) = &self.check else {
+            return self.connect().await.into_iter().collect();
+        };
+        let spec = CheckSpec { timeout: check.timeout.min(PATIENCE), ..(**check).clone() };
+        match check_once(&self.server, &spec, self.health_port).await.outcome {
+            Outcome::CheckFailed { reason, .. } => vec![self.failed(&format!("its check fails: {reason}"))],
+            _ => self.catch_all(&spec).await.into_iter().collect(),
+        }
+    }
+
+    /// LB901.
+    async fn resolve(&self) -> Option<Diagnostic> {
+        if !self.server.needs_resolving() {
+            return None;
+        }
+        let name = format!("{}:{}", self.server.host, self.server.port);
+        let why = match timeout(PATIENCE, tokio::net::lookup_host(name)).await {
+            Ok(Ok(found)) => {
+                let mut addresses: Vec<SocketAddr> = found.collect();
+                addresses.sort_unstable();
+                addresses.dedup();
+                if !addresses.is_empty() {
+                    self.server.set_resolved(addresses);
+                    return None;
+                }
+                "it has no address".to_owned()
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {PATIENCE:?}"),
+        };
+        let finding =
+            self.warning("LB901", format!("`{}` does not resolve from here: {why}", self.server.host));
+        Some(finding.label("it would start down").help("mend the name, or give the server's address"))
+    }
+
+    /// LB902 where there is no check.
+    async fn connect(&self) -> Option<Diagnostic> {
+        let endpoint = self.server.endpoint()?;
+        let why = match timeout(PATIENCE, tokio::net::TcpStream::connect(endpoint)).await {
+            Ok(Ok(_)) => return None,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {PATIENCE:?}"),
+        };
+        Some(self.failed(&format!("it cannot be connected to: {why}")))
+    }
+
+    /// LB902.
+    fn failed(&self, why: &str) -> Diagnostic {
+        let message = format!("server `{}` does not answer from here; {why}", self.server.name);
+        let finding = self.warning("LB902", message);
+        let help = "if it can be reached only from where lbd will run, lint there";
+        finding.label("would be down, if this is where lbd runs").help(help)
+    }
+
+    /// LB903.
+    async fn catch_all(&self, spec: &CheckSpec) -> Option<Diagnostic> {
+        let ProbeKind::Http(probe) = &spec.probe else { return None };
+        if probe.body.is_some() {
+            return None;
+        }
+        let path = probe.path.split(['?', '#']).next().unwrap_or_default();
+        let mut nowhere = probe.clone();
+        nowhere.path = format!("{}{NOWHERE}", path.trim_end_matches('/')).into();
+        let spec = CheckSpec { probe: ProbeKind::Http(nowhere), ..spec.clone() };
+        let outcome = check_once(&self.server, &spec, self.health_port).await.outcome;
+        matches!(outcome, Outcome::CheckPassed { .. }).then(|| {
+            let message = format!(
+                "server `{}` passes its check with a path that it cannot have; `{path}` may be no check at all",
+                self.server.name
+            );
+            let help = "ask for a path that the application answers itself, or say what the body holds: `body=\"…\"`";
+            self.warning("LB903", message).label("a page for everything: a login, or an error with status 200").help(help)
+        })
+    }
+
+    fn warning(&self, code: &'static str, message: String) -> Diagnostic {
+        let severity = crate::config::diagnostic::Severity::Warning;
+        let subject = format!("pool/{}/server/{}", self.server.pool, self.server.name);
+        Diagnostic::new(code, severity, self.place, message).subject(subject)
+    }
+}
