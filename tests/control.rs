@@ -147,16 +147,13 @@ fn an_explanation_names_the_route_and_asks_no_server() {
     assert_eq!(status, 200, "{explained}");
     assert_eq!(explained["route"]["pool"], "app", "{explained}");
     assert_eq!(explained["pattern"], "/", "{explained}");
-    assert_eq!(
-        explained["server"][0], "a new client would go to one of s0, s1 by round-robin",
-        "{explained}"
-    );
+    assert_eq!(explained["server"][0], "would go to s0 now: round-robin", "{explained}");
     set_admin(&daemon, "s0", &json!({"state": "maint"}));
     let explained =
         daemon.control_with("POST", "/v1/routes/explain", &json!({"url": "http://app.test/some/where"})).1;
     let reasons = explained["server"].to_string();
     assert!(
-        reasons.contains("would go to s1: no other") && reasons.contains("s0 is out of it: maint"),
+        reasons.contains("would go to s1 now: no other") && reasons.contains("s0: takes nobody: maint"),
         "{reasons}"
     );
     assert_eq!(origins.iter().map(|origin| origin.requests().len()).sum::<usize>(), before);

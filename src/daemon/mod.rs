@@ -194,14 +194,7 @@ async fn steer(options: Options) -> Ended {
     let face = ControlFace::new(face_current, handle.clone(), main, bound, names, orders, stop, weigher);
     sockets.attach(Rc::clone(&face), Arc::clone(&drains), handle.clone());
     match reloader.boot().await {
-        Ok(applied) => {
-            info!(
-                generation = applied.generation,
-                workers = count,
-                "lbd {} serves",
-                env!("CARGO_PKG_VERSION")
-            );
-        }
+        Ok(applied) => greet(applied.generation, count),
         Err(refused) => return report(&refused, &options),
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
@@ -219,6 +212,10 @@ async fn steer(options: Options) -> Ended {
     memory::finish(&current, options.state_dir.as_deref());
     log.finish(LOG_PATIENCE);
     ended
+}
+
+fn greet(generation: u64, workers: usize) {
+    info!(generation, workers, "lbd {} serves", env!("CARGO_PKG_VERSION"));
 }
 
 /// Says on stderr why the daemon did not start.

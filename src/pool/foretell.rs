@@ -190,8 +190,8 @@ fn state(member: &Member) -> String {
             "no new clients: it has no share".to_owned()
         }
         Eligibility::StickyOnly => "no new clients: it drains".to_owned(),
-        Eligibility::No(Why::Drain) => "nobody: it drains, and its clients move".to_owned(),
-        Eligibility::No(why) => format!("nobody: {}", why.as_str()),
+        Eligibility::No(Why::Drain) => "takes nobody: it drains, and its clients move".to_owned(),
+        Eligibility::No(why) => format!("takes nobody: {}", why.as_str()),
     };
     let load = format!("{} in flight, {} streams", server.in_flight(), server.sessions.count());
     format!("{}: {text}{backup} ({load})", server.name)

@@ -225,7 +225,7 @@ fn the_kernel_holds_as_many_connections_as_the_file_says() {
     let daemon = Daemon::run(&format!("listen \"127.0.0.1:0\" name=short backlog=1\n{SERVED}"));
     let address = bound(&daemon, "short");
     // Now nobody accepts.
-    daemon.signal(Signal::STOP);
+    daemon.freeze();
     let wait = Duration::from_millis(300);
     let made: Vec<_> = (0..6).map(|_| TcpStream::connect_timeout(&address, wait)).collect();
     daemon.signal(Signal::CONT);

@@ -96,6 +96,14 @@ impl Daemon {
         rustix::process::kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// Holds all of it, until it is sent [`Signal::CONT`].
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+        let stat = format!("/proc/{}/stat", self.child.id());
+        let stopped = || std::fs::read_to_string(&stat).unwrap().contains(") T ").then_some(());
+        eventually("every thread stands still", stopped);
+    }
+
     /// Waits for its end; the exit code.
     pub(crate) fn wait(&mut self) -> Option<i32> {
         eventually("the daemon ends", || self.child.try_wait().unwrap()).code()

@@ -60,7 +60,7 @@ fn nobody_is_told_to_go_where_nobody_is() {
     check(&pool, "a", false);
     let told = told(&pool, &Client::default());
     assert_eq!((told.server, told.decision.as_str()), (None, "would get 503: no server takes new clients"));
-    assert!(told.servers[0].starts_with("a: nobody: down"), "{:?}", told.servers);
+    assert!(told.servers[0].starts_with("a: takes nobody: down"), "{:?}", told.servers);
 }
 
 #[test]
