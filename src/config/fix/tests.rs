@@ -34,10 +34,7 @@ fn one_mistake_after_another_is_mended_until_none_is_left() {
     let good = "// the door\nlisten \":80\" reuse-port=#true\npool app {\n  server \"10.0.0.1:8080\" weight=2\n}\n\
                 route \"/\" pool=app\n";
     let fixed = mended(text, "", Trust::Safe);
-    assert_eq!(
-        fixed.texts.get(Path::new("lbd.kdl")).map(String::as_str),
-        Some(good)
-    );
+    assert_eq!(fixed.texts.get(Path::new("lbd.kdl")).map(String::as_str), Some(good));
     assert_eq!(fixed.report.findings, [], "{:?}", fixed.texts);
     assert!(fixed.applied >= 7, "{}", fixed.applied);
 }
