@@ -25,6 +25,7 @@
 //! | [`reload`] | files -> published, or refused with nothing changed |
 //! | [`control`], [`admin`] | the control socket; the status endpoint |
 //! | [`daemon`] | owns every task and thread; joins the rooms |
+//! | [`import`] | other balancers' configurations, made into ours; pure |
 //! | [`cli`] | the `lbd` command |
 //!
 //! A module imports only from above itself in this table; `tests/layers.rs` keeps that.
@@ -75,6 +76,7 @@ pub mod discover;
 pub mod drain;
 pub mod explain;
 pub mod health;
+pub mod import;
 pub mod limit;
 pub mod observe;
 pub mod pool;

@@ -36,7 +36,8 @@ const LAYERS: &[(&str, &[&str])] = &[
             "cluster", "reload", "control", "admin", "state",
         ],
     ),
-    ("cli", &["config", "router", "tls", "explain", "reload", "daemon"]),
+    ("import", &["config", "router"]),
+    ("cli", &["config", "router", "tls", "explain", "reload", "import", "daemon"]),
     ("main", &["cli"]),
 ];
 
@@ -46,6 +47,8 @@ const NEVER: &[(&str, &str, &[&str])] = &[
     ("router", "std::net::TcpStream", &[]),
     ("config", "tokio", &[]),
     ("config", "std::fs", &["src/config/source.rs"]),
+    ("import", "tokio", &[]),
+    ("import", "std::fs", &[]),
     ("config", "Instant", &[]),
     ("config", "SystemTime", &[]),
     ("pool", "kdl", &[]),

@@ -21,6 +21,7 @@ mod fuzzing;
 mod hostile;
 mod http2;
 mod http2_servers;
+mod importing;
 mod language;
 mod layers;
 mod linting;

@@ -1,11 +1,12 @@
 //! `lbd fmt`: configurations with their blanks in order.
 
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{fs, io};
 
-use crate::config::{format, guard, render};
+use super::replace::{bounded, files, replace};
+use crate::config::{format, render};
 
 /// Options of `lbd fmt`.
 #[derive(Debug, clap::Args)]
@@ -86,40 +87,9 @@ impl Fmt {
         if standard {
             out.write_all(formatted.as_bytes())?;
         } else if formatted != text {
-            super::replace::replace(path, &formatted)?;
+            replace(path, &formatted)?;
             eprintln!("{}: formatted", path.display());
         }
         Ok(Outcome::Fine)
     }
-}
-
-/// All of a text, up to the size that a configuration may have.
-fn bounded(from: impl io::Read) -> io::Result<String> {
-    let mut text = String::new();
-    from.take(guard::MAX_BYTES as u64 + 1).read_to_string(&mut text)?;
-    if text.len() > guard::MAX_BYTES {
-        return Err(io::Error::other("larger than 4 MiB"));
-    }
-    Ok(text)
-}
-
-/// The path itself, or the `.kdl` files below a directory, sorted; hidden ones are left out.
-fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
-    if path == Path::new("-") || !fs::metadata(path)?.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut entries: Vec<fs::DirEntry> = fs::read_dir(path)?.collect::<io::Result<_>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    let mut found = Vec::new();
-    for entry in entries.iter().filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b".")) {
-        // A link to a directory is not followed: it may lead round in a circle.
-        if entry.file_type()?.is_dir() {
-            found.extend(files(&entry.path())?);
-        } else if entry.path().extension().is_some_and(|extension| extension == "kdl")
-            && entry.path().is_file()
-        {
-            found.push(entry.path());
-        }
-    }
-    Ok(found)
 }

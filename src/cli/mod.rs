@@ -3,8 +3,10 @@
 pub mod demo;
 mod explain;
 mod fmt;
+mod import;
 mod lint;
 mod lsp;
+mod migrate;
 mod replace;
 mod test;
 
@@ -37,6 +39,10 @@ enum Command {
     Test(test::Test),
     /// Put the blanks of configurations in order: indentation, spacing, empty lines; nothing else is touched
     Fmt(fmt::Fmt),
+    /// Make a configuration of HAProxy into one of lbd, and say of each line what became of it
+    Import(import::Import),
+    /// Turn configurations in version 1 of KDL into version 2; comments and blanks stay
+    Migrate(migrate::Migrate),
     /// Serve an editor: findings while you type, completion, hover, rename (LSP over stdin and stdout)
     Lsp(lsp::Lsp),
 }
@@ -75,6 +81,8 @@ pub fn main() -> ExitCode {
         Command::Explain(explain) => explain.execute(),
         Command::Test(test) => test.execute(),
         Command::Fmt(fmt) => fmt.execute(),
+        Command::Import(import) => import.execute(),
+        Command::Migrate(migrate) => migrate.execute(),
         Command::Lsp(lsp) => lsp.execute(),
     }
 }

@@ -20,6 +20,7 @@ pub mod hints;
 pub mod include;
 pub mod lexer;
 mod lint;
+pub mod migrate;
 pub mod model;
 pub mod node;
 pub mod output;

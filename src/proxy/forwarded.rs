@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use ipnet::IpNet;
 
 use super::head::{Known, KnownSet, RequestHead};
-use super::http1::append_list_value;
+use super::http1::{Names, append_list_value};
 
 /// Who stands at the other end of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,24 +64,25 @@ impl Client {
         if self.trusted { ALWAYS } else { ALWAYS.with(UNTRUSTED) }
     }
 
-    /// Appends the lines for the server.
+    /// Appends the lines for the server, without those that the route has edited itself: it has the last word.
     pub(crate) fn write_lines(
         self,
         head: &RequestHead,
-        peer: SocketAddr,
-        local: SocketAddr,
+        (peer, local): (SocketAddr, SocketAddr),
         tls: bool,
+        edited: Names<'_>,
         out: &mut Vec<u8>,
     ) {
+        let ours = |name: &str| !edited.any(|other| other == name);
         let mut text = [0u8; 48];
         let peer = render(canonical(peer.ip()), &mut text);
-        if self.trusted {
+        if ours("x-forwarded-for") && self.trusted {
             append_list_value("X-Forwarded-For", head.all_known(Known::XForwardedFor), peer, out);
-        } else {
+        } else if ours("x-forwarded-for") {
             append_list_value("X-Forwarded-For", std::iter::empty(), peer, out);
         }
         let missing = |known| !self.trusted || head.get_known(known).is_none();
-        if missing(Known::XForwardedProto) {
+        if missing(Known::XForwardedProto) && ours("x-forwarded-proto") {
             out.extend_from_slice(if tls {
                 b"X-Forwarded-Proto: https\r\n"
             } else {
@@ -89,13 +90,14 @@ impl Client {
             });
         }
         if missing(Known::XForwardedHost)
+            && ours("x-forwarded-host")
             && let Some(host) = head.authority()
         {
             out.extend_from_slice(b"X-Forwarded-Host: ");
             out.extend_from_slice(host);
             out.extend_from_slice(b"\r\n");
         }
-        if missing(Known::XForwardedPort) {
+        if missing(Known::XForwardedPort) && ours("x-forwarded-port") {
             out.extend_from_slice(b"X-Forwarded-Port: ");
             out.extend_from_slice(itoa::Buffer::new().format(local.port()).as_bytes());
             out.extend_from_slice(b"\r\n");
@@ -173,7 +175,7 @@ mod tests {
         let peer: SocketAddr = peer.parse().unwrap();
         let client = Client::of(head, peer.ip(), true, &trust);
         let mut out = Vec::new();
-        client.write_lines(head, peer, "10.0.0.1:443".parse().unwrap(), true, &mut out);
+        client.write_lines(head, (peer, "10.0.0.1:443".parse().unwrap()), true, Names::NONE, &mut out);
         (client, String::from_utf8(out).unwrap())
     }
 
@@ -225,5 +227,17 @@ mod tests {
             lines(&head, "10.0.0.9:1", &["10.0.0.0/8"]).0.ip,
             "198.51.100.7".parse::<IpAddr>().unwrap()
         );
+    }
+
+    #[test]
+    fn what_a_route_edits_is_not_written_again() {
+        let head = head(&[]);
+        let (peer, local) = ("203.0.113.9:1".parse::<SocketAddr>().unwrap(), "10.0.0.1:443".parse().unwrap());
+        let client = Client::of(&head, peer.ip(), true, &[]);
+        let mut out = Vec::new();
+        let edited =
+            Names::Strs(&["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"]);
+        client.write_lines(&head, (peer, local), true, edited, &mut out);
+        assert_eq!(out, b"Via: 1.1 lbd\r\n");
     }
 }

@@ -216,7 +216,7 @@ fn preamble(dir: &Path, address: SocketAddr, listen: &str, control: &str) -> Str
 }
 
 /// A loopback port that is ours from now on: whoever asks the kernel for a free one gets another.
-fn reserve_port() -> (Socket, SocketAddr) {
+pub(crate) fn reserve_port() -> (Socket, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_reuse_port(true).unwrap();
     socket.set_reuse_address(true).unwrap();

@@ -119,7 +119,9 @@ pub(super) fn compose(forward: &mut Forward<'_>, framing: FramingLine, drop: Kno
     let Scratch { request, request_lines, .. } = &mut **scratch;
     let client = story.client;
     let own = request_lines.len();
-    client.write_lines(request, connection.peer, connection.local, connection.wire.is_tls(), request_lines);
+    let ends = (connection.peer, connection.local);
+    let edited = Names::Shared(&route.request_drop);
+    client.write_lines(request, ends, connection.wire.is_tls(), edited, request_lines);
     connection.shown.write_lines(&connection.listener, request_lines);
     // A route that sets or removes the field has the last word.
     if !Names::Shared(&route.request_drop).any(|name| name == "x-request-id") {

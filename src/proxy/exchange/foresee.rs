@@ -179,8 +179,9 @@ impl Meeting<'_> {
         mut lines: Vec<u8>,
     ) -> Ending {
         let Arrived { request, client, .. } = *arrived;
-        client.write_lines(request, self.peer, self.local, self.tls, &mut lines);
-        if !Names::Shared(&route.request_drop).any(|name| name == "x-request-id") {
+        let edited = Names::Shared(&route.request_drop);
+        client.write_lines(request, (self.peer, self.local), self.tls, edited, &mut lines);
+        if !edited.any(|name| name == "x-request-id") {
             RequestId::of(request, client.trusted).write_line(&mut lines);
         }
         let framing = FramingLine::from(request.framing());
