@@ -20,9 +20,9 @@ const BUDGET: usize = 400_000;
 /// Pairs of a beginning and a search.
 const MAX_PAIRS: usize = 3000;
 /// How often all is looked at again, when routes were added.
-const MAX_ROUNDS: usize = 6;
+const MAX_ROUNDS: usize = 4;
 /// Overlaps of patterns that are looked at for one site.
-const MAX_UNIONS: usize = 400;
+const MAX_UNIONS: usize = 120;
 
 /// A route without an order.
 #[derive(Debug, Clone)]
@@ -86,7 +86,7 @@ impl<'a> Decider<'a> {
         for _ in 0..MAX_ROUNDS {
             let before = searched.len();
             searched.extend(&best.greedy);
-            if best.wrong == 0 || searched.len() == before || !searches(&best) {
+            if best.wrong == 0 || self.budget == 0 || searched.len() == before || !searches(&best) {
                 break;
             }
             let other = self.attempt(&rules, &searched);
@@ -136,7 +136,7 @@ impl<'a> Decider<'a> {
         for _ in 0..MAX_ROUNDS {
             let before = work.drafts.len();
             self.round(&mut work, &open);
-            if work.drafts.len() == before {
+            if work.drafts.len() == before || self.budget == 0 {
                 break;
             }
         }
@@ -242,6 +242,11 @@ impl<'a> Decider<'a> {
     /// Goes through the sets of conditions that may hold where these conditions on the path do. With a pattern, adds the
     /// routes that it needs; without one, only says where the router would choose wrong.
     fn explore(&mut self, work: &mut Work<'_>, holds: &BTreeSet<usize>, cell: Option<usize>) {
+        // Each rule is gone through, and each route so far.
+        self.budget = self.budget.saturating_sub(work.rules.len() + work.drafts.len());
+        if self.budget == 0 {
+            return work.too_many();
+        }
         let known = |atom: usize| self.path(atom).map(|_| holds.contains(&atom));
         let rules = left(work.rules, &known);
         let work_of = rules.iter().filter(|rule| rule.when != Expr::Is(false)).count();
@@ -256,7 +261,7 @@ impl<'a> Decider<'a> {
         while at < sets.len() {
             let set = sets[at].clone();
             at += 1;
-            self.budget = self.budget.saturating_sub(work_of + 1);
+            self.budget = self.budget.saturating_sub(work_of + 1 + work.drafts.len() / 4);
             let Some(asked) = cond::asked(&set, self.atoms) else { continue };
             let wanted = evaluate(&rules, &|atom| set.contains(&atom));
             if !work.is_right(holds, &set, &wanted.outcome) {
@@ -303,7 +308,7 @@ impl Decider<'_> {
         conditions: Vec<Cond>,
         wanted: &Verdict,
     ) {
-        self.budget = self.budget.saturating_sub(work.rules.len() + 1);
+        self.budget = self.budget.saturating_sub(work.rules.len() + 1 + work.cells.len());
         let of = |work: &Work<'_>, cell: usize| {
             let known = |atom: usize| self.path(atom).map(|_| work.holds[cell].contains(&atom));
             evaluate(&left(work.rules, &known), &|atom| set.contains(&atom))
