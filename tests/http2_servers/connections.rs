@@ -141,6 +141,16 @@ fn post(daemon: &Daemon) -> (u16, String) {
 }
 
 #[test]
+fn a_connection_that_refused_a_request_is_not_asked_again() {
+    // It stays open, and never answers another.
+    let refusing = fickle(|tcp, stream| {
+        send(tcp, RST_STREAM, stream, &7u32.to_be_bytes());
+        let _ = tcp.read_to_end(&mut Vec::new());
+    });
+    assert_eq!(post(&front(&[&refusing])), (200, "the body".to_owned()));
+}
+
+#[test]
 fn a_request_that_the_server_did_not_look_at_is_sent_again_with_its_body() {
     let refused = fickle(|tcp, stream| send(tcp, RST_STREAM, stream, &7u32.to_be_bytes()));
     assert_eq!(post(&front(&[&refused])), (200, "the body".to_owned()), "REFUSED_STREAM");

@@ -168,16 +168,26 @@ impl ServerStream {
         };
         match answer.poll_informational(cx) {
             Poll::Ready(Some(Ok(interim))) => return Poll::Ready(read(&interim.into_parts().0, into)),
-            Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(verdict(&error))),
+            Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(self.refused(&error))),
             Poll::Ready(None) | Poll::Pending => {}
         }
         let (parts, body) = match ready!(Pin::new(answer).poll(cx)) {
             Ok(answer) => answer.into_parts(),
-            Err(error) => return Poll::Ready(Err(verdict(&error))),
+            Err(error) => return Poll::Ready(Err(self.refused(&error))),
         };
         self.answer = Answer::Body(body);
         self.sent = None;
         Poll::Ready(read(&parts, into))
+    }
+
+    /// What the end of the stream before its answer means. A connection that refuses streams gets no more of them: it
+    /// may be at its end, and the one that was refused is sent once more.
+    fn refused(&self, error: &h2::Error) -> Failure {
+        let failure = verdict(error);
+        if failure == Failure::Unprocessed {
+            self.connection.retire();
+        }
+        failure
     }
 
     /// Reads some of the answer's body; zero is its end.
