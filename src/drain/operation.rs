@@ -222,7 +222,13 @@ impl Operation {
             wanted: self.cause == Cause::Asked && self.server.admin.get().wish == Wish::Ready,
         };
         cell.next_close = None;
-        match cell.machine.on(seen, now) {
+        let act = cell.machine.on(seen, now);
+        let phase = cell.machine.phase();
+        let DrainTerms { pacing, paused, until, .. } = cell.ask.terms;
+        let left = matches!(phase, Phase::Closing | Phase::Drained | Phase::Forced);
+        // Before the first is told to leave: workers tell it at once, and it may come back sooner than this returns.
+        self.server.sessions.set_leaving(left && pacing.is_some() && !paused);
+        match act {
             Act::Wait => {}
             Act::Pace => {
                 let closing = cell.closing();
@@ -237,10 +243,6 @@ impl Operation {
                 cell.machine.forced(asked as u64);
             }
         }
-        let phase = cell.machine.phase();
-        let DrainTerms { pacing, paused, until, .. } = cell.ask.terms;
-        let left = matches!(phase, Phase::Closing | Phase::Drained | Phase::Forced);
-        self.server.sessions.set_leaving(left && pacing.is_some() && !paused);
         let (closed, forced) = cell.machine.counts();
         self.progress.send_if_modified(|progress| {
             let ended = match progress.ended {
