@@ -7,9 +7,9 @@ import subprocess
 import time
 from pathlib import Path
 
-INTERVAL = 1
+INTERVAL = 2
 FALL = 3
-TIMEOUT = 1
+TIMEOUT = 2
 
 LBD_KDL = """// Two Tomcats; written by tests/acceptance.
 listen "127.0.0.1:{plain}" name=plain
@@ -138,7 +138,7 @@ class Lbd(Balancer):
         self.edit += 1
         self.write()
 
-    def lbctl(self, *arguments, timeout=30):
+    def lbctl(self, *arguments, timeout=180):
         """Runs lbctl; its exit code and what it printed."""
         done = subprocess.run(
             [os.environ["LBCTL_BIN"], "--socket", str(self.dir / "control.sock"), *arguments],
@@ -174,7 +174,11 @@ def make_certificate(directory):
 
 
 def wait_until(what, look, seconds=30):
-    """Looks until `look` gives something true; RuntimeError with `what` when it does not."""
+    """Looks until `look` gives something true; RuntimeError with `what` when it does not.
+
+    `seconds` are those of an idle machine: a busy one gets three times as many.
+    """
+    seconds *= 3
     deadline = time.monotonic() + seconds
     while True:
         found = look()

@@ -26,7 +26,7 @@ class Browser:
         self.session = None
 
     def __enter__(self):
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             try:
                 if self.ask("GET", "/status")["ready"]:
@@ -78,7 +78,7 @@ class Browser:
         (identity,) = element.values()
         self.ask("POST", f"/session/{self.session}/element/{identity}/click", {})
 
-    def wait_for(self, script, seconds=20):
+    def wait_for(self, script, seconds=60):
         """Runs a script until it returns something true."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

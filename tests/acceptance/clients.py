@@ -15,7 +15,7 @@ import time
 class Visitor:
     """A client with a cookie jar and one kept connection."""
 
-    def __init__(self, port, timeout=30):
+    def __init__(self, port, timeout=60):
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
         self.cookies = {}
 
@@ -113,7 +113,7 @@ class Closed(ConnectionError):
 class WebSocket:
     """A plain RFC 6455 client: short text frames, no extensions."""
 
-    def __init__(self, port, path, timeout=30, cookies=None):
+    def __init__(self, port, path, timeout=60, cookies=None):
         self.stream = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         key = base64.b64encode(os.urandom(16)).decode()
         cookie = "".join(f"Cookie: {name}={value}\r\n" for name, value in (cookies or {}).items())

@@ -101,7 +101,7 @@ class Tomcat:
         )
         out.close()
 
-    def wait(self, seconds=90):
+    def wait(self, seconds=270):
         """Waits until every page was compiled and answers."""
         deadline = time.monotonic() + seconds
         for page in ("/ready.jsp", "/plain.jsp", "/counter.jsp", "/examples/websocket/echo.xhtml"):
