@@ -340,7 +340,7 @@ fn a_daemon_that_does_not_come_back_ends_the_following() {
     let answers = [api("a"), ("GET /v1/events?follow=true", 200, String::new())];
     let log = Mutex::default();
     let child = lbctl()
-        .args(["--timeout", "1s", "events", "--follow", "--socket"])
+        .args(["--timeout", "5s", "events", "--follow", "--socket"])
         .arg(&socket)
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::piped())

@@ -314,10 +314,10 @@ pub(super) fn run(test: impl AsyncFnOnce(&Daemon)) {
         let client = open("control.sock", Access::ByRole);
         let reader = open("read.sock", Access::ReadOnly);
         let daemon = Daemon { world, context, client, reader, dir };
-        tokio::time::timeout(Duration::from_secs(30), test(&daemon)).await.expect("the test ends in time");
+        tokio::time::timeout(Duration::from_secs(120), test(&daemon)).await.expect("the test ends in time");
     });
 }
 
 pub(super) fn client(path: &Path) -> Client {
-    Client::new(path).timeout(Some(Duration::from_secs(10)))
+    Client::new(path).timeout(Some(Duration::from_secs(60)))
 }

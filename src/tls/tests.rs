@@ -163,7 +163,7 @@ fn meet(server: &Arc<ServerConfig>, client: &Arc<ClientConfig>, name: &str) -> R
     let server = server.clone();
     let serving = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let mut connection = ServerConnection::new(server).unwrap();
         let mut tls = rustls::Stream::new(&mut connection, &mut stream);
         let answered = tls.write_all(b"ok").and_then(|()| tls.flush());
@@ -172,7 +172,7 @@ fn meet(server: &Arc<ServerConfig>, client: &Arc<ClientConfig>, name: &str) -> R
         answered.is_ok()
     });
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let mut connection = ClientConnection::new(client.clone(), name).unwrap();
     let mut two = [0; 2];

@@ -12,7 +12,7 @@ use super::*;
 /// One request on a connection of its own; the whole answer as text.
 fn ask(origin: &Origin, request: &str) -> String {
     let mut stream = TcpStream::connect(origin.address()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let (line, fields) = request.split_once('\n').unwrap_or((request, ""));
     let head = format!("{line} HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n{fields}\r\n");
     stream.write_all(head.as_bytes()).unwrap();

@@ -95,7 +95,7 @@ fn pool(ports: &[u16], spec: Option<CheckSpec>, previous: Option<&Pool>) -> Pool
 }
 
 async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !condition() {
         assert!(Instant::now() < deadline, "in time: {what}");
         tokio::time::sleep(Duration::from_millis(1)).await;

@@ -200,9 +200,9 @@ impl Wake for Unpark {
     }
 }
 
-/// As an exchange does it; a request that waits ten seconds was forgotten.
+/// As an exchange does it; a request that waits a minute was forgotten.
 fn serve(pool: &Pool) -> Lease {
-    let give_up = Instant::now() + Duration::from_secs(10);
+    let give_up = Instant::now() + Duration::from_secs(60);
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     if let Some(lease) = take(pool, None) {
         return lease;

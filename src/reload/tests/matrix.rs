@@ -76,6 +76,11 @@ fn bench(layout: &str, timing: Timing) -> Bench {
     Bench::on(dir, timing)
 }
 
+/// However long a busy machine keeps a shell from closing what it writes, it is waited for.
+fn patient() -> Timing {
+    Timing { writer: PATIENCE, settle_max: PATIENCE, ..Timing::default() }
+}
+
 /// Two edits, then a rename as a full stop: exactly these three are published.
 fn check(way: &Way, timing: Timing) {
     let bench = bench(way.layout, timing);
@@ -87,7 +92,9 @@ fn check(way: &Way, timing: Timing) {
     // The full stop replaces whatever stands at the main path, and must be the fourth and last.
     shell(bench.dir.path(), "echo \"$TEXT\" > stop; mv -T stop lbd.kdl", "server stop");
     bench.wait_for("stop");
-    let all = bench.published();
+    let mut all = bench.published();
+    // Without events nobody knows of a writer between his two steps, however long those take.
+    all.retain(|text| timing.events || !text.is_empty());
     let slow = if way.name == "a slow writer" { "a b " } else { "" };
     let expected = ["zero".into(), format!("{slow}one"), format!("{slow}two"), "stop".into()];
     assert_eq!(all, expected, "{}", way.name);
@@ -112,26 +119,26 @@ fn installed(program: &str) -> bool {
 
 #[test]
 fn one_reload_for_each_change_however_it_is_saved() {
-    check_all(&WAYS, Timing::default());
+    check_all(&WAYS, patient());
 }
 
 #[test]
 fn one_reload_for_each_save_of_vim() {
     if installed("vim") {
-        check_all(&VIM, Timing::default());
+        check_all(&VIM, patient());
     }
 }
 
 #[test]
 fn one_reload_for_each_checkout_of_git() {
     if installed("git") {
-        check(&GIT, Timing::default());
+        check(&GIT, patient());
     }
 }
 
 #[test]
 fn polling_alone_sees_every_change_too() {
-    let timing = Timing { events: false, poll: Some(Duration::from_millis(100)), ..Timing::default() };
+    let timing = Timing { events: false, poll: Some(Duration::from_millis(100)), ..patient() };
     // All but the slow writer: without events nobody knows that he has not finished.
     check_all(&WAYS[..8], timing);
 }
