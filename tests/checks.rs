@@ -9,14 +9,11 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
-use crate::support::{After, Client, Daemon, Origin, eventually};
+use crate::support::{After, CHECKED_OFTEN, Client, Daemon, Origin, eventually};
 
 /// A daemon whose only server is checked by `health`.
 fn checked(origin: &Origin, health: &str) -> Daemon {
-    let pool = format!(
-        "pool app {{ server s0 \"{}\"; {health} interval=\"400ms\" timeout=\"400ms\" rise=1 fall=1; }}",
-        origin.address()
-    );
+    let pool = format!("pool app {{ server s0 \"{}\"; {health} {CHECKED_OFTEN}; }}", origin.address());
     Daemon::run(&format!("{pool}\nroute \"/\" pool=app\n"))
 }
 
@@ -81,7 +78,7 @@ fn a_grpc_server_is_up_while_it_says_that_it_serves() {
     status_becomes(&daemon, 200);
     serving.store(2, Ordering::SeqCst);
     status_becomes(&daemon, 503);
-    assert!(reason(&daemon).contains("NOT_SERVING"), "{}", reason(&daemon));
+    eventually("the check says why", || reason(&daemon).contains("NOT_SERVING").then_some(()));
     serving.store(1, Ordering::SeqCst);
     status_becomes(&daemon, 200);
     let daemon = checked(&origin, &ask(""));
@@ -122,8 +119,7 @@ fn a_websocket_server_is_up_while_it_shakes_hands() {
     });
     let address = origin.address();
     let pool = format!(
-        "pool app {{ server s0 \"{address}\"; health websocket \"/live?check=1\" host=\"live.internal\" interval=\"400ms\" \
-         timeout=\"400ms\" rise=1 fall=1 {{ header origin \"https://example.com\"; }}; }}\nroute \"/\" pool=app\n"
+        "pool app {{ server s0 \"{address}\"; health websocket \"/live?check=1\" host=\"live.internal\" {CHECKED_OFTEN} {{ header origin \"https://example.com\"; }}; }}\nroute \"/\" pool=app\n"
     );
     let daemon = Daemon::run(&pool);
     status_becomes(&daemon, 200);

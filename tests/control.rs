@@ -3,9 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::proxying::config;
-use crate::support::{Client, Daemon, Message, Origin, eventually, websocket};
-
-const STICKY: &str = "sticky cookie name=NODE\nhealth \"/ready\" interval=\"200ms\" timeout=\"200ms\"";
+use crate::support::{CHECKED_ONCE, Client, Daemon, Message, Origin, eventually, websocket};
 
 /// Two servers that say their name, both taking new clients.
 fn two() -> ([Origin; 2], Daemon) {
@@ -13,7 +11,8 @@ fn two() -> ([Origin; 2], Daemon) {
         Origin::scripted(|message, wire| serve("s0", message, wire)),
         Origin::scripted(|message, wire| serve("s1", message, wire)),
     ];
-    let daemon = Daemon::run(&config(&origins.each_ref(), STICKY, ""));
+    let pool = format!("sticky cookie name=NODE\nhealth \"/ready\" {CHECKED_ONCE}");
+    let daemon = Daemon::run(&config(&origins.each_ref(), &pool, ""));
     eventually("both take new clients", || {
         let answered = Client::fetch(daemon.address(), "/").status() == 200;
         (answered && origins.iter().all(|origin| !origin.requests().is_empty())).then_some(())

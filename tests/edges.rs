@@ -10,7 +10,8 @@ use std::sync::{Arc, Barrier};
 use rustix::process::Signal;
 
 use crate::proxying::config;
-use crate::support::{After, Client, DEADLINE, Daemon, Origin, eventually};
+use crate::support::daemon::reserve_port;
+use crate::support::{After, CHECKED_ONCE, Client, DEADLINE, Daemon, Origin, eventually};
 
 /// A pipe with a name.
 fn fifo(dir: &Path) -> PathBuf {
@@ -69,7 +70,7 @@ mod tls {
 fn a_tls_client_that_does_not_read_is_given_up_by_the_write_clock() {
     let dir = tempfile::tempdir().unwrap();
     let (certificate, client) = tls::trusted(dir.path());
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_reserved, port) = reserve_port();
     let _daemon = Daemon::run(&format!(
         "listen \"{port}\" name=secure {{ tls {{ certificate \"{}\"; }}; timeout write=\"300ms\"; limits max-connections=1; }}\n\
          route \"/\" {{ respond 200 body=\"{}\"; }}\n",
@@ -150,8 +151,8 @@ fn an_answer_is_not_thrown_away_when_no_other_server_could_give_a_better_one() {
     });
     let down = Origin::echo("down");
     down.set_ready(false);
-    let check = "health \"/ready\" interval=\"100ms\" timeout=\"100ms\" rise=1 fall=1";
-    let daemon = Daemon::run(&config(&[&busy, &down], check, "retry 503"));
+    let check = format!("health \"/ready\" {CHECKED_ONCE}");
+    let daemon = Daemon::run(&config(&[&busy, &down], &check, "retry 503"));
     eventually("the busy server takes requests", || {
         (!busy.requests().is_empty() || Client::fetch(daemon.address(), "/").text() == "back soon")
             .then_some(())

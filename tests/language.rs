@@ -65,7 +65,7 @@ fn count(daemon: &Daemon, times: usize, method: &str) -> usize {
 
 /// Waits until the daemon wrote this.
 fn says(daemon: &Daemon, text: &str) {
-    eventually(&format!("{text} is written"), || daemon.log().contains(text).then_some(()));
+    daemon.says(text);
 }
 
 /// This binary, with the test harness's own options.

@@ -80,21 +80,6 @@ fn line(client: &str) -> String {
     format!("PROXY TCP4 {client} 192.0.2.1 4711 443\r\n")
 }
 
-/// A port at which nobody listens, and which nobody else is given.
-struct Nobody(socket2::Socket);
-
-impl Nobody {
-    fn new() -> Self {
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
-        Self(socket)
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.0.local_addr().unwrap().as_socket().expect("an IPv4 socket has an IPv4 address")
-    }
-}
-
 /// Waits for an access-log line that has all of these.
 fn logged(daemon: &Daemon, parts: &[&str]) -> String {
     eventually("the access log tells of it", || {

@@ -59,7 +59,7 @@ fn a_crash_forgets_no_wish() {
     assert_eq!((admin(&daemon, "s0"), admin(&daemon, "s1")), before);
     assert!(before.0["actor"].is_string() && before.0["reason"] == "new disk", "{}", before.0);
     assert!(landed(&daemon).iter().all(|server| server == "s2"));
-    assert!(daemon.log().contains("an operator's wish holds again"), "{}", daemon.log());
+    daemon.says("an operator's wish holds again");
     set_admin(&daemon, "s0", &json!({"state": "ready"}));
     daemon.signal(Signal::TERM);
     daemon.wait();
@@ -98,7 +98,7 @@ fn a_drain_comes_back_on_its_own_terms_and_ends_at_its_time() {
     std::fs::write(file(&daemon), book.to_string()).unwrap();
     daemon.start_again();
     eventually("it serves again at its time", || (admin(&daemon, "s1")["state"] == "ready").then_some(()));
-    assert!(daemon.log().contains("its time has come"), "{}", daemon.log());
+    daemon.says("its time has come");
     eventually("new clients come to it", || {
         landed(&daemon).iter().any(|server| server == "s1").then_some(())
     });
@@ -150,7 +150,7 @@ fn a_torn_file_stops_nothing_and_is_kept() {
     std::fs::write(file(&daemon), "{\"version\":1,\"wishes\":[{\"pool").unwrap();
     daemon.start_again();
     assert_eq!(admin(&daemon, "s0")["state"], "ready");
-    assert!(daemon.log().contains("what operators wanted cannot be read"), "{}", daemon.log());
+    daemon.says("what operators wanted cannot be read");
     let aside = file(&daemon).with_file_name("admin.json.unreadable");
     assert_eq!(std::fs::read_to_string(aside).unwrap(), "{\"version\":1,\"wishes\":[{\"pool");
     set_admin(&daemon, "s0", &json!({"state": "maint"}));

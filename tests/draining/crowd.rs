@@ -21,6 +21,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 /// No crowd takes so long; only a failure waits for it.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// Between two messages of a stream. All streams together leave both sides time for what is said to them: who does not
+/// answer a Close in time is not waited for.
+const PAUSE: Duration = Duration::from_millis(100);
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -105,7 +108,7 @@ async fn serve(mut stream: TcpStream, streaming: usize, sent: Arc<Mutex<HashMap<
         }
         count();
         // What the client, or the balancer, has to say is looked at between messages.
-        if let Ok(said) = tokio::time::timeout(Duration::from_millis(20), socket.next()).await {
+        if let Ok(said) = tokio::time::timeout(PAUSE, socket.next()).await {
             said?.ok()?;
             break;
         }

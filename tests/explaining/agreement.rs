@@ -157,9 +157,11 @@ fn agree(name: &str, seed: u64) -> usize {
 
 /// What the server was sent that gave this answer: it tells the `X-Request-Id`.
 fn got(origin: &Origin, answer: &Message) -> Option<Message> {
-    let last = origin.requests().pop()?;
-    let id = last.field("x-request-id")?;
-    answer.text().contains(id).then_some(last)
+    // Checks come between, and are requests like others here.
+    let asked = origin.requests().into_iter().rev();
+    asked
+        .into_iter()
+        .find(|request| request.field("x-request-id").is_some_and(|id| answer.text().contains(id)))
 }
 
 /// Fields that are the same each time, but for `Host`.

@@ -91,7 +91,7 @@ fn too_many_or_too_large_fields_are_refused() {
 #[test]
 fn an_idle_connection_is_told_to_go() {
     let origin = Origin::echo("a");
-    let daemon = speaking("protocols h2c; timeout keep-alive=\"100ms\"", &[&origin], "", "");
+    let daemon = speaking("protocols h2c; timeout keep-alive=\"500ms\"", &[&origin], "", "");
     let mut frames = Frames::connect(daemon.address());
     assert_eq!(frames.expect(GOAWAY).payload[4..8], [0; 4], "NO_ERROR");
     while frames.next().is_some() {}

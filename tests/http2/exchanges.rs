@@ -1,10 +1,8 @@
 //! One request each: what the server sees of it, and what the client gets.
 
-use std::net::{Ipv4Addr, TcpListener};
-
 use super::front;
 use crate::support::http2::{connect, empty, get, read, request, run, send, whole};
-use crate::support::{After, Origin};
+use crate::support::{After, Nobody, Origin};
 
 #[test]
 fn a_request_reaches_the_server_as_one_of_http1() {
@@ -83,10 +81,10 @@ fn a_sticky_cookie_keeps_a_client_on_its_server() {
 
 #[test]
 fn a_dead_server_is_passed_over_and_a_reset_is_tried_elsewhere() {
-    let dead = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let dead = Nobody::new();
     let alive = Origin::echo("alive");
     let resets = Origin::scripted(|_, _| Ok(After::Reset));
-    let pool = format!("server dead \"{dead}\"");
+    let pool = format!("server dead \"{}\"", dead.address());
     let daemon = front(&[&alive, &resets], &pool, "retry connect reset attempts=2");
     run(async {
         let mut client = connect(daemon.address()).await;

@@ -6,7 +6,7 @@ use super::front_with;
 use crate::proxying;
 use crate::support::http2_server::{Manners, text};
 use crate::support::secure::Authority;
-use crate::support::{Client, Daemon, Http2Server, Origin, eventually};
+use crate::support::{CHECKED_ONCE, Client, Daemon, Http2Server, Origin, eventually};
 
 /// A server of HTTP/2 over TLS that offers these protocols.
 fn secure(authority: &Authority, protocols: &[&[u8]]) -> Http2Server {
@@ -114,7 +114,7 @@ fn checks_speak_http2_too() {
     let daemon = front_with(
         &[&server],
         "http=2",
-        "health \"/ready\" interval=\"50ms\" timeout=\"50ms\" host=check.test body=well",
+        &format!("health \"/ready\" {CHECKED_ONCE} host=check.test body=well"),
         "",
     );
     eventually("the check passes", || (Client::fetch(daemon.address(), "/").status() == 200).then_some(()));
@@ -123,7 +123,7 @@ fn checks_speak_http2_too() {
 #[test]
 fn checks_offer_what_traffic_offers() {
     let authority = Authority::new();
-    let check = "health \"/ready\" interval=\"1s\" timeout=\"1s\"";
+    let check = format!("health \"/ready\" {CHECKED_ONCE}");
     for (protocols, version) in [(&[&b"h2"[..]][..], "HTTP/2.0"), (&[&b"http/1.1"[..]], "HTTP/1.1")] {
         let server = secure(&authority, protocols);
         let nodes = format!("{}\n{check}", pool_tls(&authority));

@@ -192,7 +192,7 @@ fn who_does_not_shake_hands_in_time_is_disconnected() {
     let daemon = Daemon::listening(&listen, SERVED);
     let started = Instant::now();
     assert!(Client::connect(daemon.address()).is_closed());
-    assert!(started.elapsed() < Duration::from_secs(9), "the default is 10 s: {:?}", started.elapsed());
+    assert!(started.elapsed() >= Duration::from_millis(250), "{:?}", started.elapsed());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{After, Client, DEADLINE, Daemon, Origin, Tail, eventually, websocket};
+use crate::support::{After, CHECKED_OFTEN, Client, DEADLINE, Daemon, Origin, Tail, eventually, websocket};
 
 /// A pool of these servers, `s0` and so on, with nothing else that is not given.
 fn pool(origins: &[&Origin], nodes: &str) -> Daemon {
@@ -62,6 +62,12 @@ fn busy(daemon: &Daemon, held: &Held, other: &Origin) -> Vec<Client> {
             (held.origin.requests().len() + other.requests().len() == sent).then_some(())
         });
     }
+    // What the other one has answered is under way until lbd has seen it.
+    eventually("only the held one is under way", || {
+        let (_, pool) = daemon.control("GET", "/v1/pools/app");
+        let servers = pool["servers"].as_array()?;
+        (servers.iter().filter_map(|server| server["in_flight"].as_u64()).sum::<u64>() == 1).then_some(())
+    });
     clients
 }
 
@@ -232,7 +238,7 @@ fn a_cookie_that_is_too_old_or_was_away_too_long_counts_no_more() {
 #[test]
 fn a_client_whose_server_is_down_gets_another_where_the_file_says_so() {
     let origins = [Origin::echo("a"), Origin::echo("b")];
-    let check = "health \"/ready\" interval=\"100ms\" timeout=\"100ms\" fall=1";
+    let check = format!("health \"/ready\" {CHECKED_OFTEN}");
     let daemon = pool(&origins.each_ref(), &format!("sticky cookie on-down=redispatch\n{check}"));
     eventually("both are up", || {
         (Client::fetch(daemon.address(), "/").status() == 200
@@ -278,9 +284,11 @@ fn as_many_bits_of_an_address_count_as_the_file_says() {
 #[test]
 fn an_entry_is_forgotten_when_its_time_is_over() {
     let (_origins, daemon) = by_address("ttl=\"1s\"");
-    from(&daemon, "203.0.113.1");
     let entries = || daemon.control("GET", "/v1/sticky/app").1.to_string().contains("203.0.113.1");
-    assert!(entries());
+    eventually("there is an entry", || {
+        from(&daemon, "203.0.113.1");
+        entries().then_some(())
+    });
     eventually("the entry is gone", || (!entries()).then_some(()));
 }
 
@@ -334,7 +342,7 @@ fn a_request_waits_in_the_queue_no_longer_than_the_file_says() {
     eventually("it is busy", || (!held.origin.requests().is_empty()).then_some(()));
     let started = Instant::now();
     assert_eq!(Client::fetch(daemon.address(), "/").status(), 503);
-    assert!(started.elapsed() < Duration::from_millis(4500), "the default is 5 s: {:?}", started.elapsed());
+    assert!(started.elapsed() >= Duration::from_millis(150), "{:?}", started.elapsed());
     held.go.send(()).unwrap();
     assert_eq!(first.read(Tail::AsSaid).text(), "held");
 }

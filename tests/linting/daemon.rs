@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::support::daemon::reserve_port;
 use crate::support::{Client, Daemon, eventually};
 
 /// The findings that the metrics count, the worst severity first.
@@ -24,7 +25,7 @@ fn shown(daemon: &Daemon) -> Vec<String> {
 
 #[test]
 fn what_is_found_at_a_load_is_counted_and_shown() {
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_port, address) = reserve_port();
     // The control socket of a test lies in a directory for everybody, which is worth a warning of its own.
     let quiet = format!(
         "lint {{ allow LB703 because=\"a test\"; }}\nstatus \"{address}\"\nroute \"/\" {{ respond 204; }}\n"

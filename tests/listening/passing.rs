@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{Nobody, Raw, line, logged, pool};
-use crate::support::{Client, Daemon, eventually};
+use super::{Raw, line, logged, pool};
+use crate::support::{CHECKED_ONCE, Client, Daemon, Nobody, eventually};
 
 fn front(listen: &str, servers: &[&Raw], inside: &str) -> Daemon {
     let addresses: Vec<_> = servers.iter().map(|server| server.address).collect();
@@ -56,8 +56,8 @@ fn connections_are_balanced_and_one_that_cannot_be_made_goes_to_another_server()
 #[test]
 fn a_server_that_fails_its_check_gets_no_connections() {
     let (a, b) = (Raw::echo("a"), Nobody::new());
-    let health = "health tcp interval=\"200ms\" timeout=\"200ms\" rise=1";
-    let daemon = Daemon::listening("tcp pool=raw", &pool("raw", &[b.address(), a.address], health));
+    let health = format!("health tcp {CHECKED_ONCE}");
+    let daemon = Daemon::listening("tcp pool=raw", &pool("raw", &[b.address(), a.address], &health));
     let health = |server: &str| {
         let state =
             daemon.control("GET", &format!("/v1/pools/raw/servers/{server}")).1["health"]["state"].clone();

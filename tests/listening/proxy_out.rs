@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::TcpStream;
 
 use super::{Raw, line, pool, read_until};
-use crate::support::{Client, Daemon, Tail, eventually};
+use crate::support::{CHECKED_ONCE, Client, Daemon, Tail, eventually};
 
 /// An HTTP server that expects a line of version 1, and tells of each connection's.
 fn server_v1() -> Raw {
@@ -97,11 +97,7 @@ fn version_2_names_the_client_that_a_balancer_in_front_named() {
 #[test]
 fn a_check_begins_as_traffic_does_and_names_nobody() {
     let server = server_v1();
-    let daemon = front(
-        &server,
-        "",
-        "health \"/ready\" interval=\"200ms\" timeout=\"200ms\"\nconnections send-proxy=v1",
-    );
+    let daemon = front(&server, "", &format!("health \"/ready\" {CHECKED_ONCE}\nconnections send-proxy=v1"));
     let answer = eventually("the server is up", || {
         Some(Client::fetch(daemon.address(), "/")).filter(|answer| answer.status() == 200)
     });

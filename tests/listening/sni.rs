@@ -77,7 +77,7 @@ fn a_name_that_nobody_takes_and_a_bent_hello_are_refused() {
     let length = hello("aa.b.test").len();
     let server = server("a", length);
     let daemon = Daemon::listening(
-        "tcp pool=app sni=aa.b.test\ntimeout request-header=\"400ms\"",
+        "tcp pool=app sni=aa.b.test\ntimeout request-header=\"2s\"",
         &pool("app", &[server.address], ""),
     );
     let mut bent = hello("aa.b.test");

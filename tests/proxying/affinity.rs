@@ -1,14 +1,12 @@
 //! Stickiness: a client keeps its server, and the cookie that says so is nobody else's business.
 
 use super::{config, front_with};
-use crate::support::{Client, Daemon, Message, Origin, eventually};
-
-const CHECK: &str = "health \"/ready\" interval=\"200ms\" timeout=\"200ms\" rise=1 fall=3\n";
+use crate::support::{CHECKED_OFTEN, Client, Daemon, Message, Origin, eventually};
 
 /// Three servers that say their name, and a daemon that is ready to use each of them.
 fn three(pool: &str) -> ([Origin; 3], Daemon) {
     let origins = [Origin::echo("s0"), Origin::echo("s1"), Origin::echo("s2")];
-    let daemon = front_with(&origins.each_ref(), &format!("{CHECK}{pool}"), "");
+    let daemon = front_with(&origins.each_ref(), &format!("health \"/ready\" {CHECKED_OFTEN}\n{pool}"), "");
     eventually("all three take new clients", || {
         let answer = Client::fetch(daemon.address(), "/");
         (answer.status() == 200 && origins.iter().all(|o| !o.requests().is_empty())).then_some(())

@@ -1,24 +1,17 @@
 //! Failures of servers: what is tried elsewhere, what never is, and what the client is told.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-
 use super::{config, front, front_with};
-use crate::support::{After, Client, Daemon, Origin};
+use crate::support::{After, CHECKED_ONCE, Client, Daemon, Nobody, Origin};
 
-/// An address where nobody listens.
-fn nobody() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
-}
-
-fn half_dead(alive: &Origin) -> Daemon {
-    let pool = format!("server dead \"{}\"", nobody());
+fn half_dead(alive: &Origin, nobody: &Nobody) -> Daemon {
+    let pool = format!("server dead \"{}\"", nobody.address());
     front_with(&[alive], &pool, "")
 }
 
 #[test]
 fn a_server_that_cannot_be_reached_is_passed_over_unnoticed() {
-    let origin = Origin::echo("a");
-    let daemon = half_dead(&origin);
+    let (origin, nobody) = (Origin::echo("a"), Nobody::new());
+    let daemon = half_dead(&origin, &nobody);
     let mut client = Client::connect(daemon.address());
     for n in 0..10 {
         assert_eq!(client.get("/").status(), 200, "GET {n}");
@@ -31,8 +24,9 @@ fn a_server_that_cannot_be_reached_is_passed_over_unnoticed() {
 
 #[test]
 fn without_any_server_the_client_is_told_and_its_connection_lives() {
-    let daemon =
-        Daemon::run(&format!("pool app {{ server dead \"{}\"; }}\nroute \"/\" pool=app\n", nobody()));
+    let nobody = Nobody::new();
+    let pool = format!("pool app {{ server dead \"{}\"; }}\n", nobody.address());
+    let daemon = Daemon::run(&format!("{pool}route \"/\" pool=app\n"));
     let mut client = Client::connect(daemon.address());
     for _ in 0..3 {
         let answer = client.get("/");
@@ -136,8 +130,8 @@ fn a_server_that_does_not_answer_in_time_is_a_504() {
 fn a_server_without_a_good_check_gets_no_request() {
     let (unready, ready) = (Origin::echo("a"), Origin::echo("b"));
     unready.set_ready(false);
-    let check = "health \"/ready\" interval=\"200ms\" timeout=\"200ms\" rise=1 fall=3";
-    let daemon = Daemon::run(&config(&[&unready, &ready], check, ""));
+    let check = format!("health \"/ready\" {CHECKED_ONCE}");
+    let daemon = Daemon::run(&config(&[&unready, &ready], &check, ""));
     let ok = |_| (Client::fetch(daemon.address(), "/").status() == 200).then_some(());
     crate::support::eventually("a checked server takes requests", || ok(()));
     for _ in 0..10 {

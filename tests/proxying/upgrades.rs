@@ -119,9 +119,8 @@ fn a_silent_tunnel_ends_with_its_clock_and_not_with_that_of_requests() {
     let origin = echo_server();
     let clocks = "timeout tunnel-idle=\"1s\" idle=\"100ms\" response=\"100ms\"";
     let daemon = front_with(&[&origin], "", clocks);
-    let (mut socket, _) = websocket::open(daemon.address(), "/ws", "");
     let opened = std::time::Instant::now();
-    websocket::round_trip(&mut socket, "hello");
+    let mut socket = websocket::opened(daemon.address(), "/ws");
     assert!(!matches!(socket.read(), Ok(frame) if !frame.is_close()));
     assert!(opened.elapsed() >= std::time::Duration::from_millis(900), "{:?}", opened.elapsed());
 }

@@ -146,9 +146,9 @@ fn both_sides_are_pinged_when_they_are_silent_and_see_no_pong_of_the_other() {
         }
         Ok(After::Close)
     });
-    let daemon = front_with(&[&origin], "websocket ping=\"300ms\"", "timeout tunnel-idle=\"10s\"");
+    let daemon = front_with(&[&origin], "websocket ping=\"2s\"", "timeout tunnel-idle=\"10s\"");
     let (mut socket, _) = websocket::open(daemon.address(), "/ws", "");
-    for _ in 0..3 {
+    for _ in 0..2 {
         let Ok(Frame::Ping(payload)) = socket.read() else { panic!("a ping is due") };
         assert_eq!(payload.len(), 8);
         let seen = server.recv_timeout(DEADLINE).expect("the server is pinged too");

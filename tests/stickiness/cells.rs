@@ -4,7 +4,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::site::{Mode, Visitor, server};
-use crate::support::{Daemon, Origin, eventually};
+use crate::support::{CHECKED_OFTEN, Daemon, Origin, eventually};
 
 /// What happens after a client's first visit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,8 +69,10 @@ pub(super) fn check<const M: usize, const C: usize>(mode: Mode, cells: &[(Cell, 
 fn kdl(mode: Mode, origins: &[Origin; 4], servers: &[usize], more: &str) -> String {
     let server = |n: &usize| format!("  server s{n} \"{}\"\n", origins[*n].address());
     let servers: String = servers.iter().map(server).collect();
-    let check = "health \"/ready\" interval=\"300ms\" timeout=\"300ms\" rise=1 fall=3";
-    format!("pool app {{\n{servers}  {check}\n  {} {more}\n}}\nroute \"/\" pool=app\n", mode.kdl())
+    format!(
+        "pool app {{\n{servers}  health \"/ready\" {CHECKED_OFTEN}\n  {} {more}\n}}\nroute \"/\" pool=app\n",
+        mode.kdl()
+    )
 }
 
 impl Place {

@@ -72,7 +72,12 @@ impl Client {
 
     /// The next head; what follows is left to [`Client::read_some`].
     pub(crate) fn read_head(&mut self) -> Message {
-        Message::read_head(&mut self.stream).unwrap().expect("a head, not a closed connection")
+        self.try_read_head().expect("a head, not a closed connection")
+    }
+
+    /// The same; `None` when the connection was closed instead.
+    pub(crate) fn try_read_head(&mut self) -> Option<Message> {
+        Message::read_head(&mut self.stream).unwrap()
     }
 
     /// Whatever bytes come next, at least one unless the connection ended.

@@ -147,6 +147,11 @@ impl Daemon {
         String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
     }
 
+    /// Waits until it has logged this: what it writes is read by another thread.
+    pub(crate) fn says(&self, text: &str) {
+        eventually(&format!("{text} is logged"), || self.log().contains(text).then_some(()));
+    }
+
     /// Whether the process is still there.
     pub(crate) fn is_alive(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
@@ -27,8 +28,13 @@ pub(crate) type Body = BoxBody<Bytes, Infallible>;
 
 /// Runs what talks HTTP/2, under the deadline of all tests.
 pub(crate) fn run<T>(talk: impl Future<Output = T>) -> T {
+    run_for(DEADLINE, talk)
+}
+
+/// Runs what takes longer.
+pub(crate) fn run_for<T>(deadline: Duration, talk: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(DEADLINE, talk).await.expect("done before the deadline") })
+    runtime.block_on(async { tokio::time::timeout(deadline, talk).await.expect("done before the deadline") })
 }
 
 /// A connection with prior knowledge.

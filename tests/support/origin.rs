@@ -174,6 +174,24 @@ impl Drop for Origin {
     }
 }
 
+/// A port at which nobody listens, and which nobody else is given.
+#[derive(Debug)]
+pub(crate) struct Nobody(socket2::Socket);
+
+impl Nobody {
+    /// Takes a free one.
+    pub(crate) fn new() -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        Self(socket)
+    }
+
+    /// Where nobody answers.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap().as_socket().expect("an IPv4 socket has an IPv4 address")
+    }
+}
+
 fn converse(stream: TcpStream, script: &Script, seen: &Arc<Seen>) {
     let _ = stream.set_read_timeout(Some(DEADLINE));
     let _ = stream.set_nodelay(true);

@@ -12,15 +12,36 @@ use super::{After, Client, Message, Wire};
 /// Opens a WebSocket with more `fields` (each ending in CRLF); gives the answer's head too.
 pub(crate) fn open(address: SocketAddr, target: &str, fields: &str) -> (WebSocket<TcpStream>, Message) {
     let mut client = Client::connect(address);
-    client.send(format!(
-        "GET {target} HTTP/1.1\r\nHost: app.test\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
-    ));
+    client.send(upgrade(target, fields));
     let head = client.read_head();
     assert_eq!(head.status(), 101, "{head:?}");
     assert_eq!(head.field("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
     let (stream, ahead) = client.into_stream();
     (WebSocket::from_partially_read(stream, ahead, Role::Client, None), head)
+}
+
+/// Opens a WebSocket that has carried a message to an echo and back. Where clocks are short, a busy machine may be
+/// too slow for some of them, but not for all.
+pub(crate) fn opened(address: SocketAddr, target: &str) -> WebSocket<TcpStream> {
+    super::eventually("a WebSocket that carries messages", || {
+        let mut client = Client::connect(address);
+        client.send(upgrade(target, ""));
+        if client.try_read_head()?.status() != 101 {
+            return None;
+        }
+        let (stream, ahead) = client.into_stream();
+        let mut socket = WebSocket::from_partially_read(stream, ahead, Role::Client, None);
+        socket.send(tungstenite::Message::text("hello")).ok()?;
+        (socket.read().ok()? == tungstenite::Message::text("hello")).then_some(socket)
+    })
+}
+
+/// The request that opens one.
+fn upgrade(target: &str, fields: &str) -> String {
+    format!(
+        "GET {target} HTTP/1.1\r\nHost: app.test\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
+    )
 }
 
 /// Sends a text and waits for it to come back.
