@@ -3,3 +3,4 @@
 
 mod requests;
 mod responses;
+mod smuggling;

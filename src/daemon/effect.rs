@@ -199,7 +199,7 @@ fn way(listener: &ListenerSnap, key: &RoutingKey) -> Way {
     }
     let found = listener.sites.find(&key.host).and_then(|site| {
         let path = NormalPath::parse(&key.path, site.paths).ok()?;
-        site.routes.find(&path, &Replayed(key)).map(|found| Arc::clone(found.value))
+        site.routes.find_surely(&path, &Replayed(key)).ok()?.map(|found| Arc::clone(found.value))
     });
     let Some(route) = found else { return Way::Nowhere };
     let target = match &route.action {

@@ -57,8 +57,9 @@ pub(super) fn explain(snapshot: &Snapshot, ask: &ExplainAsk) -> Result<Explained
     let mut told = Explained { listener: Some(listener.name.to_string()), ..Explained::default() };
     let Some(site) = listener.sites.find(question.host.as_bytes()) else { return Ok(told) };
     told.site = Some(site.hosts.first().map_or_else(|| "default".to_owned(), ToString::to_string));
-    let path = NormalPath::parse(question.path.as_bytes(), site.paths)
-        .map_err(|error| format!("the path would be answered with 400: {error}"))?;
+    let refused = |error| format!("the path would be answered with 400: {error}");
+    let path = NormalPath::parse(question.path.as_bytes(), site.paths).map_err(refused)?;
+    let found = site.routes.find_surely(&path, &question).map_err(refused)?;
     told.path = String::from_utf8_lossy(path.compared()).into_owned();
     for candidate in site.routes.candidates(&path, &question) {
         let wins = candidate.verdict == crate::router::Verdict::Chosen;
@@ -77,7 +78,7 @@ pub(super) fn explain(snapshot: &Snapshot, ask: &ExplainAsk) -> Result<Explained
             place: candidate.value.place.to_string(),
         });
     }
-    if let Some(found) = site.routes.find(&path, &question) {
+    if let Some(found) = found {
         told.params = found
             .pattern
             .params()

@@ -25,13 +25,15 @@
 //! not hold, the next is tried. Two routes that are equal in all of this, and not provably meant for
 //! different requests, are a [`Tie`], which is an error.
 //!
-//! Paths are compared as [`NormalPath`] says: decoded, dot segments resolved, without `;params`.
+//! Paths are compared as [`NormalPath`] says: decoded, dot segments resolved, without `;params`. One that servers
+//! read in several ways, with several routes, has none: [`PathRouter::find_surely`].
 
 #[cfg(test)]
 mod asked;
 mod build;
 mod condition;
 mod cover;
+mod doubt;
 mod explain;
 mod host;
 #[cfg(test)]

@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::doubt;
+
 /// How the paths of a site are compared; none of it changes what a server is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PathOptions {
@@ -26,6 +28,9 @@ pub struct NormalPath<'a> {
     forwarded: Cow<'a, [u8]>,
     /// `None` when it is the same as `forwarded`.
     compared: Option<Vec<u8>>,
+    /// Some servers may read it otherwise: see `doubt`.
+    doubtful: bool,
+    merged: bool,
 }
 
 impl<'a> NormalPath<'a> {
@@ -34,14 +39,32 @@ impl<'a> NormalPath<'a> {
         if path.first() != Some(&b'/') {
             return Err(PathError::NotAbsolute);
         }
-        if is_plain(path, options.merge_slashes)? {
-            return Ok(NormalPath { forwarded: Cow::Borrowed(path), compared: None });
+        let merged = options.merge_slashes;
+        let Looked { plain, doubled: doubtful } = look(path, merged)?;
+        if plain {
+            return Ok(NormalPath { forwarded: Cow::Borrowed(path), compared: None, doubtful, merged });
         }
         let resolved = resolve(&decode_unreserved(path, options.reject_encoded_slash)?)?;
-        let compared = compared(&resolved, options.merge_slashes);
+        let compared = compared(&resolved, merged);
+        let doubtful = doubt::is_doubtful(&resolved, &compared);
         let compared = (compared != resolved).then_some(compared);
         let forwarded = if resolved == path { Cow::Borrowed(path) } else { Cow::Owned(resolved) };
-        Ok(NormalPath { forwarded, compared })
+        Ok(NormalPath { forwarded, compared, doubtful, merged })
+    }
+
+    /// The path in another reading: what patterns would be compared with.
+    pub(super) fn read_as(compared: Vec<u8>) -> NormalPath<'static> {
+        NormalPath { forwarded: Cow::Borrowed(b"/"), compared: Some(compared), doubtful: false, merged: false }
+    }
+
+    /// Whether some servers may read it otherwise.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.doubtful
+    }
+
+    /// Whether `//` is `/` here.
+    pub(super) fn is_merged(&self) -> bool {
+        self.merged
     }
 
     /// What the server is sent: the bytes as received, except that dot segments are resolved and
@@ -82,6 +105,8 @@ pub enum PathError {
     NotAbsolute,
     /// A control character, a space, or the `?` or `#` that ends a path, not encoded.
     ControlByte,
+    /// Servers that read `%2F` as `/`, `%3B` as `;` or `//` as `/` would read the path of another route.
+    TwoRoutes,
 }
 
 impl fmt::Display for PathError {
@@ -95,6 +120,7 @@ impl fmt::Display for PathError {
             PathError::BadPercent => "bad percent-encoding in path",
             PathError::NotAbsolute => "path does not begin with /",
             PathError::ControlByte => "byte in path that must be encoded",
+            PathError::TwoRoutes => "path that some servers read as one of another route (%2F, %3B or //)",
         })
     }
 }
@@ -187,9 +213,16 @@ const CLASSES: [Class; 256] = {
     classes
 };
 
-/// Whether both readings are the path as received.
-fn is_plain(path: &[u8], merge_slashes: bool) -> Result<bool, PathError> {
-    let mut plain = true;
+/// What one look at a path finds.
+struct Looked {
+    /// Both readings are the path as received.
+    plain: bool,
+    /// It has a `//` that is not merged.
+    doubled: bool,
+}
+
+fn look(path: &[u8], merge_slashes: bool) -> Result<Looked, PathError> {
+    let (mut plain, mut doubled) = (true, false);
     for (at, byte) in path.iter().enumerate() {
         let class = CLASSES[usize::from(*byte)];
         if class == Class::Plain {
@@ -198,14 +231,15 @@ fn is_plain(path: &[u8], merge_slashes: bool) -> Result<bool, PathError> {
         let after_slash = at > 0 && path[at - 1] == b'/';
         match class {
             Class::Plain => {}
-            Class::Slash => plain &= !(merge_slashes && after_slash),
+            Class::Slash if merge_slashes => plain &= !after_slash,
+            Class::Slash => doubled |= after_slash,
             Class::Dot => plain &= !(after_slash && begins_with_dot_segment(&path[at..])),
             Class::Work => plain = false,
             Class::Backslash => return Err(PathError::EncodedBackslash),
             Class::Refused => return Err(PathError::ControlByte),
         }
     }
-    Ok(plain)
+    Ok(Looked { plain, doubled })
 }
 
 fn begins_with_dot_segment(rest: &[u8]) -> bool {
@@ -289,11 +323,11 @@ fn dot_segment(segment: &[u8]) -> Result<Option<Dots>, PathError> {
     }
 }
 
-fn find_encoded(text: &[u8], value: u8) -> Option<usize> {
+pub(super) fn find_encoded(text: &[u8], value: u8) -> Option<usize> {
     memchr::memchr_iter(b'%', text).find(|at| encoded(&text[*at..]) == Some(value))
 }
 
-fn compared(path: &[u8], merge_slashes: bool) -> Vec<u8> {
+pub(super) fn compared(path: &[u8], merge_slashes: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(path.len());
     let mut segments = path[1..].split(|byte| *byte == b'/').peekable();
     while let Some(segment) = segments.next() {

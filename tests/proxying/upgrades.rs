@@ -1,4 +1,4 @@
-//! Upgraded connections: WebSockets, other protocols, and upgrades that are refused.
+//! Upgraded connections: WebSockets, and what must never become a tunnel.
 
 use std::io::{Read, Write};
 
@@ -65,43 +65,102 @@ fn a_refused_upgrade_is_an_ordinary_answer() {
     assert_eq!(client.get("/after").status(), 200);
 }
 
+/// A handshake, and the answer that proves its key (RFC 6455, section 1.3).
+const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nHost: app.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+const SWITCHED: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
 #[test]
 fn bytes_right_behind_the_heads_are_not_lost() {
     let origin = Origin::scripted(|_, wire| {
-        wire.send(
-            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: line/1\r\n\r\nwelcome\n",
-        )?;
-        let mut said = [0; 6];
+        wire.send([SWITCHED.as_bytes(), b"\x81\x08welcome\n"].concat())?;
+        let mut said = [0; 12];
         wire.reader().read_exact(&mut said)?;
-        wire.send(said)?;
+        wire.send(b"\x81\x06")?;
+        wire.send(&said[6..])?;
         Ok(After::Close)
     });
     let daemon = front(&[&origin]);
     let mut client = Client::connect(daemon.address());
-    client.send("GET / HTTP/1.1\r\nHost: app.test\r\nConnection: Upgrade\r\nUpgrade: line/1\r\n\r\n");
+    client.send([HANDSHAKE.as_bytes(), b"\x81\x86\0\0\0\0hello\n"].concat());
     let head = client.read_head();
-    assert_eq!((head.status(), head.field("upgrade")), (101, Some("line/1")));
-    assert_eq!(client.read_until("\n"), "welcome\n");
-    client.send("hello\n");
-    assert_eq!(client.read_until("\n"), "hello\n");
-    assert!(client.is_closed());
+    assert_eq!((head.status(), head.field("upgrade")), (101, Some("websocket")));
+    assert_eq!(client.read_bytes(10), b"\x81\x08welcome\n");
+    assert_eq!(client.read_bytes(8), b"\x81\x06hello\n");
 }
 
 #[test]
 fn a_half_closed_tunnel_still_delivers_the_other_half() {
     let origin = Origin::scripted(|_, wire| {
-        wire.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: line/1\r\n\r\n")?;
+        wire.send(SWITCHED)?;
         let mut all = Vec::new();
         wire.reader().read_to_end(&mut all)?;
-        wire.reader().get_mut().write_all(&all)?;
+        wire.send(b"\x81\x0f")?;
+        wire.reader().get_mut().write_all(&all[6..])?;
         Ok(After::Close)
     });
     let daemon = front(&[&origin]);
     let mut client = Client::connect(daemon.address());
-    client.send("GET / HTTP/1.1\r\nHost: app.test\r\nConnection: Upgrade\r\nUpgrade: line/1\r\n\r\n");
+    client.send(HANDSHAKE);
     assert_eq!(client.read_head().status(), 101);
-    client.send("the last words\n").end_sending();
-    assert_eq!(client.read_until("\n"), "the last words\n");
+    client.send(b"\x81\x8f\0\0\0\0the last words\n").end_sending();
+    assert_eq!(client.read_bytes(17), b"\x81\x0fthe last words\n");
+}
+
+#[test]
+fn only_a_whole_websocket_handshake_opens_a_tunnel() {
+    let origin = Origin::echo("a");
+    let daemon = front(&[&origin]);
+    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for (what, version, fields) in [
+        ("h2c", "1.1", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"),
+        ("h2c beside a websocket", "1.1", "Connection: Upgrade\r\nUpgrade: h2c, websocket\r\nSec-WebSocket-Version: 13\r\n"),
+        ("a websocket beside h2c", "1.1", "Connection: Upgrade\r\nUpgrade: websocket, h2c\r\nSec-WebSocket-Version: 13\r\n"),
+        ("tls", "1.1", "Connection: Upgrade\r\nUpgrade: TLS/1.2\r\n"),
+        ("a protocol of the server's own", "1.1", "Connection: Upgrade\r\nUpgrade: line/1\r\n"),
+        ("a websocket of another version", "1.1", "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n"),
+        ("a websocket without a version", "1.1", "Connection: Upgrade\r\nUpgrade: websocket\r\n"),
+        ("a websocket that Connection does not name", "1.1", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"),
+        ("HTTP/1.0", "1.0", "Connection: Upgrade, keep-alive\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"),
+    ] {
+        let mut client = Client::connect(daemon.address());
+        client.send(format!("GET / HTTP/{version}\r\nHost: app.test\r\n{fields}{key}\r\n"));
+        let answer = client.read(Tail::AsSaid);
+        assert_eq!(answer.status(), 200, "{what}: {answer:?}");
+        let asked = answer.text().to_owned();
+        for gone in ["\nupgrade:", "\nconnection:", "\nhttp2-settings:"] {
+            assert!(!asked.contains(gone), "{what}: the server was asked {asked}");
+        }
+        assert_eq!(client.get("/after").status(), 200, "{what}: the connection still speaks HTTP");
+    }
+}
+
+#[test]
+fn a_switch_that_was_not_asked_for_or_does_not_prove_the_key_is_a_502() {
+    let rows = [
+        ("no proof", "Connection: Upgrade\r\nUpgrade: websocket\r\n"),
+        ("another key's proof", "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n"),
+        ("another protocol", "Connection: Upgrade\r\nUpgrade: h2c\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"),
+        ("no Upgrade", "Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"),
+        ("no Connection", "Upgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"),
+    ];
+    for (what, fields) in rows {
+        let origin = Origin::scripted(move |message, wire| match message.target() {
+            "/good" => wire.ok("good"),
+            _ => {
+                wire.send(format!("HTTP/1.1 101 Switching Protocols\r\n{fields}\r\nHTTP/1.1 200 OK\r\n"))?;
+                Ok(After::Keep)
+            }
+        });
+        let daemon = front(&[&origin]);
+        let mut client = Client::connect(daemon.address());
+        client.send(HANDSHAKE);
+        assert_eq!(client.read(Tail::AsSaid).status(), 502, "{what}");
+        let mut client = Client::connect(daemon.address());
+        assert_eq!(client.get("/plain").status(), 502, "{what}, unasked");
+        assert_eq!(client.get("/good").text(), "good", "{what}: the connection of the liar is not used again");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A client that sends the bytes it is given and reads answers one by one.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use super::{DEADLINE, Message, Tail};
@@ -84,6 +84,13 @@ impl Client {
     pub(crate) fn read_some(&mut self) -> Vec<u8> {
         let bytes = self.stream.fill_buf().unwrap().to_vec();
         self.stream.consume(bytes.len());
+        bytes
+    }
+
+    /// Exactly so many bytes.
+    pub(crate) fn read_bytes(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.stream.read_exact(&mut bytes).unwrap();
         bytes
     }
 

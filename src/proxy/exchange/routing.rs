@@ -81,7 +81,8 @@ impl Arrived<'_> {
             return Ok(Path::default());
         }
         let path = NormalPath::parse(request.path(), site.paths).map_err(Failure::BadPath)?;
-        let found = site.routes.find(&path, &facts).ok_or(Failure::NoRoute)?;
+        let found =
+            site.routes.find_surely(&path, &facts).map_err(Failure::BadPath)?.ok_or(Failure::NoRoute)?;
         // Known before anything can fail: its pages are for its errors.
         let route = &**taken.insert(way(found.value, lines.response));
         let text = Texts { head: request, path: &path, found: &found };

@@ -16,7 +16,7 @@ use crate::proxy::access_log::{Carried, Entry};
 use crate::proxy::buffer::Buffer;
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
-use crate::proxy::head::{BodyFraming, Known, KnownSet, RequestHead, ResponseHead};
+use crate::proxy::head::{Known, KnownSet, RequestHead, ResponseHead};
 use crate::proxy::http1::{ConnectionLine, Names, ResponsePlan, write_response};
 use crate::proxy::request_id::RequestId;
 use crate::proxy::scratch::Scratch;
@@ -30,19 +30,11 @@ use crate::snapshot::ListenerSnap;
 /// RFC 6455, section 1.3.
 const WEBSOCKET_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// What a request asks to become, if it may: `h2c` and `TLS` would carry requests past every rule.
+/// What a request asks to become, if it may: a WebSocket, by a whole handshake, and nothing else. What passes
+/// through any other tunnel (`h2c`, `TLS`, names that only a server knows) would pass by every rule; such a
+/// request goes on without its `Upgrade`, which a server may always leave out of account (RFC 9110, section 7.8).
 pub(super) fn asked(head: &RequestHead) -> Option<SessionKind> {
-    let protocol = head.upgrade()?;
-    if !matches!(head.framing(), BodyFraming::None | BodyFraming::Length(0)) {
-        return None;
-    }
-    if head.is_websocket() {
-        return Some(SessionKind::WebSocket);
-    }
-    let lower = protocol.to_ascii_lowercase();
-    let smuggles = lower.contains(&b',')
-        || [&b"h2"[..], b"http", b"tls", b"websocket"].iter().any(|prefix| lower.starts_with(prefix));
-    (!smuggles).then_some(SessionKind::Tunnel)
+    head.is_websocket().then_some(SessionKind::WebSocket)
 }
 
 /// A client's connection has become one side of a tunnel; the other side waits here.
@@ -65,7 +57,7 @@ pub(super) async fn accept(
     let ties = forward.asking(|ask| forward.pool.pool.ties(ask, acquired.set_cookie.as_ref()));
     let Forward { connection, scratch, story, route, pool, upgrading, .. } = forward;
     let Acquired { lease, set_cookie, .. } = acquired;
-    let Some(kind) = upgrading.filter(|kind| answers(*kind, &scratch.request, &scratch.response)) else {
+    let Some(kind) = upgrading.filter(|_| answers(&scratch.request, &scratch.response)) else {
         return Err(Failure::BadUpgrade);
     };
     let Answered { server, input, .. } = answered;
@@ -107,14 +99,10 @@ pub(super) async fn accept(
     Ok(Next::Upgraded(Box::new(Accepted { server, input, session, clocks, policy, record: None })))
 }
 
-/// Whether a 101 is the answer to what was asked: the same protocol, and for a WebSocket the key's proof.
-fn answers(kind: SessionKind, request: &RequestHead, response: &ResponseHead) -> bool {
-    let (Some(asked), Some(given)) = (request.upgrade(), response.upgrade()) else { return false };
-    if !asked.eq_ignore_ascii_case(given) {
+/// Whether a 101 is the answer to what was asked: a WebSocket, with the key's proof.
+fn answers(request: &RequestHead, response: &ResponseHead) -> bool {
+    if !response.upgrade().is_some_and(|given| given.eq_ignore_ascii_case(b"websocket")) {
         return false;
-    }
-    if kind != SessionKind::WebSocket {
-        return true;
     }
     let (Some(key), Some(proof)) = (request.websocket_key(), response.get_known(Known::SecWebSocketAccept))
     else {

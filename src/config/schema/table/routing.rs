@@ -14,8 +14,8 @@ pub(super) const ROUTING: &[NodeSpec] = &[
     node("paths", &["root", "site"], "How request paths are compared. A site takes what it does not say from the top level.")
         .props(&[
             prop("ignore-case", Type::Bool, "#false").doc("`/API` is `/api`; servers get the path as it was sent").peers("-i", "location ~*", "case_sensitive"),
-            prop("merge-slashes", Type::Bool, "#false").doc("`//a` is `/a`; servers get the path as it was sent").peers("path-merge-slashes", "merge_slashes", "merge_slashes"),
-            prop("encoded-slash", one_of(&["keep", "reject"]), "keep").doc("what becomes of a request with `%2F` in its path: compared as part of a segment, or 400").peers("", "", "path_with_escaped_slashes_action"),
+            prop("merge-slashes", Type::Bool, "#false").doc("`//a` is `/a`; servers get the path as it was sent; unmerged, a `//` is a 400 where a server that merges would read another route's path").peers("path-merge-slashes", "merge_slashes", "merge_slashes"),
+            prop("encoded-slash", one_of(&["keep", "reject"]), "keep").doc("what becomes of a request with `%2F` in its path: compared as part of a segment, or 400; a 400 in any case where a server that reads it as `/` would read another route's path").peers("", "", "path_with_escaped_slashes_action"),
         ]),
     node("route", &["root", "site"], "Send requests whose path matches (prefix by whole segments) to exactly one action.")
         .peers("use_backend", "location", "routes")
