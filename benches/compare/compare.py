@@ -37,7 +37,7 @@ def arguments():
     parser.add_argument("--peers", nargs="+", metavar="PEER", choices=[*peers.KINDS, "all"],
                         help=f"beside lbd, of {', '.join(peers.KINDS)}, or all [default: {' '.join(USUAL[1:])}, "
                              "those that are there]")
-    parser.add_argument("--quick", action="store_true", help="one round of each; nothing is written")
+    parser.add_argument("--quick", action="store_true", help="one round of each, a hundredth of the sticky entries; nothing is written")
     parser.add_argument("--rounds", type=int, default=7, help="rounds of each scenario [default: 7]")
     parser.add_argument("--seconds", type=int, default=1, help="of each proxy in each round [default: 1]")
     parser.add_argument("--list", action="store_true", help="print the scenarios")
@@ -46,6 +46,8 @@ def arguments():
     args = parser.parse_args()
     if args.quick:
         args.rounds = 1
+        for scenario in SCENARIOS:
+            scenario.entries //= 100
     args.wanted = set(args.only or known)
     args.known = known
     return args
@@ -93,7 +95,7 @@ def main():
     began, stage = time.monotonic(), Stage(dict.fromkeys(chosen))
     results = {
         "date": datetime.date.today().isoformat(), "machine": machine.description(), "versions": stage.versions,
-        "rounds": args.rounds, "seconds": args.seconds, "starts": [], "scenarios": [], "memory": [], "profile": {},
+        "binary": Path(stage.binaries["lbd"]).stat().st_size, "rounds": args.rounds, "seconds": args.seconds, "starts": [], "scenarios": [], "memory": [], "profile": {},
     }
     try:
         measure(stage, args, results)
@@ -171,20 +173,25 @@ def one_setup(stage, args, results, what):
 
 def two_workers(stage, args, results):
     """What needs more than one worker."""
-    two = replace(ONE, name="two workers", workers=2)
-    pairs = [(stage.make(kind, ONE), stage.make(kind, two)) for kind in stage.binaries
-             if kind == "lbd" or "workers" in args.wanted]
+    setups = [
+        replace(ONE, name="one worker", cores=machine.PROXY_CORE),
+        replace(ONE, name="one worker on the other core", cores=machine.LOAD_CORE),
+        replace(ONE, name="two workers", cores=machine.BOTH_CORES, workers=2),
+    ]
+    kinds = [kind for kind in stage.binaries if kind == "lbd" or "workers" in args.wanted]
+    threes = [[stage.make(kind, setup) for setup in setups] for kind in kinds]
+    everyone = [proxy for three in threes for proxy in three]
     try:
-        for proxy in (proxy for pair in pairs for proxy in pair):
+        for proxy in everyone:
             proxy.start()
         if "workers" in args.wanted:
-            results["workers"] = workers.scaling(pairs, args.rounds, args.seconds)
+            results["workers"] = workers.scaling(threes, args.rounds, args.seconds)
             print(report.workers_line(results["workers"]), flush=True)
         if "spread" in args.wanted:
-            results["spread"] = workers.spread(pairs[0][1])
+            results["spread"] = workers.spread(threes[0][2])
             print(report.spread_line(results["spread"]), flush=True)
     finally:
-        for proxy in (proxy for pair in pairs for proxy in pair):
+        for proxy in everyone:
             proxy.stop()
 
 

@@ -45,9 +45,12 @@ def sampled(scenario, proxy, folder):
     rows = re.findall(r"(?m)^\s*(\d+\.\d+)%\s+\[(.)\]\s+(.+?)(?:\s+-\s+-)?\s*$", report)
     if not rows:
         return None
+    nameless = sum(float(share) for share, where, name in rows if where != "k" and name.startswith("0x"))
     kernel = sum(float(share) for share, where, _ in rows if where == "k")
+    own = [[shortened(name), float(share)] for share, where, name in rows if where != "k" and not name.startswith("0x")]
     return {
         "kernel": round(kernel, 1),
-        "user": [[shortened(name), float(share)] for share, where, name in rows if where != "k"][:MOST],
+        "nameless": round(nameless, 1),
+        "user": own[:MOST],
         "first_of_kernel": [[name, float(share)] for share, where, name in rows if where == "k"][:5],
     }

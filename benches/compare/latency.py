@@ -17,7 +17,7 @@ class Pace:
 
     def __init__(self, port, rate, seconds, cores=LOAD_CORE, connections=CONNECTIONS):
         self.seconds = seconds
-        command = [os.environ["PACE_BIN"], port, connections, round(rate), seconds]
+        command = [os.environ["PACE_BIN"], "steady", port, connections, round(rate), seconds]
         self.process = subprocess.Popen(
             pinned(cores, command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

@@ -162,7 +162,29 @@ def tables(results):
     parts += [memory_table(results)] if results["memory"] else []
     parts += [start_table(results)] if results["starts"] else []
     parts += [latency_table(results)] if "latency" in results else []
+    parts += [said] if (said := closing(results)) else []
     return "\n\n".join(parts)
+
+
+def start_aims(results):
+    """What is aimed at with 10,000 routes, in a sentence."""
+    start = next((s for s in results["starts"] if s["peer"] == "lbd" and s["setup"] == "10,000 routes"), None)
+    if not start:
+        return ""
+    return (f"Aims with 10,000 routes: 0.3 s (met: {met(start['seconds'], 0.3)}) and 60 MB (met: "
+            f"{met(start['resident'], 60 * 2**20)}).")
+
+
+def latency_aims(results):
+    """What is aimed at, in a sentence."""
+    times = results["latency"]["times"]
+    if not {"direct", "lbd"} <= set(times):
+        return ""
+    added = times["lbd"]["p50"] - times["direct"]["p50"]
+    said = f"Aims: lbd adds at most 60 us to p50 (met: {met(added, 60)})"
+    if "nginx" in times:
+        said += f", and its p99 is no worse than nginx's (met: {met(times['lbd']['p99'], times['nginx']['p99'])})"
+    return said + "."
 
 
 def control(results):
@@ -176,7 +198,9 @@ def profiles(results):
         if found := results["profile"].get(scenario["name"]):
             user = "\n".join(f"| `{name}` | {share:.1f} % |" for name, share in found["user"])
             kernel = ", ".join(f"`{name}` {share:.1f} %" for name, share in found["first_of_kernel"])
-            parts.append(f"### {scenario['what']}\n\nKernel {found['kernel']:.0f} %: {kernel}.\n\n"
+            if found["nameless"] >= 0.05:
+                user += f"\n| without a name | {found['nameless']:.1f} % |"
+            parts.append(f"### {scenario['name']}: {scenario['what']}\n\nKernel {found['kernel']:.0f} %: {kernel}.\n\n"
                          f"| in lbd | share |\n|---|---|\n{user}")
     return "\n\n".join(parts) or "No profile: `perf` could not sample on that machine."
 
@@ -221,10 +245,12 @@ def page(results):
     fairness = peers.__doc__.split("\n\n", 1)[1].strip().replace("What was chosen", "Chosen", 1)
     latency = f"""## Latency
 
-A steady {results['latency']['rate']:,} requests a second over {results['latency']['connections']} connections, half of
-what the slowest of these can do on this machine; straight to a server, and through each proxy.
+A steady {results['latency']['rate']:,} requests a second over {results['latency']['connections']} connections,
+half of what the slowest of these can do on this machine; straight to a server, and through each proxy.
 
 {latency_table(results)}
+
+{latency_aims(results)}
 """ if "latency" in results else ""
     return f"""# Benchmarks
 
@@ -254,9 +280,12 @@ lbd beside a second lbd in the same rounds.
 
 ## Start, and memory after it
 
-From the start of the process until the first answer; resident memory, shared pages counted once.
+From the start of the process until the first answer; resident memory, shared pages counted once. The binary of lbd
+has {results['binary'] / 1e6:.1f} MB.
 
 {start_table(results)}
+
+{start_aims(results)}
 
 {latency}
 ## Reloads and workers

@@ -1,10 +1,13 @@
 """Two workers: what they can do beside one, and how connections fall on them.
 
-Two workers need two cores, and load and servers need others. So that two cores suffice, what is taken is the
-processor time that a request costs the proxy, with load and servers beside it on the same cores and not counted: twice
-the cost with one worker, divided by the cost with two, is by how much two do more when each has a core for itself.
+Two workers need two cores, and load and servers need others. So that two cores suffice, what is taken is the processor
+time that a request costs the proxy; load and servers are on one of its cores and not counted. What a request costs one
+process with two workers, each bound to a core, is compared with what it costs two processes with one worker each, on the
+one core and on the other: their sum, divided by the cost with two workers, is by how much two workers do more than one
+when each has a core for itself.
 """
 
+import os
 import statistics
 
 from latency import Pace, half
@@ -19,16 +22,26 @@ def cost(proxy, seconds):
     return (proxy.cpu_ns() - before) / units
 
 
-def scaling(pairs, rounds, seconds):
-    """By how much two workers do more than one; `pairs` are of one kind with one worker and with two."""
+def bind(proxy):
+    """Binds the two busiest threads to a core each: the workers."""
+    spent = threads(proxy.process.pid)
+    busiest = sorted(spent, key=spent.get)[-2:]
+    for thread, core in zip(busiest, BOTH_CORES.split(","), strict=True):
+        os.sched_setaffinity(int(thread), {int(core)})
+
+
+def scaling(threes, rounds, seconds):
+    """By how much two workers do more than one; of each kind one worker, one on the other core, and two."""
     found, void = {}, {}
-    for one, two in pairs:
+    for here, there, two in threes:
         try:
-            cost(one, 1), cost(two, 1)
-            turns = [(cost(one, seconds), cost(two, seconds)) for _ in range(rounds)]
-            found[one.name] = [round(2 * alone / both, 3) for alone, both in turns]
-        except Void as error:
-            void[one.name] = str(error)
+            for proxy in (here, there, two):
+                cost(proxy, 1)
+            bind(two)
+            turns = [[cost(proxy, seconds) for proxy in (here, there, two)] for _ in range(rounds)]
+            found[two.name] = [round((one + other) / both, 3) for one, other, both in turns]
+        except (Void, OSError) as error:
+            void[two.name] = str(error)
     return {"target": 1.8, "times": found, "void": void}
 
 

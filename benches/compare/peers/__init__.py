@@ -11,7 +11,8 @@ What was chosen so that nobody is handicapped:
 - defaults elsewhere, with these exceptions in a peer's favour: bodies pass nginx unbuffered by its disk
   (`proxy_request_buffering off`, `proxy_max_temp_file_size 0`), and Envoy's circuit breakers are out of the way;
 - no access log, unless a scenario is about it; active health checks every 5 s where the proxy has them (nginx has none);
-- all tell the server who asked (X-Forwarded-For); lbd adds its request ID and Forwarded fields as it does by default;
+- all tell the server who asked (X-Forwarded-For); lbd also sends X-Forwarded-Proto, -Host and
+  -Port, Via and X-Request-Id, as it does by default;
 - TLS 1.3 with one ECDSA P-256 certificate, tickets on, HTTP/2 by ALPN, plain HTTP/1.1 to the servers;
 - many routes are a map in HAProxy and locations in nginx, not rules tried in order; Envoy and Caddy have their lists of
   routes, which they try in order;

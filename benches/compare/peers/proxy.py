@@ -8,7 +8,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from machine import BOTH_CORES, PROXY_CORE, anonymous, cpu_ns, free_port, pinned, resident
+from machine import PROXY_CORE, anonymous, cpu_ns, free_port, pinned, resident
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Setup:
     sticky: str = ""
     access_log: bool = False
     workers: int = 1
+    cores: str = PROXY_CORE
 
 
 @dataclass
@@ -84,10 +85,9 @@ class Proxy:
         """Starts it, waits until it serves, and says how long that took in seconds."""
         command = self.command()
         log = (self.folder / "log").open("w")
-        core = PROXY_CORE if self.setup.workers == 1 else BOTH_CORES
         began = time.monotonic()
         self.process = subprocess.Popen(
-            pinned(core, command), stdout=log, stderr=log, env={**os.environ, **self.environment})
+            pinned(self.setup.cores, command), stdout=log, stderr=log, env={**os.environ, **self.environment})
         while time.monotonic() < began + 60 and self.process.poll() is None:
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{self.plain}/1k", timeout=5) as answer:

@@ -1,4 +1,7 @@
-//! Asks a proxy at a steady rate, and says how long the answers took: `lbd-pace PORT CONNECTIONS RATE SECONDS [PATH]`.
+//! Asks a proxy at a steady rate, and says how long the answers took; or asks once for each of many clients.
+//!
+//!   lbd-pace steady PORT CONNECTIONS RATE SECONDS
+//!   lbd-pace fill PORT CONNECTIONS COUNT             X-Session: session-0000001, and so on
 //!
 //! Each connection is a thread that sleeps until its next request is due, at random distances around the mean, so that
 //! requests do not come in step. A request that is late because the one before it was slow counts from when it was due:
@@ -13,30 +16,43 @@ use std::time::{Duration, Instant};
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
 /// What is asked for.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct Plan {
     port: u16,
     connections: u32,
-    rate: f64,
-    seconds: f64,
-    path: String,
+    what: What,
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    Steady { rate: f64, seconds: f64 },
+    Fill { count: u64 },
 }
 
 impl Plan {
     fn read() -> Result<Self, Box<dyn Error>> {
         let words: Vec<String> = std::env::args().skip(1).collect();
-        let [port, connections, rate, seconds, rest @ ..] = words.as_slice() else {
-            return Err("usage: lbd-pace PORT CONNECTIONS RATE SECONDS [PATH]".into());
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let (port, connections, what) = match words.as_slice() {
+            ["steady", port, connections, rate, seconds] => (
+                port,
+                connections,
+                What::Steady { rate: rate.parse::<f64>()?.max(1.0), seconds: seconds.parse()? },
+            ),
+            ["fill", port, connections, count] => (port, connections, What::Fill { count: count.parse()? }),
+            _ => {
+                return Err(
+                    "usage: lbd-pace steady PORT CONNECTIONS RATE SECONDS | fill PORT CONNECTIONS COUNT"
+                        .into(),
+                );
+            }
         };
-        Ok(Self {
-            port: port.parse()?,
-            connections: connections.parse::<u32>()?.max(1),
-            rate: rate.parse::<f64>()?.max(1.0),
-            seconds: seconds.parse()?,
-            path: rest.first().map_or("/1k", String::as_str).to_owned(),
-        })
+        Ok(Self { port: port.parse()?, connections: connections.parse::<u32>()?.max(1), what })
     }
 }
+
+/// The times of a connection's answers, and how many were no 200.
+type Answers = Result<(Vec<Duration>, u64), Box<dyn Error + Send + Sync>>;
 
 /// Steps that are not regular: enough to keep connections out of step.
 struct Dice(u64);
@@ -76,16 +92,25 @@ fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<bool, Box<dyn 
     Ok(buffer.starts_with(b"HTTP/1.1 200"))
 }
 
-/// One connection to its end: the times of its answers, and how many were no 200.
-fn ask(plan: &Plan, number: u32) -> Result<(Vec<Duration>, u64), Box<dyn Error + Send + Sync>> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, plan.port))?;
+/// One connection to its end.
+fn ask(plan: Plan, number: u32) -> Answers {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, plan.port))?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(ANSWER_WITHIN))?;
-    let request = format!("GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", plan.path);
-    let mean = f64::from(plan.connections) / plan.rate;
-    let mut dice = Dice(0x9E37_79B9_7F4A_7C15 ^ (u64::from(number) + 1));
+    match plan.what {
+        What::Steady { rate, seconds } => {
+            let mean = f64::from(plan.connections) / rate;
+            steady(stream, mean, seconds, Dice(0x9E37_79B9_7F4A_7C15 ^ (u64::from(number) + 1)))
+        }
+        What::Fill { count } => {
+            fill(stream, (1 + u64::from(number)..=count).step_by(plan.connections as usize))
+        }
+    }
+}
+
+fn steady(mut stream: TcpStream, mean: f64, seconds: f64, mut dice: Dice) -> Answers {
     let (mut times, mut wrong, mut buffer) = (Vec::new(), 0, Vec::new());
-    let end = Instant::now() + Duration::from_secs_f64(plan.seconds);
+    let end = Instant::now() + Duration::from_secs_f64(seconds);
     let mut due = Instant::now() + Duration::from_secs_f64(mean * dice.roll());
     while due < end {
         let wait = due.saturating_duration_since(Instant::now());
@@ -95,10 +120,23 @@ fn ask(plan: &Plan, number: u32) -> Result<(Vec<Duration>, u64), Box<dyn Error +
             std::thread::sleep(wait);
             Instant::now()
         };
-        stream.write_all(request.as_bytes())?;
+        stream.write_all(b"GET /1k HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")?;
         wrong += u64::from(!answer(&mut stream, &mut buffer)?);
         times.push(start.elapsed());
         due += Duration::from_secs_f64(mean * dice.roll());
+    }
+    Ok((times, wrong))
+}
+
+fn fill(mut stream: TcpStream, clients: impl Iterator<Item = u64>) -> Answers {
+    let (mut times, mut wrong, mut buffer) = (Vec::new(), 0, Vec::new());
+    for client in clients {
+        let start = Instant::now();
+        let request =
+            format!("GET /1k HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Session: session-{client:07}\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
+        wrong += u64::from(!answer(&mut stream, &mut buffer)?);
+        times.push(start.elapsed());
     }
     Ok((times, wrong))
 }
@@ -107,9 +145,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let plan = Plan::read()?;
     let threads: Vec<_> = (0..plan.connections)
         .map(|number| {
-            let plan = plan.clone();
             let name = format!("ask-{number}");
-            std::thread::Builder::new().name(name).stack_size(256 * 1024).spawn(move || ask(&plan, number))
+            std::thread::Builder::new().name(name).stack_size(256 * 1024).spawn(move || ask(plan, number))
         })
         .collect::<Result<_, _>>()?;
     let (mut times, mut errors) = (Vec::new(), 0);
