@@ -1,145 +1,197 @@
-"""lbd beside its peers. See `run`; the fairness choices stand in peers.py."""
+"""lbd beside its peers. See `run`; the fairness choices stand in peers/__init__.py."""
 
 import argparse
-import re
+import datetime
+import json
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import hotspots
+import idle
+import latency
+import machine
 import origins
+import peers
 import report
-from loads import HERE, Held
-from machine import LOAD_CORE, pinned
-from peers import Haproxy, Lbd, Nginx
-from scenarios import MEMORY, SCENARIOS, SETUPS
+import rounds
+import workers
+from loads import HERE
+from scenarios import MEMORY, ONE, SCENARIOS
 
-PEERS = {"lbd": Lbd, "haproxy": Haproxy, "nginx": Nginx}
+ROOT = HERE.parents[1]
+RESULTS = HERE / "results.json"
+PAGE = ROOT / "docs" / "benchmarks.md"
+EXTRAS = ("latency", "reload", "workers", "spread", "profile")
+USUAL = ("lbd", "haproxy", "haproxy-new", "nginx")
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="these scenarios; nothing is written")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each scenario [default: 5]")
+    known = [entry.name for entry in (*SCENARIOS, *MEMORY)] + list(EXTRAS)
+    parser.add_argument("--only", nargs="+", metavar="NAME", choices=known, help="these scenarios; nothing is written")
+    parser.add_argument("--peers", nargs="+", metavar="PEER", choices=[*peers.KINDS, "all"],
+                        help=f"beside lbd, of {', '.join(peers.KINDS)}, or all [default: {' '.join(USUAL[1:])}, "
+                             "those that are there]")
+    parser.add_argument("--quick", action="store_true", help="one round of each, a hundredth of the sticky entries; nothing is written")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds of each scenario [default: 7]")
+    parser.add_argument("--seconds", type=int, default=1, help="of each proxy in each round [default: 1]")
     parser.add_argument("--list", action="store_true", help="print the scenarios")
-    parser.add_argument("--output", type=Path, default=HERE.parents[1] / "docs" / "benchmarks.md")
-    return parser.parse_args()
+    parser.add_argument("--page", action="store_true", help="write docs/benchmarks.md anew from results.json, no more")
+    parser.add_argument("--output", type=Path, help="write the figures there too, whatever is measured")
+    args = parser.parse_args()
+    if args.quick:
+        args.rounds = 1
+        for scenario in SCENARIOS:
+            scenario.entries //= 100
+    args.wanted = set(args.only or known)
+    args.known = known
+    return args
 
 
-def round_trip(scenario, proxies):
-    """The cost of a unit for each proxy, in nanoseconds, one after the other."""
-    costs = {}
-    for proxy in proxies:
-        before = proxy.cpu_ns()
-        units = scenario.load(proxy, scenario.seconds)
-        spent = proxy.cpu_ns() - before
-        if not units:
-            raise RuntimeError(f"{scenario.name}: {proxy.name} did nothing")
-        costs[proxy.name] = spent / units
-    return costs
+class Stage:
+    """Where proxies are made: folders, servers, what each kind's binary is."""
 
+    def __init__(self, names):
+        self.folder = Path(tempfile.mkdtemp(prefix="lbd-compare-"))
+        origins.certificate(self.folder)
+        self.running = origins.Running(self.folder)
+        self.binaries = {name: found for name in names if (found := peers.binary(name))}
+        self.count = 0
+        self.versions = {name: peers.KINDS[name][0].version(found) for name, found in self.binaries.items()}
 
-def compare(scenario, proxies, rounds):
-    """All rounds of a scenario; every other one in the opposite order."""
-    proxies = [proxy for proxy in proxies if proxy.name.split(" ")[0] in scenario.peers]
-    for proxy in proxies:
-        scenario.load(proxy, 1)
-    results = [round_trip(scenario, proxies if n % 2 == 0 else proxies[::-1]) for n in range(rounds)]
-    line = report.Line(scenario, results)
-    print(line.text(), flush=True)
-    return line
+    def make(self, kind, setup, name=None):
+        self.count += 1
+        name = name or kind
+        folder = self.folder / f"{self.count}-{name.replace(' ', '-')}"
+        return peers.KINDS[kind][0](name, self.binaries[kind], folder, setup, self.running.addresses)
 
+    def all(self, setup):
+        """One of each kind that can do this."""
+        return [self.make(kind, setup) for kind in self.binaries if peers.KINDS[kind][0].does(setup)]
 
-def held(memory, proxies):
-    """Memory of one connection that does nothing, in bytes."""
-    found = {}
-    for proxy in proxies:
-        # What a first crowd leaves behind (pools, shelves) is no cost of the next one's members.
-        with Held(memory.program, memory.verb, memory.port(proxy), 200):
-            pass
-        time.sleep(1)
-        before = proxy.memory()
-        with Held(memory.program, memory.verb, memory.port(proxy), memory.count):
-            time.sleep(1)
-            found[proxy.name] = (proxy.memory() - before) / memory.count
-    print(f"{memory.name}: " + ", ".join(f"{name} {size:.0f} B" for name, size in found.items()), flush=True)
-    return memory, found
-
-
-def tail(lbd):
-    """The slowest of lbd's answers, calm and while its file changes ten times, in microseconds."""
-    command = ["wrk", "-t1", "-c32", "-d4s", "-s", HERE / "tail.lua", f"http://127.0.0.1:{lbd.plain}/1k"]
-
-    def measure(edits):
-        load = subprocess.Popen(pinned(LOAD_CORE, command), stdout=subprocess.PIPE, text=True)
-        for n in range(edits):
-            time.sleep(0.35)
-            lbd.config.write_text(lbd.text() + f'route "/edit-{n}" {{ respond 204 }}\n')
-        text = load.communicate(timeout=60)[0]
-        if "Non-2xx" in text or "Socket errors" in text:
-            raise RuntimeError(text)
-        return [int(n) for n in re.search(r"p50 (\d+) p99 (\d+) p99\.9 (\d+)", text).groups()]
-
-    calm, edited = measure(0), measure(10)
-    print(f"reload: p50/p99/p99.9 {calm} us calm, {edited} us over ten reloads", flush=True)
-    return calm, edited
+    def close(self):
+        self.running.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def main():
+    # So that an end from outside ends the proxies and servers too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     args = arguments()
-    known = [entry.name for entry in (*SCENARIOS, *MEMORY)] + ["reload"]
     if args.list:
-        print("\n".join(known))
+        print("\n".join(args.known))
         return
-    wanted = args.only or known
-    if unknown := set(wanted) - set(known):
-        sys.exit(f"no scenario is named {', '.join(sorted(unknown))}; see --list")
-    folder = Path(tempfile.mkdtemp(prefix="lbd-compare-"))
-    origins.certificate(folder)
-    running = origins.Running(folder)
-    results = report.Results()
+    if args.page:
+        PAGE.write_text(report.page(json.loads(RESULTS.read_text())))
+        return
+    if machine.description()["cores"] < 2:
+        sys.exit("two cores are needed: one for the proxy, one for load and servers")
+    chosen = list(peers.KINDS) if args.peers == ["all"] else ["lbd", *args.peers] if args.peers else USUAL
+    began, stage = time.monotonic(), Stage(dict.fromkeys(chosen))
+    results = {
+        "date": datetime.date.today().isoformat(), "machine": machine.description(), "versions": stage.versions,
+        "binary": Path(stage.binaries["lbd"]).stat().st_size, "rounds": args.rounds, "seconds": args.seconds, "starts": [], "scenarios": [], "memory": [], "profile": {},
+    }
     try:
-        for setup in SETUPS.values():
-            scenarios = [s for s in SCENARIOS if s.setup == setup.name and s.name in wanted]
-            extras = setup.name == "base" and any(n in wanted for n in ["reload", *(m.name for m in MEMORY)])
-            if scenarios or extras:
-                measure(setup, scenarios, wanted, args.rounds, running, folder, results)
+        measure(stage, args, results)
     finally:
-        running.stop()
-    shutil.rmtree(folder, ignore_errors=True)
-    print("\n" + results.table())
-    if not args.only:
-        args.output.write_text(results.page())
-        print(f"written: {args.output}")
+        stage.close()
+    results["took"] = round(time.monotonic() - began)
+    print("\n" + report.tables(results))
+    print(f"\n{results['took']} s")
+    if args.output:
+        args.output.write_text(json.dumps(results, indent=1) + "\n")
+    if not args.only and not args.quick:
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        PAGE.write_text(report.page(results))
+        print(f"written: {RESULTS.relative_to(ROOT)}, {PAGE.relative_to(ROOT)}")
 
 
-def measure(setup, scenarios, wanted, rounds, running, folder, results):
-    """Starts the peers for one setup, and measures what is wanted of it."""
-    home = folder / setup.name.replace(" ", "-")
-    home.mkdir()
-    for name in ("cert.pem", "key.pem"):
-        shutil.copy(folder / name, home / name)
-    names = {peer for scenario in scenarios for peer in scenario.peers} or set(PEERS)
-    proxies = [make(home / name, setup, running.addresses) for name, make in PEERS.items() if name in names]
-    base = setup.name == "base"
-    if base:
-        # The same twice: what the method itself cannot tell apart.
-        proxies.append(Haproxy(home / "haproxy-again", setup, running.addresses, "haproxy again"))
-        results.peers = proxies[:3]
+def measure(stage, args, results):
+    """Everything that is wanted, one setup after the other."""
+    profile = "profile" in args.wanted and hotspots.able()
+    for memory in (memory for memory in MEMORY if memory.name in args.wanted):
+        results["memory"].append(idle.held(memory, lambda: stage.all(ONE)))
+        print(report.memory_line(results["memory"][-1]), flush=True)
+    for setup in dict.fromkeys(scenario.setup for scenario in SCENARIOS):
+        scenarios = [scenario for scenario in SCENARIOS if scenario.setup == setup]
+        named = [scenario for scenario in scenarios if scenario.name in args.wanted]
+        extras = {"latency", "reload"} & args.wanted if setup == ONE else set()
+        if named or extras or profile and args.only and len(args.only) == 1:
+            one_setup(stage, args, results, (setup, named, extras, profile, scenarios))
+    if {"workers", "spread"} & args.wanted:
+        two_workers(stage, args, results)
+
+
+def one_setup(stage, args, results, what):
+    """The scenarios of a setup, by proxies that are started for them."""
+    setup, named, extras, profile, scenarios = what
+    proxies = stage.all(setup)
+    again = stage.make("lbd", setup, "lbd again") if any(scenario.control for scenario in named) else None
+    besides = {scenario.beside: stage.make("lbd", scenario.beside, "lbd beside") for scenario in named if scenario.beside}
+    everyone = [*proxies, *filter(None, [again]), *besides.values()]
     try:
+        for proxy in everyone:
+            try:
+                seconds = proxy.start()
+            except RuntimeError as error:
+                if proxy.name == "lbd":
+                    raise
+                print(error, flush=True)
+                continue
+            if proxy in proxies:
+                results["starts"].append({"setup": setup.name, "peer": proxy.name, "seconds": round(seconds, 3),
+                                          "resident": proxy.resident()})
+        alive = [proxy for proxy in everyone if proxy.process.poll() is None]
+        for scenario in named:
+            part = [proxy for proxy in alive if proxy in proxies or proxy is again and scenario.control
+                    or scenario.beside and proxy is besides[scenario.beside]]
+            results["scenarios"].append(rounds.compare(scenario, part, args.rounds, args.seconds))
+            print(report.line(results["scenarios"][-1]), flush=True)
+        for scenario in (named or scenarios) if profile else ():
+            results["profile"][scenario.name] = hotspots.sampled(scenario, proxies[0], stage.folder)
+        if "latency" in extras:
+            results["latency"] = latency.added(
+                [p for p in alive if p in proxies], stage.running.addresses.http, min(args.rounds, 5))
+            print(report.latency_line(results["latency"]), flush=True)
+        if "reload" in extras:
+            results["reload"] = latency.reloads(proxies[0], latency.half(proxies[:1], 2))
+            print(report.reload_line(results["reload"]), flush=True)
         for proxy in proxies:
-            results.start(setup.name, proxy.name, proxy.start(), proxy.memory())
-        for scenario in scenarios:
-            results.lines.append(compare(scenario, proxies if scenario.name == "h1-64" else
-                                         [p for p in proxies if p.name != "haproxy again"], rounds))
-        if base:
-            results.memory += [held(m, proxies[:3]) for m in MEMORY if m.name in wanted]
-            if "reload" in wanted:
-                results.reload = tail(proxies[0])
+            if proxy.entries:
+                results["starts"].append({"setup": f"{setup.name}, {proxy.entries:,} entries", "peer": proxy.name,
+                                          "seconds": None, "resident": proxy.resident()})
     finally:
-        for proxy in proxies:
+        for proxy in everyone:
+            proxy.stop()
+
+
+def two_workers(stage, args, results):
+    """What needs more than one worker."""
+    setups = [
+        replace(ONE, name="one worker", cores=machine.PROXY_CORE),
+        replace(ONE, name="one worker on the other core", cores=machine.LOAD_CORE),
+        replace(ONE, name="two workers", cores=machine.BOTH_CORES, workers=2),
+    ]
+    kinds = [kind for kind in stage.binaries if kind == "lbd" or "workers" in args.wanted]
+    threes = [[stage.make(kind, setup) for setup in setups] for kind in kinds]
+    everyone = [proxy for three in threes for proxy in three]
+    try:
+        for proxy in everyone:
+            proxy.start()
+        if "workers" in args.wanted:
+            results["workers"] = workers.scaling(threes, args.rounds, args.seconds)
+            print(report.workers_line(results["workers"]), flush=True)
+        if "spread" in args.wanted:
+            results["spread"] = workers.spread(threes[0][2])
+            print(report.spread_line(results["spread"]), flush=True)
+    finally:
+        for proxy in everyone:
             proxy.stop()
 
 

@@ -1,7 +1,7 @@
 """Connections over TLS, and connections that do nothing, in a process of their own.
 
   connections.py handshakes PORT SECONDS   one connection after the other, a request on each; prints how many
-  connections.py resumed PORT SECONDS      the same with the ticket of the one before; prints how many were resumed
+  connections.py resumed PORT SECONDS      the same with the ticket of the one before; fails if one was not resumed
   connections.py idle PORT COUNT           opens them, a request on each, prints `open`, holds them until its input ends
   connections.py idle-tls PORT COUNT       the same over TLS
 """
@@ -35,14 +35,17 @@ def ask(stream):
 
 
 def handshakes(port, seconds, resume):
-    tls, session, count = context(), None, 0
+    tls, session, count, reused = context(), None, 0, 0
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         with socket.create_connection(("127.0.0.1", port), timeout=5) as plain:
             with tls.wrap_socket(plain, session=session if resume else None) as stream:
                 ask(stream)
-                count += stream.session_reused if resume else 1
+                count += 1
+                reused += stream.session_reused
                 session = stream.session
+    if resume and reused < count - 1:
+        sys.exit(f"only {reused} of {count} were resumed")
     print(count)
 
 

@@ -1,5 +1,7 @@
 """What clients do. Each load runs against one proxy for some seconds and says how many units of work were done."""
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -23,27 +25,32 @@ BROWSER = [
 ]
 
 
+class Void(Exception):
+    """What was measured says nothing, and why."""
+
+
 def output(command, seconds):
     done = subprocess.run(
-        pinned(LOAD_CORE, command), capture_output=True, text=True, timeout=seconds + 60, check=False)
+        pinned(LOAD_CORE, command), capture_output=True, text=True, timeout=seconds + 120, check=False)
     if done.returncode:
-        raise RuntimeError(f"{command[0]}: {done.stdout}{done.stderr}")
+        last = (done.stdout + done.stderr).strip().splitlines()
+        raise Void(f"{Path(str(command[0])).name} failed: {last[-1] if last else done.returncode}")
     return done.stdout
 
 
-def wrk(connections, path="/1k", headers=(), secure=False, script=None):
-    """wrk: as many requests as go."""
+def wrk(connections, path="/1k", headers=(), secure=False, script=(), size=0):
+    """wrk: as many requests as go. With a size, parts of an answer count as parts of a unit."""
 
-    def run(proxy, seconds, extra=()):
+    def run(proxy, seconds, extra=(), script=script):
         base = f"https://127.0.0.1:{proxy.secure}" if secure else f"http://127.0.0.1:{proxy.plain}"
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s", HERE / "load.lua"]
         command += [f"-H{header}" for header in (*headers, *extra)]
-        if script:
-            command += ["-s", HERE / script]
-        text = output([*command, base + path], seconds)
-        if "Non-2xx" in text:
-            raise RuntimeError(f"{proxy.name}: {text}")
-        return int(re.search(r"(\d+) requests in", text)[1])
+        text = output([*command, base + path, "--", *script], seconds)
+        counts = {name: int(count) for name, count in re.findall(r"(\w+)=(\d+)", text)}
+        if wrong := [f"{counts[kind]} {kind}" for kind in ("connect", "read", "write", "status", "timeout")
+                     if counts[kind]]:
+            raise Void("errors: " + ", ".join(wrong))
+        return counts["bytes"] / size if size else counts["requests"]
 
     return run
 
@@ -56,24 +63,39 @@ def sticky(connections):
         head = output(["curl", "-sS", "-D-", "-o/dev/null", f"http://127.0.0.1:{proxy.plain}/1k"], 5)
         cookie = re.search(r"(?im)^set-cookie: (SRV=[^;\r]+)", head)
         if not cookie:
-            raise RuntimeError(f"{proxy.name} gives no cookie: {head}")
+            raise Void("no cookie came")
         return load(proxy, seconds, [f"Cookie: theme=dark; {cookie[1]}; lang=en"])
 
     return run
 
 
-def routed(connections, routes):
-    """As wrk, for a path of the last of many routes."""
-    return wrk(connections, path=f"/route-{routes - 1}/1k")
+def sessions(connections):
+    """As wrk, each request of one of the sessions that the proxy remembers."""
+    load = wrk(connections)
+
+    def run(proxy, seconds):
+        return load(proxy, seconds, script=("sessions", max(proxy.entries, 1)))
+
+    return run
+
+
+def fill(proxy, entries):
+    """Makes a proxy remember so many sessions."""
+    text = output([os.environ["PACE_BIN"], "fill", proxy.plain, 64, entries], 600)
+    if json.loads(text)["errors"]:
+        raise Void(f"it could not be filled: {text}")
+    proxy.entries = entries
 
 
 def h2load(connections, streams):
     def run(proxy, seconds):
         url = f"https://127.0.0.1:{proxy.secure}/1k"
         text = output(["h2load", f"-c{connections}", f"-m{streams}", f"-D{seconds}", url], seconds)
-        numbers = re.search(r"requests: .* (\d+) succeeded, (\d+) failed", text)
-        if not numbers or int(numbers[2]):
-            raise RuntimeError(f"{proxy.name}: {text}")
+        numbers = re.search(r"requests: .* (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", text)
+        if not numbers or any(int(number) for number in numbers.groups()[1:]):
+            raise Void(f"errors: {numbers[0] if numbers else 'no requests'}")
+        if "h2" not in (re.search(r"Application protocol: (\S+)", text) or " ")[0]:
+            raise Void("it does not speak HTTP/2")
         return int(numbers[1])
 
     return run
@@ -104,7 +126,8 @@ class Held:
         command = pinned(LOAD_CORE, [sys.executable, HERE / program, verb, port, count])
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if self.process.stdout.readline().strip() != "open":
-            raise RuntimeError(f"{program} {verb} could not open {count} connections")
+            self.process.kill()
+            raise Void(f"{count} connections could not be opened")
 
     def __enter__(self):
         return self

@@ -3,11 +3,11 @@
 import os
 import platform
 import socket
-import subprocess
 from pathlib import Path
 
-PROXY_CORE = 0
-LOAD_CORE = 1
+PROXY_CORE = "0"
+LOAD_CORE = "1"
+BOTH_CORES = "0,1"
 
 
 def free_port():
@@ -16,9 +16,9 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def pinned(core, command):
-    """The command, on one core."""
-    return ["taskset", "-c", str(core), *map(str, command)]
+def pinned(cores, command):
+    """The command, on these cores."""
+    return ["taskset", "-c", cores, *map(str, command)]
 
 
 def family(pid):
@@ -35,37 +35,42 @@ def family(pid):
     return seen
 
 
-def cpu_ns(pid):
-    """Time on a core of a process and its children, all threads, as the scheduler counts it."""
-    total = 0
+def threads(pid):
+    """Time on a core of each thread of a process and its children, as the scheduler counts it."""
+    found = {}
     for member in family(pid):
         for stat in Path(f"/proc/{member}/task").glob("*/schedstat"):
             try:
-                total += int(stat.read_text().split()[0])
+                found[stat.parent.name] = int(stat.read_text().split()[0])
             except OSError:
                 pass
-    return total
+    return found
 
 
-def memory(pid):
-    """Anonymous memory of a process and its children: what it holds, not what it shares or maps."""
+def cpu_ns(pid):
+    return sum(threads(pid).values())
+
+
+def sizes(pid, field):
     total = 0
     for member in family(pid):
         try:
             for line in Path(f"/proc/{member}/smaps_rollup").read_text().splitlines():
-                if line.startswith("Anonymous:"):
+                if line.startswith(field):
                     total += int(line.split()[1]) * 1024
         except OSError:
             pass
     return total
 
 
-def first_line(command):
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except OSError:
-        return "not found"
-    return ((done.stdout + done.stderr).strip().splitlines() or ["?"])[0]
+def anonymous(pid):
+    """What a process and its children hold themselves: not what they map from files."""
+    return sizes(pid, "Anonymous:")
+
+
+def resident(pid):
+    """What of them is in memory; what several share is counted once."""
+    return sizes(pid, "Pss:")
 
 
 def processor():
@@ -75,12 +80,12 @@ def processor():
     return platform.machine()
 
 
-def description(peers):
-    """Lines for the report: this machine and what ran on it."""
+def description():
+    """What a reader may know of this machine: no name, no path."""
     memory_kb = int(Path("/proc/meminfo").read_text().split()[1])
-    lines = [
-        f"{processor()}, {os.cpu_count()} cores, {memory_kb // 1024 // 1024} GiB, Linux {platform.release()}",
-    ]
-    lines += [first_line(peer.version) for peer in peers]
-    lines += [first_line(["wrk", "-v"]), first_line(["h2load", "--version"]), first_line(["openssl", "version"])]
-    return lines
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(memory_kb / 1024 / 1024),
+        "kernel": platform.release().split("-")[0],
+    }

@@ -7,7 +7,7 @@ import urllib.request
 from pathlib import Path
 
 from machine import LOAD_CORE, free_port, pinned
-from peers import Origins
+from peers.proxy import Origins
 
 HERE = Path(__file__).parent
 MOST_SERVERS = 200
@@ -59,7 +59,13 @@ http {{
     root {files};
     location = /1k {{ return 200 "{'x' * 1024}"; }}
     location = /health {{ return 200 "ok"; }}
-    location = /upload {{ return 200 "ok"; }}
+    # The whole body is read before the answer comes.
+    location = /upload {{
+      client_body_buffer_size 2m;
+      proxy_pass http://{self.addresses.address(0)}/health;
+      proxy_pass_request_body off;
+      proxy_set_header Content-Length "";
+    }}
     location ~ /1k$ {{ return 200 "{'x' * 1024}"; }}
   }}
 }}
