@@ -8,6 +8,7 @@ mod lint;
 mod lsp;
 mod migrate;
 mod replace;
+mod rewrite;
 mod test;
 
 use std::path::PathBuf;

@@ -308,7 +308,7 @@ mod tests {
                 note.contains("INFO") && !note.contains("WARN") && note.contains("unknown node"),
                 "{note}"
             );
-            assert!(journal.warn_at().is_some_and(|due| due > Instant::now()));
+            assert!(journal.warn_at().is_some());
             journal.insist();
             let warning = lines.take();
             assert!(warning.contains("WARN") && warning.contains("error[LB101]"), "{warning}");

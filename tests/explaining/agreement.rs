@@ -158,10 +158,9 @@ fn agree(name: &str, seed: u64) -> usize {
 /// What the server was sent that gave this answer: it tells the `X-Request-Id`.
 fn got(origin: &Origin, answer: &Message) -> Option<Message> {
     // Checks come between, and are requests like others here.
-    let asked = origin.requests().into_iter().rev();
-    asked
-        .into_iter()
-        .find(|request| request.field("x-request-id").is_some_and(|id| answer.text().contains(id)))
+    let is_it =
+        |request: &Message| request.field("x-request-id").is_some_and(|id| answer.text().contains(id));
+    origin.requests().into_iter().rev().find(is_it)
 }
 
 /// Fields that are the same each time, but for `Host`.

@@ -4,7 +4,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite::Message as Frame;
 
 use super::front;
-use crate::support::http2::{WebSocket, connect, connect_to, empty, get, read, request, run, upgraded};
+use crate::support::http2::{WebSocket, connect, connect_to, get, read, run, upgraded};
 use crate::support::{After, Origin, Wire, eventually, websocket};
 
 fn echo_server() -> Origin {

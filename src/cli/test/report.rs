@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::outcome::{Case, Outcome, Tested};
+use crate::config::output::junit::escaped;
 use crate::config::render;
 
 /// Each failure drawn; with `coverage` also what was not reached.
@@ -128,21 +129,4 @@ pub(super) fn junit(outcome: &Outcome) -> String {
         out.push_str("  </testsuite>\n");
     }
     out + "</testsuites>\n"
-}
-
-/// As text or an attribute of XML; what XML cannot hold is left out.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(c),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => {}
-            c => out.push(c),
-        }
-    }
-    out
 }

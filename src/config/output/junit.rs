@@ -60,8 +60,8 @@ fn case(one: &Checked, findings: &[&Diagnostic], fails: bool, out: &mut String) 
     });
 }
 
-/// Text as XML holds it; what no XML may hold is left out.
-fn escaped(text: &str) -> String {
+/// As text or an attribute of XML; what XML cannot hold is left out.
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
