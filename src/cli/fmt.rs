@@ -25,6 +25,6 @@ impl Fmt {
     pub(super) fn execute(self) -> ExitCode {
         let Self { paths, check, diff } = self;
         let (result, done, failed) = ("formatted", "formatted", "not formatted");
-        Rewrite { paths, check, diff, change: format::format, result, done, failed }.execute()
+        Rewrite { paths, check, diff, change: format::format, result, done, left: None, failed }.execute()
     }
 }

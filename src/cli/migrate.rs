@@ -25,6 +25,7 @@ impl Migrate {
     pub(super) fn execute(self) -> ExitCode {
         let Self { paths, check, diff } = self;
         let (result, done, failed) = ("version 2", "version 2 now", "not migrated");
-        Rewrite { paths, check, diff, change: migrate::migrate, result, done, failed }.execute()
+        let left = Some("nothing of version 1 in it");
+        Rewrite { paths, check, diff, change: migrate::migrate, result, done, left, failed }.execute()
     }
 }

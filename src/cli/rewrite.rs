@@ -28,6 +28,8 @@ pub(super) struct Rewrite {
     pub(super) result: &'static str,
     /// What is said of a file that was changed.
     pub(super) done: &'static str,
+    /// What is said of a file that needs nothing, if anything.
+    pub(super) left: Option<&'static str>,
     /// What is said of a file that cannot be.
     pub(super) failed: &'static str,
 }
@@ -100,6 +102,8 @@ impl Rewrite {
         } else if changed != text {
             replace(path, &changed)?;
             eprintln!("{}: {}", path.display(), self.done);
+        } else if let Some(left) = self.left {
+            eprintln!("{}: {left}", path.display());
         }
         Ok(Outcome::Fine)
     }

@@ -32,7 +32,8 @@ fn options() -> impl Strategy<Value = PathOptions> {
 /// The route, with the path that its server is sent.
 fn taken(path: &str, options: PathOptions) -> Result<(&'static str, String), PathError> {
     let normal = NormalPath::parse(path.as_bytes(), options)?;
-    let found = router(options).find_surely(&normal, &Asked::default())?.expect("the open route takes all");
+    let router = router(options);
+    let found = router.find_surely(&normal, &Asked::default())?.expect("the open route takes all");
     Ok((*found.value, String::from_utf8_lossy(normal.forwarded()).into_owned()))
 }
 
