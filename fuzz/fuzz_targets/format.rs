@@ -1,8 +1,4 @@
-//! `format` of tests/fuzzing/targets.rs.
+//! The target `format`.
 #![no_main]
-#![allow(dead_code, reason = "each target is a program, and they share what they do")]
 
-#[path = "../../tests/fuzzing/targets.rs"]
-mod targets;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::format(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lbd_fuzz::run("format", data));

@@ -1,8 +1,4 @@
-//! `parse` of tests/fuzzing/targets.rs.
+//! The target `parse`.
 #![no_main]
-#![allow(dead_code, reason = "each target is a program, and they share what they do")]
 
-#[path = "../../tests/fuzzing/targets.rs"]
-mod targets;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::parse(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lbd_fuzz::run("parse", data));

@@ -264,4 +264,60 @@ mod tests {
         assert_eq!(machine.on(seen(0, 1), at(start, 9_000)), Act::Wait);
         assert_eq!(machine.phase(), Phase::Cancelled);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn it_ends_in_time_closes_nobody_early_and_stays_ended(
+            sessions in 0..4_u64,
+            deadline in proptest::option::of(0..30_000_u64),
+            steps in proptest::collection::vec((0..9_000_u64, 0..3_u64, 0..4_u64, 0..40_u8), 1..40),
+        ) {
+            let start = Instant::now();
+            let mut machine = Machine::new(start, deadline.map(Duration::from_millis), sessions);
+            let (mut now, mut due, mut paced, mut cut) = (start, deadline.map(|ms| at(start, ms)), false, None);
+            let (mut left, mut ended, mut asked) = (sessions, 0, 0);
+            for (pause, requests, sessions, what) in steps {
+                // Many a step is short.
+                now += Duration::from_millis(if pause < 5_000 { pause / 50 } else { pause });
+                match what {
+                    0 | 1 => { paced = what == 1; machine.set_paced(paced) }
+                    2 if cut.is_none() => {
+                        due = Some(now + Duration::from_secs(5));
+                        machine.set_deadline(now, Some(Duration::from_secs(5)));
+                    }
+                    _ => {}
+                }
+                let before = machine.phase();
+                let now_seen = Seen { requests, sessions, wanted: what == 3 };
+                let act = machine.on(now_seen, now);
+                if before.is_final() {
+                    proptest::prop_assert_eq!((machine.phase(), act), (before, Act::Wait), "the end is the end");
+                    continue;
+                }
+                ended += left.saturating_sub(sessions);
+                left = sessions;
+                if act == Act::CloseSessions {
+                    proptest::prop_assert!(due.is_some_and(|due| now >= due), "cut before the deadline");
+                    cut = cut.or(Some(now));
+                    asked += sessions;
+                    machine.forced(sessions);
+                }
+                proptest::prop_assert!(act != Act::Pace || paced && sessions > 0 && cut.is_none());
+                let settles = act == Act::Wait && matches!(machine.phase(), Phase::Settling | Phase::Cancelled);
+                proptest::prop_assert!(settles || now >= start + SETTLE, "workers have not noticed yet");
+                proptest::prop_assert_eq!(machine.counts(), (ended, asked));
+                let empty = requests == 0 && sessions == 0;
+                match machine.phase() {
+                    Phase::Drained => proptest::prop_assert!(empty && asked == 0),
+                    Phase::Cancelled => proptest::prop_assert!(now_seen.wanted),
+                    Phase::Forced => proptest::prop_assert!(asked > 0 || !empty),
+                    Phase::Settling => proptest::prop_assert!(now < start + SETTLE),
+                    Phase::InFlight | Phase::Closing => {
+                        proptest::prop_assert!(!empty || cut.is_some() && act == Act::CloseSessions);
+                        proptest::prop_assert!(cut.is_none_or(|cut| now < cut + GRACE), "it never ends");
+                    }
+                }
+            }
+        }
+    }
 }

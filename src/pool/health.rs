@@ -254,4 +254,52 @@ mod tests {
         let back = machine.on(&good, 2, 1, begin + Duration::from_secs(45)).expect("two good checks");
         assert_eq!((back.after, back.reason.as_str()), (Duration::from_secs(5), "2 good checks"));
     }
+
+    /// The rules read out loud: how many of the last outcomes in a row were good, or bad.
+    fn expected(state: State, outcomes: &[bool], rise: u32, fall: u32) -> State {
+        let Some((last, before)) = outcomes.split_last() else { return state };
+        let then = expected(state, before, rise, fall);
+        let streak = outcomes.iter().rev().take_while(|outcome| *outcome == last).count() as u32;
+        match (then, last) {
+            (State::Unknown, true) => State::Up,
+            (State::Unknown, false) => State::Down,
+            (State::Down, true) if streak >= rise => State::Up,
+            (State::Up, false) if streak >= fall => State::Down,
+            (same, _) => same,
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn only_enough_outcomes_in_a_row_turn_it_and_each_turn_is_told_once(
+            outcomes in proptest::collection::vec(0..3_u8, 0..40),
+            rise in 1..5_u32,
+            fall in 1..5_u32,
+            known in 0..3_usize,
+        ) {
+            let start = [State::Unknown, State::Up, State::Down][known];
+            let (begin, took) = (Instant::now(), Duration::ZERO);
+            let mut machine = Machine::new(start, begin);
+            let (mut goods, mut since) = (Vec::new(), begin);
+            for (second, outcome) in (1..).zip(outcomes) {
+                let (was, wanted) = (machine.state, machine.wants_drain);
+                let outcome = match outcome {
+                    0 => Outcome::CheckFailed { reason: "status 500".into(), took },
+                    1 => Outcome::CheckPassed { took },
+                    _ => Outcome::CheckWantsDrain { reason: "status 404".into(), took },
+                };
+                goods.push(!matches!(outcome, Outcome::CheckFailed { .. }));
+                let now = begin + Duration::from_secs(second);
+                let turn = machine.on(&outcome, rise, fall, now);
+                proptest::prop_assert_eq!(machine.state, expected(start, &goods, rise, fall));
+                proptest::prop_assert!(!machine.wants_drain || machine.state == State::Up);
+                let turned = machine.state != was || machine.wants_drain != wanted;
+                proptest::prop_assert_eq!(turn.is_some(), turned);
+                if let Some(turn) = turn {
+                    proptest::prop_assert_eq!((turn.from, turn.after), (was, now - since));
+                    since = now;
+                }
+            }
+        }
+    }
 }

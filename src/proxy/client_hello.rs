@@ -4,7 +4,7 @@
 //! likes, or the connection ends. Nothing is kept, nothing but the name is looked at.
 
 /// The longest hello that is taken, its records' headers included.
-pub(crate) const MOST: usize = 16 * 1024;
+pub const MOST: usize = 16 * 1024;
 /// No name in DNS is longer.
 const MOST_NAME: usize = 255;
 const RECORD_HEADER: usize = 5;
@@ -12,7 +12,7 @@ const MOST_RECORD: usize = 1 << 14;
 
 /// What the first bytes of a connection are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Hello {
+pub enum Hello {
     /// A whole hello, with the name that it has.
     Whole(Option<Vec<u8>>),
     /// The beginning of one.
@@ -24,7 +24,7 @@ pub(crate) enum Hello {
 }
 
 /// Reads the first bytes of a connection.
-pub(crate) fn read(bytes: &[u8]) -> Hello {
+pub fn read(bytes: &[u8]) -> Hello {
     match bytes {
         [] | [22] => return Hello::Partial,
         [22, 3, ..] => {}

@@ -22,16 +22,16 @@ const FIXED: usize = 16;
 
 /// A header that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Header {
+pub struct Header {
     /// The client and the address that it meant; `None` when the sender speaks for itself.
-    pub(crate) addresses: Option<(SocketAddr, SocketAddr)>,
+    pub addresses: Option<(SocketAddr, SocketAddr)>,
     /// Its length: what follows is the client's.
-    pub(crate) length: usize,
+    pub length: usize,
 }
 
 /// What the first bytes of a connection are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Parsed {
+pub enum Parsed {
     /// A whole header.
     Whole(Header),
     /// The beginning of one.
@@ -41,7 +41,7 @@ pub(crate) enum Parsed {
 }
 
 /// Reads a header from the first bytes of a connection.
-pub(crate) fn parse(bytes: &[u8]) -> Parsed {
+pub fn parse(bytes: &[u8]) -> Parsed {
     let begins = |with: &[u8]| bytes.iter().zip(with).all(|(a, b)| a == b);
     let parsed = if begins(SIGNATURE) {
         v2(bytes)
@@ -54,13 +54,13 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed {
 }
 
 /// Whether a connection that must not begin with a header does, or still may.
-pub(crate) fn may_be_header(bytes: &[u8]) -> bool {
+pub fn may_be_header(bytes: &[u8]) -> bool {
     let begins = |with: &[u8]| bytes.iter().zip(with).all(|(a, b)| a == b);
     begins(SIGNATURE) || begins(WORD)
 }
 
 /// Whether it surely does.
-pub(crate) fn is_header(bytes: &[u8]) -> bool {
+pub fn is_header(bytes: &[u8]) -> bool {
     bytes.starts_with(SIGNATURE) || bytes.starts_with(WORD)
 }
 
@@ -143,7 +143,7 @@ fn v6(ip: &[u8], port: &[u8]) -> Option<SocketAddr> {
 }
 
 /// A header for a server: `client` connected to `local`.
-pub(crate) fn write(version: SendProxy, client: SocketAddr, local: SocketAddr) -> Vec<u8> {
+pub fn write(version: SendProxy, client: SocketAddr, local: SocketAddr) -> Vec<u8> {
     let (source, destination) = one_family(client.ip(), local.ip());
     let mut out = Vec::with_capacity(MOST_V1);
     match version {

@@ -158,4 +158,34 @@ mod tests {
         check(&[], &[], false); // they were down before
         check(&["gone"], &[], false); // it is named no more
     }
+
+    proptest::proptest! {
+        /// Against all samples that ever were: what counts as before is the last one of ten seconds ago.
+        #[test]
+        fn the_share_of_errors_is_that_of_the_last_ten_seconds(
+            before in (0..200_u64, 0..200_u64),
+            steps in proptest::collection::vec((0..4_000_u64, 0..60_u64, 0..5_u64, 0..10_u64), 1..60),
+        ) {
+            let (good, errors) = before;
+            let mut now = Instant::now();
+            let vitals = |(responses, errors)| pool(responses, errors, &["a"]);
+            let mut total = (good + errors, errors);
+            let mut all = vec![(now, total)];
+            let mut dog = Watchdog::new(Limits::default(), vitals(total), now);
+            let share_before = percent(total.1, total.0);
+            for (pause, good, few, burst) in steps {
+                // Errors come in bursts: seldom, and then many.
+                let errors = if burst == 0 { 10 * few } else { few / 4 };
+                let last = now;
+                now += Duration::from_millis(pause);
+                total = (total.0 + good + errors, total.1 + errors);
+                let then = all.iter().rev().find(|(at, _)| last - *at >= WINDOW).unwrap_or(&all[0]).1;
+                let (answers, bad) = (total.0 - then.0, total.1 - then.1);
+                let share = percent(bad, answers);
+                let expected = answers >= LEAST && share > 5.0 && share > 2.0 * share_before;
+                proptest::prop_assert_eq!(dog.judge(&vitals(total), now).is_some(), expected);
+                all.push((now, total));
+            }
+        }
+    }
 }

@@ -332,26 +332,30 @@ pub struct PoolSnap {
 /// that a failing pool is not stormed. Envoy and Finagle call it a retry budget.
 #[derive(Debug)]
 pub struct RetryBudget {
-    hundredths: AtomicI64,
+    /// In ten-thousandths of a retry: a share may be a fraction of a percent.
+    parts: AtomicI64,
 }
 
 impl RetryBudget {
+    /// One retry.
+    const ONE: i64 = 10_000;
     /// Retries that may run at once after a quiet time.
-    const RESERVE: i64 = 10 * 100;
+    const RESERVE: i64 = 10 * Self::ONE;
 
     /// A request pays in.
     pub fn deposit(&self, percent: f64) {
         // Read first: in calm the reserve is full, and nothing is written.
-        if self.hundredths.load(Ordering::Relaxed) < Self::RESERVE {
-            self.hundredths.fetch_add(percent as i64, Ordering::Relaxed);
+        if self.parts.load(Ordering::Relaxed) < Self::RESERVE {
+            let share = (percent / 100.0 * Self::ONE as f64).round() as i64;
+            self.parts.fetch_add(share, Ordering::Relaxed);
         }
     }
 
     /// A retry takes one, if there is one.
     pub fn withdraw(&self) -> bool {
-        let taken = self.hundredths.fetch_sub(100, Ordering::Relaxed) >= 100;
+        let taken = self.parts.fetch_sub(Self::ONE, Ordering::Relaxed) >= Self::ONE;
         if !taken {
-            self.hundredths.fetch_add(100, Ordering::Relaxed);
+            self.parts.fetch_add(Self::ONE, Ordering::Relaxed);
         }
         taken
     }
@@ -359,7 +363,7 @@ impl RetryBudget {
 
 impl Default for RetryBudget {
     fn default() -> Self {
-        Self { hundredths: AtomicI64::new(Self::RESERVE) }
+        Self { parts: AtomicI64::new(Self::RESERVE) }
     }
 }
 
@@ -384,6 +388,31 @@ mod tests {
         assert_eq!(reserve, 10);
         (0..10).for_each(|_| budget.deposit(20.0));
         assert_eq!((0..100).take_while(|_| budget.withdraw()).count(), 2);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn retries_are_never_more_than_the_reserve_and_their_share(
+            hundredths in 0..10_000_i64,
+            steps in proptest::collection::vec(proptest::bool::weighted(0.7), 1..400),
+        ) {
+            let budget = RetryBudget::default();
+            // In hundredths of a percent of a retry.
+            let (mut left, mut paid, mut retries) = (100_000, 0, 0);
+            for is_request in steps {
+                if is_request {
+                    budget.deposit(hundredths as f64 / 100.0);
+                    paid += hundredths;
+                    left += if left < 100_000 { hundredths } else { 0 };
+                } else {
+                    let taken = budget.withdraw();
+                    proptest::prop_assert_eq!(taken, left >= 10_000);
+                    left -= if taken { 10_000 } else { 0 };
+                    retries += i64::from(taken);
+                }
+                proptest::prop_assert!(retries * 10_000 <= 100_000 + paid);
+            }
+        }
     }
 
     #[test]

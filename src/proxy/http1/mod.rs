@@ -19,6 +19,3 @@ pub use write::{
     ConnectionLine, FramingLine, Names, RequestPlan, ResponsePlan, append_list_value, write_field,
     write_request, write_response,
 };
-
-#[cfg(test)]
-mod tests;

@@ -24,7 +24,7 @@ const OF_ONE_CONNECTION: [&str; 5] =
 const USUAL_FIELDS: usize = 16;
 
 /// Fills `head` from a request. `empty` says that no body follows.
-pub(super) fn read(
+pub fn read(
     parts: &request::Parts,
     empty: bool,
     limits: &HeadLimits,
@@ -114,7 +114,7 @@ fn push_cookies(fields: &HeaderMap, head: &mut RequestHead) {
 
 /// The answer whose head is serialised in `text`; `None` when it is no head, which never happens to one that
 /// was written here.
-pub(super) fn answer(text: &[u8]) -> Option<Response<()>> {
+pub fn answer(text: &[u8]) -> Option<Response<()>> {
     let line_end = memchr::memchr(b'\n', text)?;
     let status = StatusCode::from_bytes(text.get(9..12)?).ok()?;
     let mut response = Response::new(());

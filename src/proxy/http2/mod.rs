@@ -10,7 +10,7 @@ mod activity;
 mod client;
 mod connection;
 mod deferred;
-mod head;
+pub mod head;
 mod seats;
 mod stream;
 

@@ -68,7 +68,7 @@ pub(crate) fn explain(data: &[u8]) {
 fn world() -> &'static World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(|| {
-        let text = include_str!("../../examples/ci/lbd.kdl");
+        let text = include_str!("../../../examples/ci/lbd.kdl");
         let loaded = config::load(Path::new("lbd.kdl"), &MemLoader::new().file("lbd.kdl", text));
         World::of(loaded.model.expect("the example loads")).expect("the system has random bytes")
     })

@@ -1,0 +1,4 @@
+//! The target `cookies`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lbd_fuzz::run("cookies", data));

@@ -1,0 +1,4 @@
+//! The target `frames`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lbd_fuzz::run("frames", data));

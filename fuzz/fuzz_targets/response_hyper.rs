@@ -1,0 +1,4 @@
+//! The target `response-hyper`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lbd_fuzz::run("response-hyper", data));

@@ -1,0 +1,4 @@
+//! The target `route`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lbd_fuzz::run("route", data));
