@@ -18,7 +18,7 @@ use crate::observe::Events;
 use crate::pool::{KeyRing, Member, Pool, Remembered, State};
 use crate::proxy::AccessLogWriter;
 use crate::proxy::listeners::Listeners;
-use crate::reload::{Vitals, World};
+use crate::reload::{Vitals, World, give_way};
 use crate::snapshot::{Context, Current, Discovered, Snapshot, compile};
 use crate::tls::TlsConfigs;
 
@@ -51,6 +51,8 @@ pub(super) struct Steering {
     zone: Option<Arc<str>>,
     /// Sticky entries of the last process, until the first world has them.
     remembered: Option<Remembered>,
+    /// Held once for each old world that is kept.
+    retiring: Rc<()>,
 }
 
 impl Steering {
@@ -85,6 +87,7 @@ impl Steering {
             open_files,
             zone: None,
             remembered: None,
+            retiring: Rc::default(),
         }
     }
 
@@ -177,6 +180,11 @@ impl Helm {
     }
 }
 
+/// How long an old world is held after the next one was published: each request takes the new one.
+const RETIRED: Duration = Duration::from_secs(3);
+/// Old worlds that are held at once.
+const MOST_RETIRING: usize = 4;
+
 /// Answers that arrive within this are one change.
 const TOGETHER: Duration = Duration::from_millis(20);
 
@@ -254,10 +262,38 @@ impl Steering {
             zone: self.zone.as_ref(),
             discovered: &next.discovered,
         };
-        compile(&next.model, &context)
+        let work = || {
+            give_way();
+            compile(&next.model, &context)
+        };
+        std::thread::scope(|scope| {
+            match std::thread::Builder::new().name("compile".into()).spawn_scoped(scope, work) {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                Err(_) => compile(&next.model, &context),
+            }
+        })
     }
 
-    fn publish(&mut self, next: Running, previous: &Snapshot, snapshot: &Arc<Snapshot>) {
+    /// Who drops the last hold on a world frees it, which with thousands of routes takes milliseconds. That is to
+    /// be no worker: the old world is held until the workers have looked at the new one.
+    fn retire(&self, previous: Arc<Snapshot>) {
+        if Rc::strong_count(&self.retiring) > MOST_RETIRING {
+            return;
+        }
+        let place = Rc::clone(&self.retiring);
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(RETIRED).await;
+            let free = move || {
+                give_way();
+                drop(previous);
+            };
+            // Without a thread it is freed here.
+            drop(std::thread::Builder::new().name("retired".into()).spawn(free));
+            drop(place);
+        });
+    }
+
+    fn publish(&mut self, next: Running, previous: &Arc<Snapshot>, snapshot: &Arc<Snapshot>) {
         // Before anybody can be sent anywhere.
         self.keeper.turn(previous, snapshot);
         self.checkers.reconcile(snapshot.pools.values().map(|pool| &*pool.pool));
@@ -266,6 +302,7 @@ impl Steering {
             memory::recall(&remembered, snapshot.pools.values().map(|pool| &*pool.pool));
         }
         self.current.publish(Arc::clone(snapshot));
+        self.retire(Arc::clone(previous));
         self.running = Some(next);
     }
 

@@ -135,8 +135,12 @@ impl Pool {
         if self.members.is_empty() {
             return Err(Unavailable::NoServers);
         }
-        let mut known = [Found::NOTHING; MOST_STICKY];
         let panic = self.is_panicking();
+        if self.sticky.is_empty() {
+            let lease = self.by_balance(ask, &[], panic)?;
+            return Ok(Acquired { lease, how: How::Balanced, set_cookie: None });
+        }
+        let mut known = [Found::NOTHING; MOST_STICKY];
         let (lease, how) = match self.by_stickiness(ask, &mut known, panic) {
             Stuck::To(index, how) => {
                 // Its place is there: a client whose server is full waits, rather than lose what it has there.
@@ -155,7 +159,7 @@ impl Pool {
         if self.members.is_empty() {
             return Err(Unavailable::NoServers);
         }
-        self.by_balance(ask, &[Found::NOTHING; MOST_STICKY], self.is_panicking())
+        self.by_balance(ask, &[], self.is_panicking())
     }
 
     /// Counts how it came, and brings all stickiness in step.
@@ -287,12 +291,7 @@ impl Pool {
         ask.affinity.opens_session() && self.by_id(id).is_some_and(|member| leaving(&member.server))
     }
 
-    fn by_balance(
-        &self,
-        ask: &Ask<'_>,
-        found: &[Found; MOST_STICKY],
-        panic: bool,
-    ) -> Result<Lease, Unavailable> {
+    fn by_balance(&self, ask: &Ask<'_>, found: &[Found], panic: bool) -> Result<Lease, Unavailable> {
         // A client that shows a key goes where the names of the servers say: so does the next lbd.
         let key = found.iter().find_map(|found| found.key).map(rendezvous);
         // Who was picked may be full by now: then it is no candidate any more.

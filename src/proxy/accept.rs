@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +13,12 @@ use tracing::{debug, warn};
 
 use super::arrival::{Arrival, Purpose};
 use super::buffer::Buffer;
+use super::connection::{self, ClientConnection};
+use super::http2;
+use super::passage::{self, Passage};
 use super::stream::Stream;
 use super::worker::Worker;
-use super::{connection, passage};
-use crate::config::model::{Limits, ListenAddress};
+use crate::config::model::{Limits, ListenAddress, Protocol};
 use crate::snapshot::{ConnectionHold, ListenerSnap};
 
 /// After the process ran out of file descriptors: long enough for some to be closed.
@@ -89,44 +92,73 @@ impl Door {
         let worker = Rc::clone(&self.worker);
         tokio::task::spawn_local(async move {
             let (mut hold, _open) = (hold, open);
-            serve(worker, listener, tcp, peer, &mut hold).await;
+            serve(&worker, listener, (tcp, peer), &mut hold).await;
         });
     }
 }
 
+/// What a connection that arrived is.
+enum Stage {
+    /// Requests of HTTP/1.
+    Http1(Box<ClientConnection>),
+    /// A connection of HTTP/2.
+    Http2(Pin<Box<dyn Future<Output = ()>>>),
+    /// Bytes that are passed on.
+    Passage(Box<Passage>),
+}
+
+/// Each stage but that of an idle client is boxed: a task is as large as the largest of what it may become, and
+/// most of the time most clients are idle.
 async fn serve(
-    worker: Rc<Worker>,
+    worker: &Rc<Worker>,
+    listener: Arc<ListenerSnap>,
+    (tcp, peer): (TcpStream, SocketAddr),
+    hold: &mut ConnectionHold,
+) {
+    let Some((stage, peer)) = Box::pin(arrive(worker, listener, tcp, peer, hold)).await else { return };
+    let upgraded = match stage {
+        Stage::Passage(mut passage) => return Box::pin(async move { passage.run(worker).await }).await,
+        Stage::Http1(connection) => connection::serve(connection).await,
+        Stage::Http2(connection) => {
+            connection.await;
+            None
+        }
+    };
+    worker.upstreams.forget(peer);
+    if let Some(mut upgraded) = upgraded {
+        Box::pin(async move { upgraded.run(worker).await }).await;
+    }
+}
+
+/// The beginning of a connection, up to where its first request may come; with the client, as it is known now.
+async fn arrive(
+    worker: &Rc<Worker>,
     listener: Arc<ListenerSnap>,
     tcp: TcpStream,
     peer: SocketAddr,
     hold: &mut ConnectionHold,
-) {
+) -> Option<(Stage, SocketAddr)> {
     let local = tcp.local_addr();
     if let Err(error) = tcp.set_nodelay(true) {
         debug!(%peer, %error, "cannot set TCP_NODELAY");
-        return;
+        return None;
     }
-    let Ok(local) = local else { return };
-    let mut arrival = Arrival { tcp, input: None, peer, local };
-    let Some(purpose) = arrival.purpose(&worker, &listener, hold).await else { return };
+    let mut arrival = Arrival { tcp, input: None, peer, local: local.ok()? };
+    let purpose = arrival.purpose(worker, &listener, hold).await?;
+    let peer = arrival.peer;
     if let Purpose::Tcp(route, name) = purpose {
-        // Boxed, so that a long passage does not carry the memory of its beginning.
-        let passage = Box::pin(passage::begin(&worker, &listener, arrival, &route, name)).await;
-        drop((listener, route));
-        if let Some(mut passage) = passage {
-            passage.run(&worker).await;
-        }
-        return;
+        let passage = passage::begin(worker, &listener, arrival, &route, name).await?;
+        return Some((Stage::Passage(passage), peer));
     }
-    let Arrival { tcp, input, peer, local } = arrival;
-    let Some((stream, input)) = secure(&worker, &listener, tcp, input, peer).await else { return };
-    // Boxed, so that a tunnel does not carry the memory of the requests before it.
-    let upgraded =
-        Box::pin(connection::serve(Rc::clone(&worker), listener, stream, input, peer, local)).await;
-    worker.upstreams.forget(peer);
-    if let Some(mut upgraded) = upgraded {
-        upgraded.run(&worker).await;
-    }
+    let Arrival { tcp, input, local, .. } = arrival;
+    let (stream, input) = secure(worker, &listener, tcp, input, peer).await?;
+    let worker = Rc::clone(worker);
+    let stage = if stream.chose_http2() || !listener.protocols.contains(&Protocol::Http1) {
+        Stage::Http2(Box::pin(http2::serve(worker, listener, stream, input, peer, local)))
+    } else {
+        Stage::Http1(Box::new(ClientConnection::new(worker, listener, stream, input, (peer, local))))
+    };
+    Some((stage, peer))
 }
 
 /// The TLS handshake, where the listener has TLS. Gives back what was read ahead and is not TLS.

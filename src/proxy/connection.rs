@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -22,6 +23,7 @@ use super::http2;
 use super::pump::{Sink, Source};
 use super::scratch::Scratch;
 use super::stream::Stream;
+use super::turns::Turns;
 use super::wire::Wire;
 use super::worker::Worker;
 use crate::config::model::Protocol;
@@ -67,23 +69,8 @@ enum NoRequest {
 }
 
 /// Serves a connection to its end, or until it became a tunnel.
-pub(crate) async fn serve(
-    worker: Rc<Worker>,
-    listener: Arc<ListenerSnap>,
-    stream: Stream,
-    input: Option<Buffer>,
-    peer: SocketAddr,
-    local: SocketAddr,
-) -> Option<Box<Upgraded>> {
-    if stream.chose_http2() || !listener.protocols.contains(&Protocol::Http1) {
-        http2::serve(worker, listener, stream, input, peer, local).await;
-        return None;
-    }
-    let deadline = worker.deadlines.register();
-    let shown = Arc::new(Shown::of(&stream, &listener));
-    let wire = Wire::Http1(stream);
-    let mut connection =
-        ClientConnection { worker, listener, wire, input, peer, local, shown, deadline, orphaned: false };
+pub(crate) async fn serve(mut connection: Box<ClientConnection>) -> Option<Box<Upgraded>> {
+    let worker = Rc::clone(&connection.worker);
     let mut patience = connection.listener.timeout.request_header;
     let mut fresh = true;
     loop {
@@ -91,20 +78,8 @@ pub(crate) async fn serve(
             connection.close().await;
             return None;
         }
-        let mut scratch = connection.worker.scratch();
-        let next = match connection.read_head(&mut scratch).await {
-            Ok(()) => exchange::run(&mut connection, &mut scratch).await,
-            Err(NoRequest::Ended) => Next::Close,
-            Err(NoRequest::Failed(Failure::BadRequest(ParseError::Http2Preface)))
-                if connection.may_change() =>
-            {
-                connection.worker.give_scratch(scratch);
-                connection.change().await;
-                return None;
-            }
-            Err(NoRequest::Failed(failure)) => exchange::refuse(&mut connection, &mut scratch, failure).await,
-        };
-        connection.worker.give_scratch(scratch);
+        let next;
+        (connection, next) = Turns::run(&worker, connection).await;
         match next {
             Next::KeepAlive => (patience, fresh) = (connection.listener.timeout.keep_alive, false),
             // Also after an answer that was said to be the last: the client may have sent more already.
@@ -117,24 +92,59 @@ pub(crate) async fn serve(
                 return None;
             }
             Next::Upgraded(upgraded) => {
-                return Some(upgraded.joined(connection.wire, connection.input));
+                let ClientConnection { wire, input, .. } = *connection;
+                return Some(upgraded.joined(wire, input));
+            }
+            Next::Http2 => {
+                if let Some(changed) = connection.change() {
+                    changed.await;
+                }
+                return None;
             }
         }
     }
 }
 
 impl ClientConnection {
+    /// One of HTTP/1, by which nothing came yet but `input`.
+    pub(crate) fn new(
+        worker: Rc<Worker>,
+        listener: Arc<ListenerSnap>,
+        stream: Stream,
+        input: Option<Buffer>,
+        (peer, local): (SocketAddr, SocketAddr),
+    ) -> Self {
+        let deadline = worker.deadlines.register();
+        let shown = Arc::new(Shown::of(&stream, &listener));
+        let wire = Wire::Http1(stream);
+        Self { worker, listener, wire, input, peer, local, shown, deadline, orphaned: false }
+    }
+
+    /// Serves one request, whose first bytes are here.
+    pub(crate) async fn request(&mut self) -> Next {
+        let mut scratch = self.worker.scratch();
+        let next = match self.read_head(&mut scratch).await {
+            Ok(()) => exchange::run(self, &mut scratch).await,
+            Err(NoRequest::Ended) => Next::Close,
+            Err(NoRequest::Failed(Failure::BadRequest(ParseError::Http2Preface))) if self.may_change() => {
+                Next::Http2
+            }
+            Err(NoRequest::Failed(failure)) => exchange::refuse(self, &mut scratch, failure).await,
+        };
+        self.worker.give_scratch(scratch);
+        next
+    }
+
     /// Whether HTTP/2 may begin where a request would.
     fn may_change(&self) -> bool {
         !self.wire.is_tls() && self.listener.protocols.contains(&Protocol::Http2)
     }
 
     /// Goes on as HTTP/2, whose preface was read but not taken.
-    async fn change(self) {
+    fn change(self) -> Option<Pin<Box<dyn Future<Output = ()>>>> {
         let Self { worker, listener, wire, input, peer, local, .. } = self;
-        if let Wire::Http1(stream) = wire {
-            Box::pin(http2::serve(worker, listener, stream, input, peer, local)).await;
-        }
+        let Wire::Http1(stream) = wire else { return None };
+        Some(Box::pin(http2::serve(worker, listener, stream, input, peer, local)))
     }
 
     /// Takes the listener as it is now.

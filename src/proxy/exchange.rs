@@ -56,6 +56,8 @@ pub(crate) enum Next {
     Abort,
     /// It became a tunnel.
     Upgraded(Box<upgrade::Accepted>),
+    /// It goes on as HTTP/2, whose first bytes are at hand.
+    Http2,
 }
 
 /// What is known of the exchange once it is over, for the access log and the counters.

@@ -34,6 +34,7 @@ mod scratch;
 mod server_wire;
 mod stream;
 mod tunnel;
+mod turns;
 mod upstream;
 pub mod websocket;
 mod wire;

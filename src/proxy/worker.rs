@@ -21,6 +21,7 @@ use super::decisions::{Decision, Decisions};
 use super::http2::Seats;
 use super::recent::{Recent, RoutingKey};
 use super::scratch::Scratch;
+use super::turns::Turns;
 use super::upstream::Upstreams;
 use crate::config::model::ListenAddress;
 use crate::snapshot::{Current, Reader, Snapshot};
@@ -66,6 +67,8 @@ pub(crate) struct Worker {
     pub(crate) upstreams: Upstreams,
     /// Clocks of its connections.
     pub(crate) deadlines: Rc<Deadlines>,
+    /// Futures that wait for a request of HTTP/1.
+    pub(crate) turns: Turns,
     /// Tasks that wait for a stream of HTTP/2.
     pub(crate) seats: Seats,
     /// Access-log lines on their way out.
@@ -94,6 +97,7 @@ impl Worker {
             encoders: Rc::default(),
             upstreams: Upstreams::default(),
             deadlines: Deadlines::new(),
+            turns: Turns::default(),
             seats: Seats::default(),
             access_log,
             decisions: RefCell::default(),

@@ -60,6 +60,20 @@ pub(super) async fn on_reader_thread<T: Send + 'static>(
 ) -> Option<T> {
     let (done, result) = oneshot::channel();
     let reader = std::thread::Builder::new().name("reload".into()).stack_size(STACK);
-    reader.spawn(move || drop(done.send(work()))).ok()?;
+    let work = move || {
+        give_way();
+        drop(done.send(work()));
+    };
+    reader.spawn(work).ok()?;
     result.await.ok()
+}
+
+/// From now on this thread gives way to all that carry requests: with one core for all, a large configuration that
+/// is read at their priority takes whole turns of the scheduler from them, milliseconds each. On Linux a priority
+/// is a thread's own; it cannot be raised again, so only a thread that ends with its work may ask for this.
+pub(crate) fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(10) {
+        tracing::debug!(%error, "cannot lower the priority of a thread");
+    }
 }

@@ -13,6 +13,7 @@ use crate::config::source::Loader;
 use crate::tls::TlsConfigs;
 
 pub use ask::{Answer, Ask, Confirmation, Refusal, Source};
+pub(crate) use attempt::give_way;
 pub use handle::ReloadHandle;
 pub use offer::Offer;
 pub use plan::{Change, KINDS, Plan, Setting, What};

@@ -52,6 +52,7 @@ pub(crate) struct RequestCopy {
 
 /// Begins a copy of the request, if it is to be copied. One without a body is sent at once.
 pub(super) fn begin(forward: &mut Forward<'_>) -> Option<Box<RequestCopy>> {
+    forward.route.mirror.as_ref()?;
     let route = Arc::clone(forward.route);
     let mirror = route.mirror.as_ref()?;
     let worker = Rc::clone(&forward.connection.worker);

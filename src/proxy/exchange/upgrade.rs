@@ -45,7 +45,7 @@ pub(crate) struct Accepted {
     session: SessionLease,
     clocks: TunnelClocks,
     policy: WebSocketPolicy,
-    record: Option<Record>,
+    record: Option<Box<Record>>,
 }
 
 /// Takes the server's 101 to the client.
@@ -118,7 +118,7 @@ impl Accepted {
     /// Notes what the access log will want to know at the end, and tells it of the beginning if it asked.
     pub(super) fn remember(&mut self, connection: &ClientConnection, scratch: &Scratch, story: Story) {
         let Some(settings) = &connection.listener.access_log else { return };
-        let record = Record::new(settings, &connection.listener, &scratch.request, story);
+        let record = Box::new(Record::new(settings, &connection.listener, &scratch.request, story));
         if settings.websocket_open {
             record.tell(&connection.worker, Carried::default(), "session-open");
         }
@@ -141,7 +141,7 @@ impl Accepted {
 #[derive(Debug)]
 pub(crate) struct Upgraded {
     tunnel: Tunnel,
-    record: Option<Record>,
+    record: Option<Box<Record>>,
 }
 
 impl Upgraded {
@@ -152,7 +152,7 @@ impl Upgraded {
             None => tunnel.run(worker).await,
             Some((record, every)) => {
                 let tell = |carried| record.tell(worker, carried, "session-goes-on");
-                tunnel.run_telling(worker, every, tell).await
+                Box::pin(tunnel.run_telling(worker, every, tell)).await
             }
         };
         if let Some(record) = record {
