@@ -143,13 +143,18 @@ fn words(line: &str) -> Vec<String> {
 
 /// Parses a command line with the parser of the command that it calls; nothing when it calls another one.
 fn parse(line: &str) -> Option<Result<(), String>> {
-    let words = words(line);
+    let mut words = words(line);
+    // What the shell does with the output is not the command's.
+    let end = words.iter().position(|word| ["<", ">", "|", "&"].contains(&word.as_str()));
+    words.truncate(end.unwrap_or(words.len()));
     let command = match words.first().map(String::as_str) {
         Some("lbd") => lbd::cli::command(),
         Some("lbctl") => lbctl::args::Cli::command(),
         _ => return None,
     };
-    Some(command.try_get_matches_from(words).map(drop).map_err(|error| error.to_string()))
+    let parsed = command.try_get_matches_from(words).map(drop);
+    // `--help` and `--version` are answers, not mistakes.
+    Some(parsed.or_else(|error| if error.exit_code() == 0 { Ok(()) } else { Err(error.to_string()) }))
 }
 
 #[test]
@@ -179,6 +184,27 @@ fn a_command_that_does_not_exist_would_be_noticed() {
     assert!(matches!(parse("lbd run --nonsense x"), Some(Err(_))));
     assert!(matches!(parse("lbctl drain 'app/one' --reason \"two words\" # talk"), Some(Ok(()))));
     assert!(parse("curl http://127.0.0.1").is_none());
+}
+
+#[test]
+fn the_book_names_all_its_pages_and_every_link_leads_somewhere() {
+    let summary = std::fs::read_to_string(root().join("docs/SUMMARY.md")).unwrap();
+    for (path, text) in texts() {
+        let page = Path::new(&path);
+        if let (true, Some(name)) = (path.starts_with("docs/"), page.file_name().and_then(|n| n.to_str())) {
+            let named =
+                !name.ends_with(".md") || name == "SUMMARY.md" || summary.contains(&format!("({name})"));
+            assert!(named, "docs/SUMMARY.md does not name {name}");
+        }
+        let folder = root().join(page.parent().unwrap_or(Path::new("")));
+        let prose = text.split("```").step_by(2);
+        let links =
+            prose.flat_map(|prose| prose.split("](").skip(1).filter_map(|rest| rest.split(')').next()));
+        for link in links.filter(|link| path.ends_with(".md") && !link.contains("://")) {
+            let file = link.split('#').next().unwrap_or(link);
+            assert!(file.is_empty() || folder.join(file).exists(), "{path} links {link}, which is not there");
+        }
+    }
 }
 
 #[test]

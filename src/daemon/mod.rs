@@ -26,7 +26,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
-use crate::config::render;
 use crate::config::source::FsLoader;
 use crate::discover::Discovery;
 use crate::drain::Drains;
@@ -35,7 +34,7 @@ use crate::pool::KeyRing;
 use crate::proxy::AccessLogWriter;
 use crate::proxy::listeners::Listeners;
 use crate::proxy::worker::{self, Order};
-use crate::reload::{BootError, Cause, Rejected, ReloadHandle, Reloader, Timing};
+use crate::reload::{BootError, Cause, ReloadHandle, Reloader, Timing};
 use crate::snapshot::Current;
 
 use control_face::ControlFace;
@@ -220,18 +219,13 @@ fn greet(generation: u64, workers: usize) {
 
 /// Says on stderr why the daemon did not start.
 fn report(refused: &BootError, options: &Options) -> Ended {
-    let (rejected, ended): (&Rejected, Ended) = match refused {
-        BootError::Missing(rejected) => (rejected, Ended::MissingConfig),
-        BootError::Rejected(rejected) => (rejected, Ended::BadConfig),
+    // The log has said what is wrong, and drawn it.
+    let ended = match refused {
+        BootError::Missing(_) => Ended::MissingConfig,
+        BootError::Rejected(_) => Ended::BadConfig,
     };
-    let findings = &rejected.findings;
-    if findings.report.findings.is_empty() {
-        eprintln!("lbd: {}: {}", options.config.display(), rejected.message);
-    } else {
-        let color =
-            std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
-        eprint!("{}", render::human(&findings.report, &findings.sources, color));
-    }
+    let path = options.config.display();
+    eprintln!("lbd: not started: {path} cannot be used; `lbd lint {path}` looks at it again");
     ended
 }
 

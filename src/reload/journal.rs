@@ -97,7 +97,8 @@ impl Journal {
         let warnings = findings.report.count(Severity::Warning);
         info!(generation, %cause, summary, warnings, file = self.main, "configuration applied");
         if warnings > 0 {
-            warn!(generation, "{}", render::human(&findings.report, &findings.sources, false).trim_end());
+            let text = render::human(&findings.report, &findings.sources, false);
+            warn!(generation, findings = below(text.trim_end()), "the configuration has warnings");
         }
         let data = json!({
             "generation": generation, "parent": info.parent, "cause": cause.name(), "summary": summary,
@@ -151,8 +152,13 @@ impl Journal {
                 info!(generation, %cause, reason, "configuration not usable yet: {}", rejected.message);
                 self.warn_at = Some(Instant::now() + self.timing.quiet);
             }
-            Cause::Boot => error!(%cause, reason, file = self.main, "configuration rejected\n{text}"),
-            _ => warn!(generation, %cause, reason, file = self.main, "configuration rejected\n{text}"),
+            Cause::Boot => {
+                error!(%cause, reason, file = self.main, findings = below(&text), "configuration rejected");
+            }
+            _ => {
+                let file = &*self.main;
+                warn!(generation, %cause, reason, file, findings = below(&text), "configuration rejected");
+            }
         }
         self.logged = Some(text);
     }
@@ -172,7 +178,8 @@ impl Journal {
                 generation,
                 reason,
                 file = self.main,
-                "configuration rejected; the old one goes on\n{text}"
+                findings = below(&text),
+                "configuration rejected; the old one goes on"
             );
         }
     }
@@ -230,6 +237,11 @@ impl Journal {
 fn text(rejected: &Rejected) -> String {
     let text = render::human(&rejected.findings.report, &rejected.findings.sources, false);
     if text.trim().is_empty() { rejected.message.clone() } else { text.trim_end().to_owned() }
+}
+
+/// A drawing as the last field of a log line: it begins on a line of its own.
+fn below(text: &str) -> impl tracing::Value {
+    tracing::field::display(format!("\n{text}"))
 }
 
 #[cfg(test)]

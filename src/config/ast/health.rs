@@ -13,13 +13,17 @@ use crate::router::ValueMatch;
 /// What only an http check has.
 const HTTP_ONLY: &[&str] = &["method", "status", "body", "drain-status"];
 
+/// How long a check may take where nothing says so: never longer than the time to the next one, as in HAProxy.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// A `health`; `traffic_tls` is whether the pool speaks TLS to its servers.
 pub(crate) fn read(r: Reader<'_>, traffic_tls: bool) -> Option<Health> {
     let interval: Duration = r.value("interval", Typed::time);
+    let down_interval = r.get("down-interval", Typed::time).unwrap_or(interval);
     let health = Health {
         interval,
-        down_interval: r.get("down-interval", Typed::time).unwrap_or(interval),
-        timeout: r.value("timeout", Typed::time),
+        down_interval,
+        timeout: r.get("timeout", Typed::time).unwrap_or(PATIENCE.min(interval).min(down_interval)),
         rise: r.value("rise", Typed::int),
         fall: r.value("fall", Typed::int),
         port: r.get("port", Typed::int),

@@ -276,8 +276,11 @@ fn pools_and_checks_make_sense() {
     errors("pool b { server \"10.0.0.2:1\"; balance ewma headroom=\"20%\"; }", &["LB312 4"]);
     errors("pool b { server \"10.0.0.2:1\"; passive rate=\"0%\"; }", &["LB102 4"]);
     errors("pool b { server \"10.0.0.2:1\"; passive min-requests=5; }", &["LB102 4"]);
-    errors("pool b { server \"10.0.0.2:1\"; health \"/\" interval=\"1s\"; }", &["LB302 4"]);
-    errors("pool b { server \"10.0.0.2:1\"; health \"/\" down-interval=\"1s\"; }", &["LB302 4"]);
+    errors("pool b { server \"10.0.0.2:1\"; health \"/\" interval=\"1s\" timeout=\"2s\"; }", &["LB302 4"]);
+    errors(
+        "pool b { server \"10.0.0.2:1\"; health \"/\" down-interval=\"1s\" timeout=\"2s\"; }",
+        &["LB302 4"],
+    );
     errors("pool b { server \"10.0.0.2:1\"; health tcp status=200; }", &["LB101 4"]);
     errors("pool b { server \"10.0.0.2:1\"; health \"/\" method=HEAD body=x; }", &["LB102 4"]);
     errors("pool b { server \"10.0.0.2:1\"; health tcp tls=#true; }", &["LB311 4"]);

@@ -85,6 +85,7 @@ fn defaults_have_the_type_of_their_row_unless_they_are_words_for_people() {
         "first pattern",
         "as paths",
         "= interval",
+        "2s, or the interval if that is shorter",
         "= rate",
         "3 x refresh, 30s or more",
         "server's",

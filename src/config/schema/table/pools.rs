@@ -67,7 +67,7 @@ pub(super) const POOL: &[NodeSpec] = &[
         .props(&[
             prop("interval", TIME, "5s").doc("between checks").peers("inter", "health_check interval= (Plus)", "interval"),
             prop("down-interval", TIME, "= interval").doc("between checks of a server that is down").peers("downinter", "", "unhealthy_interval"),
-            prop("timeout", TIME, "2s").doc("for the whole check").peers("timeout check", "", "timeout"),
+            prop("timeout", TIME, "2s, or the interval if that is shorter").doc("for the whole check").peers("timeout check", "", "timeout"),
             prop("rise", int(1, 1000), "2").doc("in a row make a server that was down usable").unit("good checks").peers("rise", "health_check passes= (Plus)", "healthy_threshold"),
             prop("fall", int(1, 1000), "3").doc("in a row take it down").unit("failed checks").peers("fall", "health_check fails= (Plus)", "unhealthy_threshold"),
             prop("port", PORT, "server's").doc("of every server's checks").unit("port").peers("port", "health_check port= (Plus)", "port_value"),
