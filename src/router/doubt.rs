@@ -16,7 +16,8 @@ impl<T> PathRouter<T> {
     ) -> Result<Option<Found<'r, T>>, PathError> {
         let found = self.find(path, facts);
         if path.is_doubtful() {
-            let route = |found: &Option<Found<'r, T>>| found.as_ref().map(|found| std::ptr::from_ref(found.value));
+            let route =
+                |found: &Option<Found<'r, T>>| found.as_ref().map(|found| std::ptr::from_ref(found.value));
             let other = |reading| route(&self.find(&NormalPath::read_as(reading), facts)) != route(&found);
             if other_readings(path).any(other) {
                 return Err(PathError::TwoRoutes);
