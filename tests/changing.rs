@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::support::lbctl::said;
 use crate::support::{After, Client, Daemon, Origin, eventually, websocket};
 
 /// An offer of what the daemon's file says, with one thing in place of another.
@@ -102,9 +103,12 @@ fn what_is_applied_runs_and_stands_in_the_file_and_comes_back_unless_it_is_confi
     assert_eq!((done["generation"].as_u64(), word(&daemon).as_str()), (Some(2), "new"));
     assert!(file(&daemon).contains("body=\"new\""));
     assert_eq!(status(&daemon)["unconfirmed"]["reason"], "a new word");
+    let metric = |name: &str| said(&daemon, &["metrics", &format!("lbd_config_{name}")], "");
+    assert!(metric("unconfirmed").ends_with("\nlbd_config_unconfirmed 1\n"));
     eventually("what ran before comes back", || (word(&daemon) == "old").then_some(()));
     eventually("the file says it", || (file(&daemon) == old).then_some(()));
     assert!(status(&daemon)["unconfirmed"].is_null());
+    assert!(metric("unconfirmed").ends_with("\nlbd_config_unconfirmed 0\n"));
     post(&daemon, "apply", &json!({ "offer": offer(), "confirm_within": "1h" }));
     post(&daemon, "confirm", &json!({}));
     assert_eq!((word(&daemon).as_str(), status(&daemon)["unconfirmed"].is_null()), ("new", true));
@@ -155,7 +159,15 @@ fn an_unconfirmed_change_is_taken_back_by_the_next_process_too() {
 #[test]
 fn a_bad_save_under_load_even_in_the_middle_of_a_change_loses_nothing_and_is_seen_within_a_second() {
     let origin = Origin::echo("a");
-    let daemon = Daemon::run_with(2, &saying(&origin, "0"));
+    let talking = Origin::scripted(websocket::echo);
+    let text = saying(&origin, "0");
+    let server = talking.address();
+    let daemon = Daemon::run_with(
+        2,
+        &format!("{text}pool talk {{ server t \"{server}\"; }}\nroute \"/ws\" pool=talk\n"),
+    );
+    let (mut socket, _) = websocket::open(daemon.address(), "/ws", "");
+    websocket::round_trip(&mut socket, "before");
     let (done, requests) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -185,6 +197,7 @@ fn a_bad_save_under_load_even_in_the_middle_of_a_change_loses_nothing_and_is_see
             });
             assert!(seen < Duration::from_secs(1), "{seen:?} after {bad:?}");
             assert_eq!(word(&daemon), format!("r{round}"), "the generation before goes on");
+            websocket::round_trip(&mut socket, &format!("round {round}"));
             let (code, problem) = daemon.control_with("POST", "/v1/config/rollback", &json!({ "to": 1 }));
             assert_eq!(code, 409, "one change after the other: {problem}");
             post(&daemon, "confirm", &json!({}));
@@ -196,6 +209,7 @@ fn a_bad_save_under_load_even_in_the_middle_of_a_change_loses_nothing_and_is_see
         }
         done.store(true, Ordering::SeqCst);
     });
+    websocket::round_trip(&mut socket, "after");
     assert!(requests.load(Ordering::SeqCst) > 20);
 }
 
@@ -224,6 +238,7 @@ fn a_pinned_generation_serves_whatever_the_file_says() {
     post(&daemon, "pin", &json!({ "generation": 1, "until_change": true, "reason": "it was better" }));
     assert_eq!(word(&daemon), "one");
     assert_eq!(status(&daemon)["pinned"]["generation"].as_u64(), Some(1));
+    assert!(said(&daemon, &["metrics", "pinned"], "").ends_with("\nlbd_config_pinned 1\n"));
     daemon.save(&saying(&origin, "three"));
     eventually("the next edit counts", || (word(&daemon) == "three").then_some(()));
     assert!(status(&daemon)["pinned"].is_null());
