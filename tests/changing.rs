@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::support::lbctl::said;
 use crate::support::{After, Client, Daemon, Origin, Tail, eventually, websocket};
 
 /// An offer of what the daemon's file says, with one thing in place of another.
@@ -101,6 +102,8 @@ fn what_is_applied_runs_and_stands_in_the_file_and_comes_back_unless_it_is_confi
     assert_eq!((done["generation"].as_u64(), word(&daemon).as_str()), (Some(2), "new"));
     assert!(file(&daemon).contains("body=\"new\""));
     assert_eq!(status(&daemon)["unconfirmed"]["reason"], "a new word");
+    let metric = |name: &str| said(&daemon, &["metrics", &format!("lbd_config_{name}")], "");
+    assert!(metric("unconfirmed").ends_with("\nlbd_config_unconfirmed 1\n"));
     post(&daemon, "confirm", &json!({}));
     assert_eq!((word(&daemon).as_str(), status(&daemon)["unconfirmed"].is_null()), ("new", true));
     post(&daemon, "rollback", &json!({ "reason": "the old one was better" }));
@@ -110,6 +113,7 @@ fn what_is_applied_runs_and_stands_in_the_file_and_comes_back_unless_it_is_confi
     eventually("what ran before comes back", || (word(&daemon) == "old").then_some(()));
     eventually("the file says it", || (file(&daemon) == old).then_some(()));
     eventually("nothing waits", || status(&daemon)["unconfirmed"].is_null().then_some(()));
+    assert!(metric("unconfirmed").ends_with("\nlbd_config_unconfirmed 0\n"));
     let (_, history) = daemon.control("GET", "/v1/config/generations");
     let causes: Vec<&str> =
         history.as_array().unwrap().iter().filter_map(|one| one["cause"].as_str()).collect();
@@ -158,7 +162,15 @@ fn an_unconfirmed_change_is_taken_back_by_the_next_process_too() {
 #[test]
 fn a_bad_save_under_load_even_in_the_middle_of_a_change_loses_nothing_and_is_seen() {
     let origin = Origin::echo("a");
-    let daemon = Daemon::run_with(2, &saying(&origin, "0"));
+    let talking = Origin::scripted(websocket::echo);
+    let text = saying(&origin, "0");
+    let server = talking.address();
+    let daemon = Daemon::run_with(
+        2,
+        &format!("{text}pool talk {{ server t \"{server}\"; }}\nroute \"/ws\" pool=talk\n"),
+    );
+    let (mut socket, _) = websocket::open(daemon.address(), "/ws", "");
+    websocket::round_trip(&mut socket, "before");
     let (done, requests) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -186,6 +198,7 @@ fn a_bad_save_under_load_even_in_the_middle_of_a_change_loses_nothing_and_is_see
                 (!status(&daemon)["rejected"].is_null()).then_some(())
             });
             assert_eq!(word(&daemon), format!("r{round}"), "the generation before goes on");
+            websocket::round_trip(&mut socket, &format!("round {round}"));
             let (code, problem) = daemon.control_with("POST", "/v1/config/rollback", &json!({ "to": 1 }));
             assert_eq!(code, 409, "one change after the other: {problem}");
             post(&daemon, "confirm", &json!({}));
@@ -197,6 +210,7 @@ fn a_bad_save_under_load_even_in_the_middle_of_a_change_loses_nothing_and_is_see
         }
         done.store(true, Ordering::SeqCst);
     });
+    websocket::round_trip(&mut socket, "after");
     assert!(requests.load(Ordering::SeqCst) > 20);
 }
 
@@ -225,6 +239,7 @@ fn a_pinned_generation_serves_whatever_the_file_says() {
     post(&daemon, "pin", &json!({ "generation": 1, "until_change": true, "reason": "it was better" }));
     assert_eq!(word(&daemon), "one");
     assert_eq!(status(&daemon)["pinned"]["generation"].as_u64(), Some(1));
+    assert!(said(&daemon, &["metrics", "pinned"], "").ends_with("\nlbd_config_pinned 1\n"));
     daemon.save(&saying(&origin, "three"));
     eventually("the next edit counts", || (word(&daemon) == "three").then_some(()));
     assert!(status(&daemon)["pinned"].is_null());

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::proxying::config;
+use crate::support::lbctl::said;
 use crate::support::{CHECKED_ONCE, Client, Daemon, Message, Origin, eventually, websocket};
 
 /// Two servers that say their name, both taking new clients.
@@ -175,4 +176,22 @@ fn what_does_not_exist_is_a_problem_that_says_so() {
     }
     let (status, problem) = set_admin(&daemon, "s0", &json!({"state": "asleep"}));
     assert_eq!(status / 100, 4, "{problem}");
+}
+
+#[test]
+fn metrics_over_the_socket_are_those_of_the_status_endpoint() {
+    let (_origins, daemon) = two();
+    let page = said(&daemon, &["metrics", "lbd_pool_requests_total"], "");
+    let count = page.lines().find_map(|line| line.strip_prefix("lbd_pool_requests_total{pool=\"app\"} "));
+    assert!(count.is_some_and(|count| count.parse::<u64>().is_ok_and(|count| count >= 2)), "{page}");
+    assert!(!page.contains("lbd_server"), "{page}");
+    assert!(said(&daemon, &["metrics"], "").contains("lbd_server_up{pool=\"app\",server=\"s1\"} 1\n"));
+}
+
+#[test]
+fn a_server_that_nobody_checks_is_ready_in_so_many_words() {
+    let origin = Origin::scripted(|message, wire| serve("s0", message, wire));
+    let daemon = Daemon::run(&config(&[&origin], "", ""));
+    assert_eq!(said(&daemon, &["ready", "app/s0"], ""), "app/s0 is ready, not checked\n");
+    said(&daemon, &["server", "wait", "app/s0", "--for", "up", "--timeout", "5s"], "");
 }

@@ -1,12 +1,13 @@
 //! The reference that is checked in is the one that the code gives: manual pages from the parsers of the
 //! command lines and from the table of the language, and `docs/reference.md` from the same table.
 //!
-//! `man/*.md` is what a person writes; `man/lbd.8`, `man/lbctl.1`, `man/lbd.kdl.5`, `man/lbd-lint.7` (with the pages
+//! `man/*.md` and `lbctl/topics/*.md` are what a person writes; the pages about topics, `man/lbd.8`, `man/lbctl.1`, `man/lbd.kdl.5`, `man/lbd-lint.7` (with the pages
 //! of `docs/lint`) and `docs/reference.md` are written by `LBD_BLESS=1 cargo test --test tests reference`.
 
 use std::path::Path;
 
 use clap::CommandFactory as _;
+use lbctl::topic::{TOPICS, Topic};
 
 pub(crate) mod command;
 pub(crate) mod language;
@@ -20,17 +21,44 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// A hand-written text with its holes filled: `{{commands}}`, `{{language}}`, `{{expectations}}` and `{{example NAME}}`.
+/// A hand-written text with its holes filled: `{{commands}}`, `{{language}}`, `{{expectations}}`,
+/// `{{topics}}`, `{{example NAME}}` and `{{topic NAME}}`.
 fn fill(path: &str, hole: &str, filling: &str) -> String {
     let text = read(path).replace(hole, filling).replace("{{expectations}}\n", &language::expectations());
-    let mut pieces = text.split("{{example ");
+    let text = text.replace("{{topics}}", &topics());
+    let text = holes(&text, "example", |name| format!("```kdl\n{}```", read(name)));
+    let out = holes(&text, "topic", |name| Topic::named(name).expect("a topic").text.to_owned());
+    assert!(!out.contains("{{"), "{path} has a hole that nothing fills");
+    out
+}
+
+/// Each `{{KIND NAME}}`, filled.
+fn holes(text: &str, kind: &str, filling: impl Fn(&str) -> String) -> String {
+    let opening = format!("{{{{{kind} ");
+    let mut pieces = text.split(opening.as_str());
     let mut out = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
         let (name, rest) = piece.split_once("}}").expect("a hole ends");
-        out.push_str(&format!("```kdl\n{}```{rest}", read(name)));
+        out.push_str(&format!("{}{rest}", filling(name)));
     }
-    assert!(!out.contains("{{"), "{path} has a hole that nothing fills");
     out
+}
+
+/// The names of the pages about topics: `**lbctl-drain**(7), ...`.
+fn topics() -> String {
+    let names: Vec<String> = TOPICS.iter().map(|topic| format!("**lbctl-{}**(7)", topic.name)).collect();
+    names.join(", ")
+}
+
+/// The page about one topic: what `lbctl help` says of it.
+fn topic(topic: &Topic) -> (String, String) {
+    let name = format!("lbctl-{}", topic.name);
+    let text = format!(
+        "# Name\n\n{name} - {}\n\n# Description\n\n{}\n# See also\n\n**lbctl**(1), **lbd**(8), **lbd.kdl**(5)\n",
+        topic.about, topic.text
+    );
+    let head = head(&name.to_uppercase(), 7, "Miscellaneous Information Manual");
+    (format!("man/{name}.7"), roff::page(&head, &text))
 }
 
 fn head(name: &str, section: u8, title: &str) -> String {
@@ -55,7 +83,7 @@ fn rules() -> String {
 }
 
 /// The generated files, each with what belongs into it.
-fn generated() -> [(&'static str, String); 5] {
+fn generated() -> Vec<(String, String)> {
     let lbd = fill("man/lbd.8.md", "{{commands}}\n", &command::describe(lbd::cli::command()));
     let lbctl = fill("man/lbctl.1.md", "{{commands}}\n", &command::describe(lbctl::args::Cli::command()));
     let language = fill("man/lbd.kdl.5.md", "{{language}}\n", &language::definitions());
@@ -67,13 +95,16 @@ fn generated() -> [(&'static str, String); 5] {
         introduction.replace("\n## ", "\n### ").replace("\n# ", "\n## ").trim_end(),
         language::tables()
     );
-    [
+    let mut all: Vec<(String, String)> = TOPICS.iter().map(topic).collect();
+    let pages = [
         ("man/lbd.8", roff::page(&head("LBD", 8, "System Manager's Manual"), &lbd)),
         ("man/lbctl.1", roff::page(&head("LBCTL", 1, "User Commands"), &lbctl)),
         ("man/lbd.kdl.5", roff::page(&head("LBD.KDL", 5, "File Formats Manual"), &language)),
         ("man/lbd-lint.7", roff::page(&head("LBD-LINT", 7, "Miscellaneous Information Manual"), &rules)),
         ("docs/reference.md", web.trim_end().to_owned() + "\n"),
-    ]
+    ];
+    all.extend(pages.map(|(path, text)| (path.to_owned(), text)));
+    all
 }
 
 #[test]

@@ -12,16 +12,20 @@ mod conn;
 mod sticky;
 
 pub use config::{ApplyArgs, ConfigCommand};
-pub use conn::ConnCommand;
+pub use conn::{ChoiceArgs, ConnCommand};
 pub use sticky::{ExportFormat, StickyCommand, StickyFilter, StickySort};
 
 /// Talk to a running lbd.
 #[derive(Debug, Parser)]
 #[command(name = "lbctl", version, max_term_width = 100, propagate_version = true)]
-#[command(after_help = "Exit codes: 0 done, 1 failed or the answer is no, 2 usage, 3 daemon not reachable, \
-4 not permitted, 5 no such thing, 6 refused by a guard, 7 deadline reached, \
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed or the answer is no, 2 usage, 3 daemon not reachable, \
+4 not permitted, 5 no such thing, 6 refused by a guard, 7 a deadline was reached, \
 10 there are changes (config plan --exit-code), 130 interrupted.\n\n\
-TARGET is POOL/SERVER, POOL/*, */SERVER or @ADDRESS.")]
+TARGET is POOL/SERVER, POOL/*, */SERVER or @ADDRESS.\n\n\
+Topics of lbctl help: config, drain, exit-codes, routing, units.",
+    disable_help_subcommand = true
+)]
 pub struct Cli {
     /// What every command understands.
     #[command(flatten)]
@@ -139,10 +143,22 @@ pub enum Command {
     /// The daemon's log
     #[command(subcommand)]
     Log(LogCommand),
+    /// What the daemon counts and measures, as Prometheus reads it
+    Metrics {
+        /// Only these: a part of the name, or a pattern such as lbd_pool_*
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
     /// Print a completion script for a shell
     Completion {
         /// Which shell
         shell: clap_complete::Shell,
+    },
+    /// A page about a topic (config, drain, exit-codes, routing, units), or what a command takes
+    Help {
+        /// A topic, or the words of a command; all commands when left out
+        #[arg(value_name = "TOPIC|COMMAND")]
+        words: Vec<String>,
     },
     /// Write the manual page of every command into a directory
     Man {
@@ -235,7 +251,7 @@ pub enum WaitFor {
     /// Not open to new clients, no requests, no sessions
     #[default]
     Drained,
-    /// Healthy
+    /// Healthy; a server without checks counts as healthy
     Up,
     /// Not healthy
     Down,
@@ -267,15 +283,18 @@ pub struct DrainArgs {
     /// Which WebSockets are closed first
     #[arg(long, value_enum, value_name = "WHICH")]
     pub close: Option<CloseArg>,
+    /// Which WebSockets are closed at all before the deadline.
+    #[command(flatten)]
+    pub only: ChoiceArgs,
     /// When the server serves again by itself: a span such as 2h, the next 14:00 of this machine's clock, or an
     /// instant such as 2026-01-02T14:00:00Z
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub until: Option<String>,
     /// Close no more WebSockets in the drain that goes on, until --resume
-    #[arg(long, conflicts_with_all = ["resume", "wait", "deadline", "sticky", "close_rate", "close_code", "close", "until"])]
+    #[arg(long, conflicts_with_all = ["resume", "wait", "deadline", "sticky", "close_rate", "close_code", "close", "until", "from", "route", "older", "idle"])]
     pub pause: bool,
     /// Go on closing
-    #[arg(long, conflicts_with_all = ["deadline", "sticky", "close_rate", "close_code", "close", "until"])]
+    #[arg(long, conflicts_with_all = ["deadline", "sticky", "close_rate", "close_code", "close", "until", "from", "route", "older", "idle"])]
     pub resume: bool,
     /// Why, and against which guards.
     #[command(flatten)]

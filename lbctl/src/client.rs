@@ -125,6 +125,15 @@ impl Client {
         self.call(method, path, None).await?.read()
     }
 
+    /// Any method without a body, read as text.
+    pub async fn text(&self, method: Method, path: &str) -> Result<String, Error> {
+        let reply = self.call(method, path, None).await?;
+        if !reply.status.is_success() {
+            return Err(reply.problem());
+        }
+        Ok(String::from_utf8_lossy(&reply.body).into_owned())
+    }
+
     /// `GET` of a stream of JSON lines.
     pub async fn lines(&self, path: &str) -> Result<Lines, Error> {
         let (response, driver) = self.within(self.begin(Method::GET, path, None)).await?;

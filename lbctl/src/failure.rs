@@ -20,6 +20,12 @@ impl Failure {
         Self { message: message.into(), help: Vec::new(), rendered: None, exit }
     }
 
+    /// With one more piece of advice.
+    pub(crate) fn help(mut self, line: impl Into<String>) -> Self {
+        self.help.push(line.into());
+        self
+    }
+
     /// Prints it; gives the exit code back.
     pub(crate) fn report(self, screen: &Screen) -> Exit {
         if let Some(rendered) = &self.rendered {

@@ -9,4 +9,5 @@ pub mod client;
 pub mod protocol;
 pub mod render;
 pub mod target;
+pub mod topic;
 pub mod until;

@@ -199,7 +199,7 @@ fn a_drain_says_what_it_means_and_how_to_undo_it() {
 fn waiting_for_a_drain_ends_as_the_drain_does() {
     for (phase, left, code, line) in [
         ("drained", 0, 0, "drained app/a in 21s (400 closed, 0 forced)\n"),
-        ("forced", 0, 0, "forced app/a in 21s (400 closed, 0 forced)\n"),
+        ("forced", 0, 7, "forced app/a in 21s (400 closed, 0 forced)\n"),
         ("forced", 2, 7, "forced app/a in 21s (400 closed, 0 forced, 0 requests and 2 sessions left)\n"),
         ("cancelled", 1, 1, "cancelled app/a in 21s (400 closed, 0 forced, 0 requests and 1 session left)\n"),
     ] {
@@ -269,6 +269,52 @@ fn waiting_for_a_state_has_a_limit() {
     assert_output(&done, 0, "app/a is up\n", "");
     let late = script.run(&["server", "wait", "app/a", "--for", "down", "--timeout", "300ms"]);
     assert_output(&late, 7, "", "error: app/a is not down yet\n");
+}
+
+#[test]
+fn metrics_are_those_that_are_named() {
+    let family =
+        |name: &str, value: u32| format!("# HELP {name} What.\n# TYPE {name} gauge\n{name} {value}\n");
+    let page = family("lbd_pool_up", 1) + &family("lbd_config_generation", 42);
+    let script = Script::new(vec![("GET /v1/metrics", 200, page.clone())]);
+    assert_output(&script.run(&["metrics"]), 0, &page, "");
+    assert_output(&script.run(&["metrics", "pool", "stale"]), 0, &family("lbd_pool_up", 1), "");
+    assert_output(&script.run(&["metrics", "*_generation"]), 0, &family("lbd_config_generation", 42), "");
+    let json = r#"[{"name":"lbd_pool_up","kind":"gauge","help":"What.","samples":[{"name":"lbd_pool_up","value":1}]}]"#;
+    assert_output(&script.run(&["metrics", "--json", "up"]), 0, &format!("{json}\n"), "");
+    let none = "error: no metric is named pol or *_up_?\n  help: lbctl metrics shows all of them\n";
+    assert_output(&script.run(&["metrics", "pol", "*_up_?"]), 5, "", none);
+    assert_eq!(script.run(&["metrics", "a["]).status.code(), Some(2));
+}
+
+#[test]
+fn help_tells_of_topics_and_of_commands() {
+    let help = |words: &[&str]| lbctl().arg("help").args(words).output().unwrap();
+    let text = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    let all = text(&help(&[]));
+    for topic in lbctl::topic::TOPICS {
+        let page = help(&[topic.name]);
+        assert_eq!(page.status.code(), Some(0));
+        assert!(text(&page).starts_with(&format!("{} - {}\n\n", topic.name, topic.about)), "{}", topic.name);
+        assert!(all.contains(topic.name), "{all}");
+    }
+    assert!(text(&help(&["server", "drain"])).contains("--close-rate"));
+    let output = help(&["units", "of", "time"]);
+    let said = "error: there is no help on `units of time`\n  help: topics: config, drain, exit-codes, routing, units, \
+                or lbctl help lists the commands\n";
+    assert_output(&output, 2, "", said);
+}
+
+#[test]
+fn a_drain_says_whom_it_closes() {
+    let answer = changed("drain", "");
+    let script = Script::new(vec![servers(), ("PUT /v1/pools/app/servers/a/admin", 202, answer)]);
+    let args =
+        ["-q", "drain", "app/a", "--from", "10.0.0.0/8", "--route", "chat", "--older", "1h", "--idle", "5m"];
+    assert_eq!(script.run(&args).status.code(), Some(0));
+    let body = r#"{"state":"drain","only":{"from":"10.0.0.0/8","route":"chat","older":"1h","idle":"5m"}}"#;
+    assert_eq!(script.asked()[1], format!("PUT /v1/pools/app/servers/a/admin {body}"));
+    assert_eq!(script.run(&["drain", "app/a", "--pause", "--idle", "5m"]).status.code(), Some(2));
 }
 
 #[test]

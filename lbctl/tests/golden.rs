@@ -97,13 +97,18 @@ fn a_drain_that_closes_says_how_long_it_takes() {
         let paused = wire::Operation { paused: true, phase: wire::Phase::InFlight, ..value.clone() };
         let forecast = wire::Forecast {
             websockets: 400,
+            staying: 0,
             others: 2,
             closing_ms: Some(20_000),
             median_age_ms: 3_600_000,
             oldest_ms: 86_400_000,
         };
-        let forecasts = [forecast, wire::Forecast { others: 0, closing_ms: None, ..forecast }];
-        let mut text = format!("{}\n{}\n", render::progress(value, now), render::progress(&paused, now));
+        let some = wire::Forecast { staying: 300, others: 0, ..forecast };
+        let forecasts = [forecast, wire::Forecast { others: 0, closing_ms: None, ..forecast }, some];
+        let only = Some(wire::Choice { idle: Some("5m".into()), ..wire::Choice::default() });
+        let chosen = wire::Operation { only, ..value.clone() };
+        let mut text: String =
+            [value, &paused, &chosen].map(|one| render::progress(one, now) + "\n").concat();
         forecasts.iter().for_each(|forecast| text += &(render::forecast(forecast) + "\n"));
         text
     });
@@ -152,7 +157,7 @@ fn report() {
 #[test]
 fn what_a_newer_daemon_adds_is_ignored() {
     let finding: wire::Finding =
-        serde_json::from_str(r#"{"code":"LB1","severity":"hint","message":"m","added":{"later":1}}"#)
+        serde_json::from_str(r#"{"code":"LB1","severity":"later","message":"m","added":{"later":1}}"#)
             .unwrap();
     assert_eq!((finding.code.as_str(), finding.severity), ("LB1", wire::Severity::Warning));
     let health: wire::Health =
@@ -172,6 +177,7 @@ fn requests_are_written_briefly() {
         close_rate: Some("20/s".into()),
         close_code: Some(4000),
         close: Some(wire::CloseOrder::Nobody),
+        only: Some(wire::Choice { older: Some("1h".into()), ..wire::Choice::default() }),
         until: Some("2h".into()),
         reason: Some("kernel".into()),
         force: true,
@@ -179,7 +185,7 @@ fn requests_are_written_briefly() {
     };
     let expected = concat!(
         r#"{"state":"drain","deadline":"30m","sticky":"move","close_rate":"20/s","close_code":4000,"#,
-        r#""close":"nobody","until":"2h","reason":"kernel","force":true,"dry_run":true}"#
+        r#""close":"nobody","only":{"older":"1h"},"until":"2h","reason":"kernel","force":true,"dry_run":true}"#
     );
     assert_eq!(text(&all), expected);
     let weight =

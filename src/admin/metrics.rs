@@ -11,7 +11,7 @@ use crate::reload::ReloadState;
 use crate::snapshot::{CopyEnd, Snapshot};
 
 /// The whole page.
-pub(super) fn render(snapshot: &Snapshot, reload: &ReloadState) -> String {
+pub fn render(snapshot: &Snapshot, reload: &ReloadState) -> String {
     let mut page = Page(String::with_capacity(16 * 1024));
     config(&mut page, reload);
     listeners(&mut page, snapshot);
@@ -76,6 +76,11 @@ fn config(page: &mut Page, reload: &ReloadState) {
         .as_ref()
         .map_or(0.0, |rejected| rejected.since.elapsed().map_or(0.0, |age| age.as_secs_f64()));
     page.single("lbd_config_stale_seconds", "gauge", "How long the files on disk have been refused.", stale);
+    let held = |held: bool| u8::from(held);
+    let help = "1 while what serves comes back unless it is confirmed.";
+    page.single("lbd_config_unconfirmed", "gauge", help, held(reload.unconfirmed.is_some()));
+    let help = "1 while a generation is pinned, whatever the files say.";
+    page.single("lbd_config_pinned", "gauge", help, held(reload.pinned.is_some()));
     page.family("lbd_config_findings", "gauge", "What was found in the files when they were last read.");
     for (severity, count) in reload.findings.counts() {
         page.sample("lbd_config_findings", &[("severity", severity)], count);

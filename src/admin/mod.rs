@@ -3,6 +3,8 @@
 
 mod metrics;
 
+pub use metrics::render as metrics_page;
+
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -95,7 +97,7 @@ impl StatusSource {
             }
         } else if path == &*self.settings.metrics {
             let body = metrics::render(&self.current.load(), &self.reload.state());
-            (StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", body)
+            (StatusCode::OK, lbctl::protocol::METRICS_CONTENT_TYPE, body)
         } else {
             let Status { live, ready, metrics, .. } = &self.settings;
             (StatusCode::NOT_FOUND, text, format!("here are {live}, {ready} and {metrics}\n"))

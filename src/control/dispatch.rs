@@ -19,6 +19,7 @@ pub(super) async fn dispatch(context: &Rc<ControlContext>, call: &Call) -> Outco
     match (call.method.as_str(), path) {
         ("GET", []) => daemon::api(context, call),
         ("GET", ["status"]) => daemon::status(context),
+        ("GET", ["metrics"]) => daemon::metrics(context),
         ("GET", ["log"]) => daemon::log(context),
         ("PUT", ["log"]) => daemon::set_log(context, call),
         ("POST", ["shutdown"]) => daemon::shutdown(context, call),
@@ -115,8 +116,8 @@ fn allowed(path: &[&str]) -> Option<&'static str> {
         ["operations" | "connections" | "sticky", _] => Some("GET, DELETE"),
         []
         | [
-            "status" | "connections" | "pools" | "servers" | "operations" | "routes" | "sticky" | "config"
-            | "certificates" | "events" | "stream",
+            "status" | "metrics" | "connections" | "pools" | "servers" | "operations" | "routes" | "sticky"
+            | "config" | "certificates" | "events" | "stream",
         ]
         | ["certificates" | "requests", _]
         | ["pools", _]

@@ -26,6 +26,13 @@ pub(super) fn json<T: Serialize>(value: &T) -> Outcome {
     Ok(full(StatusCode::OK, "application/json", body))
 }
 
+/// 200 with text.
+pub(super) fn text(content_type: &'static str, text: String) -> Reply {
+    let mut reply = Response::new(Either::Left(Full::new(Bytes::from(text))));
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    reply
+}
+
 /// 202 with JSON: work goes on at `location`.
 pub(super) fn accepted<T: Serialize>(value: &T, location: &str) -> Outcome {
     let mut reply = json(value)?;

@@ -67,6 +67,7 @@ impl Fake {
         let finding = FindingFacts {
             code: code.into(),
             error,
+            hint: false,
             message: "no pool is named `platfrom`".into(),
             place: Some("lbd.kdl:14:9".into()),
             help: vec!["did you mean `platform`?".into()],
@@ -249,6 +250,10 @@ impl World for Fake {
 
     fn shutdown(&self, drain: Duration) {
         self.asked.borrow_mut().push(format!("shutdown {drain:?}"));
+    }
+
+    fn metrics(&self) -> String {
+        "# HELP lbd_up Up.\n# TYPE lbd_up gauge\nlbd_up 1\n".into()
     }
 
     fn workers(&self) -> usize {

@@ -51,6 +51,8 @@ pub trait World: 'static {
     fn set_log(&self, filter: Option<&str>, span: Duration) -> Result<(), String>;
     /// Begins an orderly end of the daemon; streams have `drain` to finish.
     fn shutdown(&self, drain: Duration);
+    /// What is counted, as Prometheus reads it.
+    fn metrics(&self) -> String;
     /// How many worker threads serve.
     fn workers(&self) -> usize;
 }
@@ -330,6 +332,8 @@ pub struct FindingFacts {
     pub code: String,
     /// Whether it keeps the files from running.
     pub error: bool,
+    /// Whether it is no more than a hint.
+    pub hint: bool,
     /// The sentence.
     pub message: String,
     /// `file:line:column`, when it has a place.

@@ -293,6 +293,10 @@ impl World for ControlFace {
         Ok(())
     }
 
+    fn metrics(&self) -> String {
+        crate::admin::metrics_page(&self.current.load(), &self.reload.state())
+    }
+
     fn workers(&self) -> usize {
         self.workers.len()
     }
@@ -337,6 +341,7 @@ fn report(findings: &Findings) -> ReportFacts {
         .map(|finding| FindingFacts {
             code: finding.code.to_owned(),
             error: finding.severity == Severity::Error,
+            hint: finding.severity == Severity::Hint,
             message: finding.message.clone(),
             place: finding.span.map(|span| {
                 let (line, column) = sources.line_column(span);

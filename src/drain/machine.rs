@@ -67,6 +67,7 @@ pub struct Machine {
     deadline: Option<Instant>,
     cut: Option<Instant>,
     paced: bool,
+    held: bool,
     sessions: u64,
     closed: u64,
     forced: u64,
@@ -81,6 +82,7 @@ impl Machine {
             deadline: deadline.and_then(|span| now.checked_add(span)),
             cut: None,
             paced: false,
+            held: false,
             sessions,
             closed: 0,
             forced: 0,
@@ -98,6 +100,12 @@ impl Machine {
         if !paced && self.phase == Phase::Closing && self.cut.is_none() {
             self.phase = Phase::InFlight;
         }
+    }
+
+    /// It was paused and nobody is there because this process is new: until somebody comes, or it is resumed, that
+    /// is no end.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
     }
 
     /// Where it stands.
@@ -144,7 +152,8 @@ impl Machine {
         if now < self.settled {
             return Act::Wait;
         }
-        if empty {
+        self.held &= empty;
+        if empty && !self.held {
             self.phase = Phase::Drained;
             return Act::Wait;
         }
@@ -233,6 +242,30 @@ mod tests {
         assert_eq!(machine.phase(), Phase::Closing);
         machine.on(seen(0, 0), at(start, 1_100));
         assert_eq!((machine.phase(), machine.counts()), (Phase::Forced, (2, 2)));
+    }
+
+    #[test]
+    fn a_paused_drain_of_an_earlier_process_waits_for_those_who_come_back() {
+        let start = Instant::now();
+        let held = || {
+            let mut machine = Machine::new(start, Some(Duration::from_secs(60)), 0);
+            machine.hold(true);
+            machine.on(seen(0, 0), at(start, 5_000));
+            assert_eq!(machine.phase(), Phase::InFlight);
+            machine
+        };
+        let mut resumed = held();
+        resumed.hold(false);
+        resumed.on(seen(0, 0), at(start, 6_000));
+        assert_eq!(resumed.phase(), Phase::Drained);
+        let mut visited = held();
+        visited.on(seen(0, 1), at(start, 6_000));
+        visited.on(seen(0, 0), at(start, 7_000));
+        assert_eq!(visited.phase(), Phase::Drained);
+        let mut late = held();
+        late.on(seen(0, 0), at(start, 60_000));
+        late.on(seen(0, 0), at(start, 60_100));
+        assert_eq!(late.phase(), Phase::Drained, "the deadline ends it");
     }
 
     #[test]

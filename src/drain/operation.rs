@@ -3,7 +3,7 @@
 use super::leaving::Leaving;
 use super::machine::{Act, Machine, Phase, Seen};
 use super::registry::DrainAsk;
-use crate::pool::{Closing, DrainSticky, DrainTerms, Pacing, Server, Stamp, Wish};
+use crate::pool::{Choice, Closing, DrainSticky, DrainTerms, Pacing, Server, Stamp, Wish};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 use tokio::sync::watch;
@@ -51,6 +51,8 @@ pub struct Progress {
     pub deadline: Option<SystemTime>,
     /// How WebSockets are closed before that.
     pub pacing: Option<Pacing>,
+    /// Which of them.
+    pub only: Choice,
     /// Nobody is closed for now.
     pub paused: bool,
     /// When the server comes back by itself.
@@ -85,10 +87,11 @@ impl Cell {
     /// The machine and the pacer follow what was asked.
     fn set_pace(&mut self, now: Instant) {
         let DrainTerms { pacing, paused, .. } = self.ask.terms;
+        let only = self.ask.terms.only.clone();
         self.machine.set_paced(pacing.is_some() && !paused);
         match (&mut self.leaving, pacing) {
-            (Some(leaving), Some(pacing)) => leaving.set(pacing, now),
-            (None, Some(pacing)) => self.leaving = Some(Leaving::new(pacing, now)),
+            (Some(leaving), Some(pacing)) => leaving.set(pacing, only, now),
+            (None, Some(pacing)) => self.leaving = Some(Leaving::new(pacing, only, now)),
             // Who paused, or closes nobody, may go on later at the same pace.
             (_, None) => {}
         }
@@ -118,6 +121,7 @@ impl Operation {
             forced: 0,
             deadline,
             pacing: cell.ask.terms.pacing,
+            only: cell.ask.terms.only.clone(),
             paused: cell.ask.terms.paused,
             until: cell.ask.terms.until,
             ended: None,
@@ -158,10 +162,16 @@ impl Operation {
     pub(super) fn pause(&self, paused: bool) {
         let mut cell = lock(&self.cell);
         cell.ask.terms.paused = paused;
+        cell.machine.hold(false);
         cell.set_pace(Instant::now());
         if self.cause == Cause::Asked {
             self.server.admin.pause(paused);
         }
+    }
+
+    /// It was paused before this process began: that nobody is there yet is no end.
+    pub(super) fn await_return(&self) {
+        lock(&self.cell).machine.hold(true);
     }
 
     /// What it promised is void.
@@ -258,6 +268,7 @@ impl Operation {
                 forced,
                 deadline: cell.deadline,
                 pacing,
+                only: cell.ask.terms.only.clone(),
                 paused,
                 until,
                 ended,

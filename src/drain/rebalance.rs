@@ -2,7 +2,9 @@
 //! Where stickiness would bring them back to where they were, it is moved first.
 
 use super::leaving::Leaving;
-use crate::pool::{CloseOrder, Closing, Eligibility, Pacing, Pool, Rate, Server, ServerId, SessionKind};
+use crate::pool::{
+    Choice, CloseOrder, Closing, Eligibility, Pacing, Pool, Rate, Server, ServerId, SessionKind,
+};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -90,7 +92,7 @@ impl Move {
         let mut targets = targets(parts).into_iter();
         let mut one = |part: &&Part| Self {
             server: Arc::clone(&part.server),
-            leaving: Leaving::new(Pacing { rate, order: CloseOrder::Idle }, now),
+            leaving: Leaving::new(Pacing { rate, order: CloseOrder::Idle }, Choice::default(), now),
             closing: closing.clone(),
             left: part.surplus(),
             targets: targets.by_ref().take(part.surplus() as usize).collect(),

@@ -5,7 +5,7 @@ use super::operation::{Cause, Operation, Progress, lock};
 use super::rebalance::{Move, Part};
 use crate::observe::Events;
 use crate::pool::{
-    CloseOrder, Closing, DrainPolicy, DrainSticky, DrainTerms, Pacing, Rate, Server, Stamp, Wish,
+    Choice, CloseOrder, Closing, DrainPolicy, DrainSticky, DrainTerms, Pacing, Rate, Server, Stamp, Wish,
 };
 use serde_json::json;
 use std::collections::VecDeque;
@@ -49,6 +49,7 @@ impl From<&DrainPolicy> for DrainAsk {
             sticky: policy.sticky,
             terms: DrainTerms {
                 pacing: Some(Pacing { rate: policy.close_rate, order: CloseOrder::default() }),
+                only: Choice::default(),
                 close_code: policy.close_code,
                 paused: false,
                 until: None,
@@ -95,7 +96,7 @@ impl Drains {
         ask.terms.paused = running.is_some_and(|running| running.progress().paused);
         let deadline = ask.deadline.and_then(|span| SystemTime::now().checked_add(span));
         let stamp = Stamp::now(ask.actor.clone(), ask.reason.clone());
-        server.admin.set_drain(ask.sticky, deadline, ask.terms, stamp);
+        server.admin.set_drain(ask.sticky, deadline, ask.terms.clone(), stamp);
         self.enter(server, ask, Cause::Asked)
     }
 
@@ -110,7 +111,12 @@ impl Drains {
         let reason = stamp.and_then(|stamp| stamp.reason);
         let ask = DrainAsk { deadline, sticky, actor, reason, ..DrainAsk::from(policy) };
         let ask = DrainAsk { terms: state.terms.unwrap_or(ask.terms), ..ask };
-        Some(self.enter(server, ask, Cause::Asked))
+        let paused = ask.terms.paused;
+        let operation = self.enter(server, ask, Cause::Asked);
+        if paused {
+            operation.await_return();
+        }
+        Some(operation)
     }
 
     fn enter(&self, server: &Arc<Server>, ask: DrainAsk, cause: Cause) -> Arc<Operation> {
@@ -265,7 +271,13 @@ mod tests {
     fn asked(until: Option<SystemTime>) -> DrainAsk {
         let rate = Rate { count: 7, per: Duration::from_secs(60) };
         let pacing = Some(Pacing { rate, order: CloseOrder::Newest });
-        let terms = DrainTerms { pacing, close_code: 4100, paused: false, until };
+        let terms = DrainTerms {
+            pacing,
+            only: Choice { from: Some("127.0.0.0/8".parse().unwrap()), ..Choice::default() },
+            close_code: 4100,
+            paused: false,
+            until,
+        };
         DrainAsk { terms, deadline: Some(DAY), ..DrainAsk::from(&DrainPolicy::default()) }
     }
 
@@ -291,7 +303,7 @@ mod tests {
         let session = again.begin().into_session(SessionKind::WebSocket, client);
         let operation = operation.expect("a drain is wished");
         let now = operation.progress();
-        let terms = |one: &Progress| (one.pacing, one.paused, one.until);
+        let terms = |one: &Progress| (one.pacing, one.only.clone(), one.paused, one.until);
         assert_eq!(terms(&now), terms(&was));
         let moved = now.deadline.unwrap().duration_since(was.deadline.unwrap()).unwrap_or_default();
         assert!(moved < Duration::from_secs(1), "the deadline is a moment, not a span: {moved:?}");
@@ -302,6 +314,20 @@ mod tests {
         after.step(&operation, later);
         assert_eq!(session.session().closing().map(|closing| closing.code), Some(4100));
         assert!(!again.admin.get().terms.unwrap().paused);
+    }
+
+    #[test]
+    fn a_paused_drain_goes_on_when_nobody_is_back_yet() {
+        let (server, before) = (testing::server("a"), drains());
+        let _request = server.begin();
+        before.pause(&before.begin(&server, asked(None)), true).unwrap();
+        let (_again, after, operation) = restarted(&server);
+        let operation = operation.expect("a drain is wished");
+        after.step(&operation, Instant::now() + Duration::from_secs(60));
+        assert_eq!(operation.progress().phase, Phase::InFlight);
+        after.pause(&operation, false).expect("it goes on");
+        after.step(&operation, Instant::now() + Duration::from_secs(61));
+        assert_eq!(operation.progress().phase, Phase::Drained);
     }
 
     #[test]

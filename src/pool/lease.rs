@@ -69,6 +69,12 @@ impl SessionLease {
         self
     }
 
+    /// It came by the route of this name.
+    pub fn by_route(self, name: &Arc<str>) -> Self {
+        self.session.set_route(Arc::clone(name));
+        self
+    }
+
     /// The server held.
     pub fn server(&self) -> &Arc<Server> {
         &self.server

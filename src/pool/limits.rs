@@ -1,6 +1,8 @@
 //! How much a server takes at once, and the two ways to hold it: without asking, and only while there is room.
 //!
-//! A request in flight and a long-lived stream each use a connection; unused ones that are kept do not count.
+//! A request in flight and a long-lived stream each use a connection; unused ones that are kept do not count. Over
+//! HTTP/2 they share connections, and each counts as if it had its own: what bounds a server's work is what it does at
+//! once, not how it is wired. HAProxy's `maxconn` counts the same; Envoy's `max_connections` counts connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

@@ -9,6 +9,7 @@ mod address;
 pub mod admin;
 pub mod balance;
 pub mod check;
+mod choice;
 mod foretell;
 pub mod health;
 mod lease;
@@ -33,6 +34,7 @@ pub use check::{
     BodyMatch, CheckSpec, GrpcProbe, HttpProbe, ProbeKind, ProbeVersion, Statuses, TlsToServer,
     WebSocketProbe,
 };
+pub use choice::Choice;
 pub use foretell::Foretold;
 pub use health::{Direction, Outcome, State, Transition};
 pub use lease::{IdleHold, Lease, SessionLease};

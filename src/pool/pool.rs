@@ -140,9 +140,13 @@ pub struct Member {
 }
 
 impl Member {
-    /// Its share now: the operator's, else the file's.
+    /// Its share now: the operator's, else the file's. One that DNS names no longer has none, whatever was wished of
+    /// it while it was named: it may be gone.
     pub fn effective_weight(&self) -> u32 {
-        self.server.admin.weight().unwrap_or(self.weight)
+        match &self.origin {
+            Some(origin) if origin.unnamed => 0,
+            _ => self.server.admin.weight().unwrap_or(self.weight),
+        }
     }
 
     /// What its server says, and no new clients without a share.

@@ -98,6 +98,7 @@ pub struct Session {
     /// Microseconds; 0 while it is not known.
     round_trip: AtomicU64,
     active: AtomicU64,
+    route: OnceLock<Arc<str>>,
     closing: OnceLock<Closing>,
     wake: Notify,
     ties: Mutex<Ties>,
@@ -135,6 +136,16 @@ impl Session {
     /// When it was last said to be active (unix seconds); its start when nobody said so.
     pub fn last_active(&self) -> u64 {
         self.active.load(Ordering::Relaxed)
+    }
+
+    /// The name of the route by which it came; none for a connection of a `tcp` listener.
+    pub fn route(&self) -> Option<&str> {
+        self.route.get().map(|name| &**name)
+    }
+
+    pub(super) fn set_route(&self, name: Arc<str>) {
+        // It came by one route, which is said once.
+        let _ = self.route.set(name);
     }
 
     /// What remembers its client's server, until it is over.
@@ -264,6 +275,7 @@ impl Sessions {
             round_trip: Default::default(),
             opaque: AtomicBool::new(false),
             active: AtomicU64::new(seconds),
+            route: OnceLock::new(),
             closing: OnceLock::new(),
             wake: Notify::new(),
             ties: Mutex::default(),

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::choice::Choice;
 use super::pool::Rate;
 
 /// Which WebSockets are closed first.
@@ -30,10 +31,13 @@ pub struct Pacing {
 }
 
 /// What was asked of one drain beside what its gate is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrainTerms {
     /// How WebSockets are closed before the deadline; `None`: they are not.
     pub pacing: Option<Pacing>,
+    /// Which of them are closed before the deadline.
+    #[serde(default, skip_serializing_if = "Choice::is_everybody")]
+    pub only: Choice,
     /// What their clients are told.
     pub close_code: u16,
     /// Nobody is closed for now.

@@ -7,6 +7,7 @@ use tokio_tungstenite::tungstenite::{self, WebSocket};
 
 use super::drain;
 use crate::proxying::config;
+use crate::support::lbctl::{lbctl, said};
 use crate::support::{Daemon, Origin, eventually, websocket};
 
 type Socket = WebSocket<TcpStream>;
@@ -126,6 +127,45 @@ fn a_dry_run_foretells_and_does_nothing() {
     );
     assert!(sockets.iter_mut().all(is_open));
     assert_eq!(daemon.control("GET", "/v1/operations").1, json!([]));
+}
+
+#[test]
+fn a_drain_closes_only_those_that_are_chosen() {
+    let origin = Origin::scripted(websocket::echo);
+    let text = config(&[&origin], "drain close-rate=\"1000/s\"", "");
+    let daemon = Daemon::run(&format!("{text}route \"/chat\" pool=app name=chat\n"));
+    let at = |path: &str| {
+        let (mut socket, _) = websocket::open(daemon.address(), path, "");
+        websocket::round_trip(&mut socket, "hello");
+        socket
+    };
+    let (mut chat, mut other) = (at("/chat"), at("/ws"));
+    let shown: Value =
+        serde_json::from_str(&said(&daemon, &["conn", "list", "--route", "chat", "--json"], "")).unwrap();
+    assert_eq!((&shown["total"], &shown["connections"][0]["route"]), (&json!(1), &json!("chat")), "{shown}");
+    assert_eq!(listed(&daemon, "from=127.0.0.0/8")["total"], 2);
+    assert_eq!(listed(&daemon, "from=10.0.0.1")["total"], 0);
+    let chosen = ["--force", "--route", "chat", "--from", "127.0.0.1"];
+    let foretold = lbctl(&daemon, &[&["drain", "app/s0", "--dry-run"], &chosen[1..]].concat(), "");
+    let foretold = String::from_utf8_lossy(&foretold.stderr).into_owned();
+    assert!(foretold.contains("1 websocket would be closed"), "{foretold}");
+    assert!(foretold.contains("1 websocket not chosen would stay until the deadline"), "{foretold}");
+    said(&daemon, &[&["drain", "app/s0"], &chosen[..]].concat(), "");
+    assert_eq!(websocket::read_to_close(&mut chat).1.map(|close| close.0), Some(1012));
+    let server = said(&daemon, &["server", "show", "app/s0"], "");
+    assert!(server.contains("closes only from 127.0.0.1/32, route chat"), "{server}");
+    assert!(is_open(&mut other), "it was not chosen");
+    let wrong = |option: &str, value: &str| {
+        let output = lbctl(&daemon, &["drain", "app/s0", "--force", option, value], "");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(wrong("--route", "cha").0, Some(2));
+    assert!(wrong("--from", "10.0.0.0/33").1.contains("is not a network"));
+    // The deadline is for everybody.
+    let forced =
+        lbctl(&daemon, &["drain", "app/s0", "--force", "--wait", "--idle", "1h", "--deadline", "0s"], "");
+    assert_eq!(forced.status.code(), Some(7), "{}", String::from_utf8_lossy(&forced.stderr));
+    assert_eq!(websocket::read_to_close(&mut other).1.map(|close| close.0), Some(1012));
 }
 
 #[test]

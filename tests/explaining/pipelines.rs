@@ -103,7 +103,7 @@ fn checkout(from: &str, to: &str) -> tempfile::TempDir {
 /// The exit code of a line of shell, run where a pipeline would.
 fn ran(line: &str, dir: &Path) -> Option<i32> {
     let paths = std::env::var_os("PATH").unwrap_or_default();
-    let own = Path::new(lbd_bin()).parent().unwrap().to_owned();
+    let own = Path::new(&lbd_bin()).parent().unwrap().to_owned();
     let paths = std::env::join_paths(std::iter::once(own).chain(std::env::split_paths(&paths))).unwrap();
     let mut shell = Command::new("sh");
     shell.args(["-ec", line]).current_dir(dir).env("PATH", paths).env("GITHUB_ACTIONS", "true");

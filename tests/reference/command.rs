@@ -16,7 +16,9 @@ pub(crate) fn describe(mut command: Command) -> String {
 }
 
 fn subcommands(command: &Command, path: &str, out: &mut String) {
-    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help" && !sub.is_hide_set()) {
+    let is_own =
+        |sub: &&Command| sub.get_name() != "help" || sub.get_arguments().any(|arg| arg.get_id() == "words");
+    for sub in command.get_subcommands().filter(|sub| is_own(sub) && !sub.is_hide_set()) {
         let path = format!("{path} {}", sub.get_name());
         if sub.has_subcommands() {
             subcommands(sub, &path, out);

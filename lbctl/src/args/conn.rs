@@ -1,7 +1,8 @@
 //! What `lbctl conn` may be told.
 
 use super::{duration_text, rate_text};
-use clap::Subcommand;
+use crate::protocol::Choice;
+use clap::{Args, Subcommand};
 
 /// `lbctl conn`.
 #[derive(Debug, Subcommand)]
@@ -17,12 +18,9 @@ pub enum ConnCommand {
         /// Only of this server
         #[arg(long)]
         server: Option<String>,
-        /// Only those open for so long
-        #[arg(long, value_name = "TIME", value_parser = duration_text)]
-        older: Option<String>,
-        /// Only those silent for so long
-        #[arg(long, value_name = "TIME", value_parser = duration_text)]
-        idle: Option<String>,
+        /// Which of them.
+        #[command(flatten)]
+        choice: ChoiceArgs,
         /// At most so many
         #[arg(long, default_value_t = 50)]
         limit: usize,
@@ -58,4 +56,29 @@ pub enum ConnCommand {
         #[arg(long)]
         dry_run: bool,
     },
+}
+
+/// Which long-lived streams are meant; all that is said must hold.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ChoiceArgs {
+    /// Only those of clients in this network, such as 10.0.0.0/8, or of one address
+    #[arg(long, value_name = "CIDR")]
+    pub from: Option<String>,
+    /// Only those that came by the route of this name
+    #[arg(long, value_name = "ROUTE")]
+    pub route: Option<String>,
+    /// Only those open for so long
+    #[arg(long, value_name = "TIME", value_parser = duration_text)]
+    pub older: Option<String>,
+    /// Only those silent for so long
+    #[arg(long, value_name = "TIME", value_parser = duration_text)]
+    pub idle: Option<String>,
+}
+
+impl ChoiceArgs {
+    /// What is said; none when nothing is.
+    pub fn choice(&self) -> Option<Choice> {
+        let Self { from, route, older, idle } = self.clone();
+        Some(Choice { from, route, older, idle }).filter(|choice| *choice != Choice::default())
+    }
 }

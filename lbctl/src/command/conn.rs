@@ -10,14 +10,15 @@ use lbctl::render;
 
 pub(super) async fn run(command: ConnCommand, client: &Client, screen: &Screen) -> Result<Exit, Failure> {
     match command {
-        ConnCommand::List { ws, pool, server, older, idle, limit } => {
+        ConnCommand::List { ws, pool, server, choice, limit } => {
             let kind = ws.then(|| "websocket".to_owned());
-            let parts =
-                [("kind", kind), ("pool", pool), ("server", server), ("older", older), ("idle", idle)];
-            let filter: Vec<String> = parts
-                .into_iter()
-                .filter_map(|(name, value)| Some(format!("{name}={}", encode(&value?))))
-                .collect();
+            let places = [("kind", &kind), ("pool", &pool), ("server", &server)];
+            let choice = choice.choice().unwrap_or_default();
+            let mut parts: Vec<(&str, &str)> =
+                places.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect();
+            parts.extend(choice.parts());
+            let filter: Vec<String> =
+                parts.into_iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
             let found = pages(&filter.join("&"), limit, client).await?;
             screen.data(&found, |paint| render::connections(&found, paint));
         }

@@ -71,6 +71,7 @@ fn wish(args: &DrainArgs) -> SetAdmin {
             CloseArg::Newest => CloseOrder::Newest,
             CloseArg::Nobody => CloseOrder::Nobody,
         }),
+        only: args.only.choice(),
         until: args.until.clone(),
         reason: args.change.reason.clone(),
         force: args.change.force,
@@ -158,7 +159,7 @@ async fn watch_all(operations: &[Operation], client: &Client, screen: &Screen) -
         screen.data(&last, |paint| render::outcome(&last, paint) + "\n");
         match last.phase {
             Phase::Cancelled => exit = Exit::Failed,
-            Phase::Forced if last.left.requests + last.left.sessions > 0 => exit = Exit::Deadline,
+            Phase::Forced => exit = Exit::Deadline,
             _ => {}
         }
     }

@@ -9,8 +9,10 @@ mod conn;
 mod daemon;
 mod drain;
 mod events;
+mod help;
 mod log;
 mod man;
+mod metrics;
 mod pool;
 mod route;
 mod server;
@@ -55,6 +57,8 @@ pub(crate) async fn run(command: Command, client: &Client, screen: &Screen) -> R
         }
         Command::Daemon(command) => daemon::run(command, client, screen).await,
         Command::Log(command) => log::run(command, client, screen).await,
+        Command::Help { words } => help::run(&words, screen),
+        Command::Metrics { names } => metrics::run(&names, client, screen).await,
         Command::Man { directory } => man::run(&directory, screen),
         Command::Completion { shell } => Ok(completion::run(shell, screen)),
         Command::Api { method, path, data } => api::run(&method, &path, data, client, screen).await,

@@ -53,7 +53,7 @@ pub(super) async fn ready(args: ChangeArgs, client: &Client, screen: &Screen) ->
             changed = client.ask(Method::DELETE, &path(&server, "/weight")).await?;
         }
         let name = name(&server);
-        screen.data(&changed, |_| format!("{name} is {}\n", server_state(&changed.server).0));
+        screen.data(&changed, |_| format!("{name} is ready, {}\n", server_state(&changed.server).0));
         let undo = match server.admin.state {
             AdminState::Ready if server.weight != server.file_weight => {
                 Some(format!("lbctl server weight {name} {}", server.weight))
@@ -193,7 +193,8 @@ fn reached(server: &Server, state: WaitFor) -> bool {
     match state {
         WaitFor::Idle => idle,
         WaitFor::Drained => idle && server.admin.state != AdminState::Ready,
-        WaitFor::Up => server.health.state == HealthState::Up,
+        // Nobody will ever find it up when nobody looks.
+        WaitFor::Up => server.health.state == HealthState::Up || !server.health.checked,
         WaitFor::Down => server.health.state == HealthState::Down,
     }
 }

@@ -112,7 +112,9 @@ pub struct Report {
 pub enum Severity {
     /// Keeps the files from running.
     Error,
-    /// Does not.
+    /// Might be better otherwise.
+    Hint,
+    /// Likely a mistake.
     #[default]
     #[serde(other)]
     Warning,

@@ -16,6 +16,9 @@ pub struct Connection {
     pub server: String,
     /// The client's address.
     pub client: String,
+    /// The route by which it came; absent for a connection of a `tcp` listener.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
     /// When it began.
     pub since: Timestamp,
     /// Time since it began.

@@ -6,10 +6,12 @@
 
 mod certificate;
 mod change;
+mod choice;
 mod config;
 mod connection;
 mod event;
 mod look;
+mod metrics;
 mod operation;
 mod problem;
 mod route;
@@ -21,12 +23,14 @@ pub mod units;
 
 pub use certificate::Certificate;
 pub use change::{ApplyAsk, Change, Offer, PinAsk, PlanAsk, Planned, ReasonAsk, RollbackAsk, Setting, What};
+pub use choice::Choice;
 pub use config::{
     ConfigFile, ConfigState, Finding, Generation, Pinned, Rejected, ReloadDone, Report, Severity, Unconfirmed,
 };
 pub use connection::{Connection, Connections, Rebalance, Rebalanced, Share};
 pub use event::{Event, LAGGED};
 pub use look::Look;
+pub use metrics::{CONTENT_TYPE as METRICS_CONTENT_TYPE, Family, Sample};
 pub use operation::{Left, Operation, Phase};
 pub use problem::{CONTENT_TYPE as PROBLEM_CONTENT_TYPE, Exit, Kind, PROBLEM_BASE, Problem};
 pub use route::{Candidate, Decision, Explain, Explanation, Field, Route};

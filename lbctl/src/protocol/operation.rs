@@ -1,5 +1,6 @@
 //! Long work as a resource: a lost client never stops it.
 
+use super::Choice;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,9 @@ pub struct Operation {
     /// How fast WebSockets are closed: `50/s`; absent: they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub close_rate: Option<String>,
+    /// Which of them; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Choice>,
     /// Nobody is closed for now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,

@@ -187,7 +187,7 @@ pub enum Exit {
     NoSuchThing = 5,
     /// A guard refused.
     Refused = 6,
-    /// The deadline came and work remains.
+    /// A deadline came: what was left goes on, or was cut.
     Deadline = 7,
     /// There are changes: `lbctl config plan --exit-code`.
     Changes = 10,
@@ -196,6 +196,20 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Done,
+        Self::Failed,
+        Self::Usage,
+        Self::Unreachable,
+        Self::NotPermitted,
+        Self::NoSuchThing,
+        Self::Refused,
+        Self::Deadline,
+        Self::Changes,
+        Self::Interrupted,
+    ];
+
     /// The number.
     pub fn code(self) -> u8 {
         self as u8

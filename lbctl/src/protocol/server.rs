@@ -1,6 +1,6 @@
 //! One server: what the operator wishes, what the checks find, what it carries.
 
-use super::{Connection, Operation};
+use super::{Choice, Connection, Operation};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +107,9 @@ pub struct Admin {
     /// For a drain: nobody is closed for now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
+    /// For a drain: which WebSockets are closed before the deadline; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Choice>,
     /// Since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
@@ -174,6 +177,9 @@ pub struct SetAdmin {
     /// For a drain: which WebSockets are closed first. Absent: `idle`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub close: Option<CloseOrder>,
+    /// For a drain: which WebSockets are closed before the deadline. Absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Choice>,
     /// For a drain: when the server comes back by itself; a span such as `2h`, or an instant (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
@@ -249,6 +255,9 @@ pub struct Effect {
 pub struct Forecast {
     /// WebSockets: closed at a rate, by a frame.
     pub websockets: u64,
+    /// WebSockets that the drain does not choose: they stay until the deadline.
+    #[serde(default)]
+    pub staying: u64,
     /// Streams that can only be cut, at the deadline.
     pub others: u64,
     /// Until the last WebSocket is closed; absent when none is closed before the deadline.

@@ -121,6 +121,7 @@ pub fn report(report: &Report, paint: Paint) -> String {
         let (word, tone) = match finding.severity {
             Severity::Error => ("error", Tone::Bad),
             Severity::Warning => ("warning", Tone::Warn),
+            Severity::Hint => ("hint", Tone::Dim),
         };
         out.push_str(&paint.text(tone, &format!("{word}[{}]", finding.code)));
         out.push_str(&format!(": {}\n", finding.message));

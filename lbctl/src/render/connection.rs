@@ -48,6 +48,7 @@ pub fn connection(one: &Connection) -> String {
         ("kind", one.kind.clone()),
         ("server", format!("{}/{}", one.pool, one.server)),
         ("client", one.client.clone()),
+        ("route", one.route.clone().unwrap_or_else(|| "-".to_owned())),
         ("since", format!("{} ({} ago)", one.since, format_ms(one.age_ms))),
         ("idle", format_ms(one.idle_ms)),
         ("from client", bytes(one.bytes_up)),

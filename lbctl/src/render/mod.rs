@@ -15,6 +15,7 @@ mod status;
 mod sticky;
 mod table;
 mod time;
+mod topic;
 
 pub use certificate::{certificate, certificates};
 pub use check::{Verdict, check, judge};
@@ -31,3 +32,4 @@ pub use status::{api, micros, status};
 pub use sticky::{entries, lookup, tables};
 pub use table::{Cell, Table};
 pub use time::{show_times_in, time};
+pub use topic::topic;

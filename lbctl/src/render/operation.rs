@@ -22,6 +22,9 @@ pub fn progress(operation: &Operation, now: Timestamp) -> String {
         format_count(operation.left.requests, "request"),
         format_count(operation.left.sessions, "session")
     );
+    if let Some(only) = &operation.only {
+        line.push_str(&format!(" · only {}", only.words()));
+    }
     if operation.paused {
         line.push_str(" · paused");
     }
@@ -38,6 +41,10 @@ pub fn progress(operation: &Operation, now: Timestamp) -> String {
 
 /// How long closing what is left takes at its rate.
 fn remaining(operation: &Operation) -> String {
+    if operation.only.is_some() {
+        // How many of those that are left it chooses is not known here.
+        return String::new();
+    }
     let rate = operation.close_rate.as_deref().unwrap_or_default();
     let Ok((count, per)) = parse_rate(rate) else { return String::new() };
     let left = per.as_millis() as u64 * operation.left.sessions / u64::from(count);
@@ -51,13 +58,17 @@ pub fn forecast(forecast: &Forecast) -> String {
         Some(millis) => format!("{websockets} would be closed in about {}", format_ms(millis)),
         None => format!("{websockets} would stay until the deadline"),
     };
+    if forecast.staying > 0 {
+        let staying = format_count(forecast.staying, "websocket");
+        line.push_str(&format!("; {staying} not chosen would stay until the deadline"));
+    }
     if forecast.others > 0 {
         line.push_str(&format!(
             "; {} can only be cut, at the deadline",
             format_count(forecast.others, "stream")
         ));
     }
-    if forecast.websockets + forecast.others > 0 {
+    if forecast.websockets + forecast.staying + forecast.others > 0 {
         let (median, oldest) = (format_ms(forecast.median_age_ms), format_ms(forecast.oldest_ms));
         line.push_str(&format!("; half are older than {median}, the oldest {oldest}"));
     }

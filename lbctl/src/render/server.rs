@@ -12,7 +12,7 @@ pub fn server_state(server: &Server) -> (String, Tone) {
     let (found, tone) = match health.state {
         HealthState::Up => ("up".to_owned(), Tone::Good),
         HealthState::Unknown if health.checked => ("not checked yet".to_owned(), Tone::Warn),
-        HealthState::Unknown => ("unknown".to_owned(), Tone::Plain),
+        HealthState::Unknown => ("not checked".to_owned(), Tone::Plain),
         HealthState::Down => {
             let reason = health.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
             (format!("down {}{reason}", format_ms(health.since_ms)), Tone::Bad)
@@ -224,6 +224,9 @@ fn admin(server: &Server) -> String {
     }
     if let Some(until) = admin.until {
         text.push_str(&format!(", back at {}", super::time(until)));
+    }
+    if let Some(only) = &admin.only {
+        text.push_str(&format!(", closes only {}", only.words()));
     }
     if admin.paused {
         text.push_str(", paused");

@@ -2,7 +2,7 @@
 
 use super::app::{App, Focus, Front};
 use lbctl::protocol::units::{format_ms, format_number as thousands};
-use lbctl::protocol::{Event, Look, PoolSummary, Server};
+use lbctl::protocol::{ConfigSummary, Event, Look, PoolSummary, Server};
 use lbctl::render::{self, Paint, Tone, server_state};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -80,6 +80,7 @@ fn header(frame: &mut Frame<'_>, app: &App, look: &Look, ink: Ink, area: Rect) {
     let files = match (&app.lost, &config.rejected) {
         (Some(lost), _) => Span::styled(format!("✘ {lost}; trying again"), ink.of(Tone::Bad)),
         (None, Some(_)) => Span::styled("✘ files refused: lbctl config show-report", ink.of(Tone::Bad)),
+        (None, None) if config.unconfirmed.is_some() || config.pinned.is_some() => held(config, ink),
         (None, None) if config.warnings.is_empty() => Span::styled("✔ config clean", ink.of(Tone::Good)),
         (None, None) => Span::styled(format!("! {} warnings", config.warnings.len()), ink.of(Tone::Warn)),
     };
@@ -106,6 +107,22 @@ fn header(frame: &mut Frame<'_>, app: &App, look: &Look, ink: Ink, area: Rect) {
     let shown = app.rates.len().saturating_sub(usize::from(spark.width));
     let bars = Sparkline::default().data(app.rates.iter().skip(shown).copied()).style(ink.of(Tone::Good));
     frame.render_widget(bars, spark);
+}
+
+/// What an operator must not forget, short enough for a narrow screen.
+fn held(config: &ConfigSummary, ink: Ink) -> Span<'static> {
+    let mut words = Vec::new();
+    if let Some(waits) = &config.unconfirmed {
+        words.push(format!(
+            "! {} comes back in {} unless confirmed",
+            waits.previous,
+            format_ms(waits.left_ms)
+        ));
+    }
+    if let Some(pin) = &config.pinned {
+        words.push(format!("! pinned to {}", pin.generation));
+    }
+    Span::styled(words.join("  "), ink.of(Tone::Bad))
 }
 
 fn pool_pane(frame: &mut Frame<'_>, app: &App, ink: Ink, area: Rect) {

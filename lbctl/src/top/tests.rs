@@ -89,6 +89,20 @@ fn frames_are_what_they_were() {
 }
 
 #[test]
+fn what_an_operator_must_not_forget_stands_in_the_first_line() {
+    let mut now = look("x", &[]);
+    let by = json!({ "previous": 41, "left_ms": 90_000, "until": "2026-01-02T03:05:35Z", "actor": "ann" });
+    now.status.config.unconfirmed = Some(serde_json::from_value(by).expect("a confirmation that is due"));
+    let pin = json!({ "generation": 7, "since_ms": 1, "since": "2026-01-02T03:04:05Z", "until_change": false, "actor": "ann" });
+    now.status.config.pinned = Some(serde_json::from_value(pin).expect("a pin"));
+    let mut app = App::default();
+    app.take(now);
+    let text = frame(&app, (100, 24));
+    let first = text.lines().next().unwrap_or_default();
+    assert!(first.contains("! 41 comes back in 1m 30s unless confirmed  ! pinned to 7"), "{first}");
+}
+
+#[test]
 fn any_size_can_be_drawn() {
     for width in [1, 2, 20, 79, 119, 120, 300] {
         for height in [1, 2, 5, 12, 100] {

@@ -1,17 +1,17 @@
 //! Long-lived streams: look, close, move to servers that have fewer.
 
 use crate::control::call::{self, Call, bad};
-use crate::control::handlers::drains;
+use crate::control::handlers::{choice, drains};
 use crate::control::reply::{Outcome, json};
 use crate::control::role::Role;
 use crate::control::{ControlContext, view};
 use crate::drain;
-use crate::pool::{Closing, Server, Session, SessionKind};
+use crate::pool::{Choice, Closing, Server, Session, SessionKind};
 use lbctl::protocol::units::format_rate;
-use lbctl::protocol::{Connections, Kind, Problem, Rebalance, Rebalanced, Share};
+use lbctl::protocol::{self as wire, Connections, Kind, Problem, Rebalance, Rebalanced, Share};
 use serde_json::json;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// Streams of one answer, unless the caller wants fewer.
 const MOST: usize = 1000;
@@ -95,7 +95,7 @@ pub(in crate::control) fn rebalance(context: &ControlContext, call: &Call, pool:
 }
 
 /// Every server that may hold streams: those of the pools, and those on their way out of them.
-fn servers(context: &ControlContext) -> Vec<Arc<Server>> {
+pub(super) fn servers(context: &ControlContext) -> Vec<Arc<Server>> {
     let pools = context.world.pools();
     let members = pools.iter().flat_map(|pool| pool.members.iter().map(|member| Arc::clone(&member.server)));
     let mut all: Vec<Arc<Server>> = members.collect();
@@ -152,8 +152,7 @@ struct Filter {
     kind: Option<SessionKind>,
     pool: Option<String>,
     server: Option<String>,
-    older: Option<Duration>,
-    idle: Option<Duration>,
+    choice: Choice,
 }
 
 impl Filter {
@@ -168,12 +167,18 @@ impl Filter {
             let pool = call::pool(context, name)?;
             call.query("server").map(|server| call::member(&pool, server)).transpose()?;
         }
+        let said = |name| call.query(name).map(str::to_owned);
+        let said = wire::Choice {
+            from: said("from"),
+            route: said("route"),
+            older: said("older"),
+            idle: said("idle"),
+        };
         Ok(Self {
             kind: call.query("kind").map(kind).transpose()?,
             pool: call.query("pool").map(str::to_owned),
             server: call.query("server").map(str::to_owned),
-            older: call.span("older")?,
-            idle: call.span("idle")?,
+            choice: choice::read(context, &said)?,
         })
     }
 
@@ -183,10 +188,6 @@ impl Filter {
     }
 
     fn passes(&self, session: &Session) -> bool {
-        let since = |at: SystemTime| SystemTime::now().duration_since(at).unwrap_or_default();
-        let active = SystemTime::UNIX_EPOCH + Duration::from_secs(session.last_active());
-        self.kind.is_none_or(|kind| session.kind == kind)
-            && self.older.is_none_or(|older| since(session.since) >= older)
-            && self.idle.is_none_or(|idle| since(active) >= idle)
+        self.kind.is_none_or(|kind| session.kind == kind) && self.choice.takes(session, SystemTime::now())
     }
 }

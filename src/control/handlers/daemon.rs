@@ -1,15 +1,15 @@
 //! The daemon itself: what it is, how it is, its end.
 
 use crate::control::call::{Call, bad, span};
-use crate::control::reply::{Outcome, json};
+use crate::control::reply::{Outcome, json, text};
 use crate::control::role::Role;
 use crate::control::{ControlContext, view};
-use lbctl::protocol::{API, Api, LogFilter, SetLog, Shutdown, Status};
+use lbctl::protocol::{API, Api, LogFilter, METRICS_CONTENT_TYPE, SetLog, Shutdown, Status};
 use serde_json::json;
 use std::time::Duration;
 
 /// What was added to the protocol since its first version.
-const FEATURES: [&str; 4] = ["config-apply", "idempotency-key", "requests", "stream"];
+const FEATURES: [&str; 5] = ["config-apply", "idempotency-key", "metrics", "requests", "stream"];
 /// How long streams have to finish unless the caller says otherwise.
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -44,6 +44,10 @@ pub(super) fn overview(context: &ControlContext) -> Status {
         unresolved: context.world.unresolved().iter().map(view::unresolved).collect(),
         operations: drains.iter().map(|drain| view::operation(drain, &drain.progress())).collect(),
     }
+}
+
+pub(in crate::control) fn metrics(context: &ControlContext) -> Outcome {
+    Ok(text(METRICS_CONTENT_TYPE, context.world.metrics()))
 }
 
 pub(in crate::control) fn shutdown(context: &ControlContext, call: &Call) -> Outcome {

@@ -1,7 +1,8 @@
 //! What a call says of a drain, and what the drain will come to.
 
 use crate::control::call::{Call, bad, span};
-use crate::control::view;
+use crate::control::handlers::choice;
+use crate::control::{ControlContext, view};
 use crate::drain::DrainAsk;
 use crate::pool::{CloseOrder, DrainSticky, Pacing, Pool, Rate, Server, SessionKind};
 use jiff::Timestamp;
@@ -10,12 +11,18 @@ use lbctl::protocol::{self as wire, Forecast, Problem, SetAdmin};
 use std::time::{Duration, SystemTime};
 
 /// The drain that is asked for; what the call does not say, the pool does. `None`: it asks for another state.
-pub(super) fn ask(call: &Call, pool: &Pool, ask: &SetAdmin) -> Result<Option<DrainAsk>, Box<Problem>> {
+pub(super) fn ask(
+    context: &ControlContext,
+    call: &Call,
+    pool: &Pool,
+    ask: &SetAdmin,
+) -> Result<Option<DrainAsk>, Box<Problem>> {
     if ask.state != wire::AdminState::Drain {
         let texts = [&ask.deadline, &ask.close_rate, &ask.until];
-        let others = ask.sticky.is_some() || ask.close_code.is_some() || ask.close.is_some();
+        let others =
+            ask.sticky.is_some() || ask.close_code.is_some() || ask.close.is_some() || ask.only.is_some();
         if others || texts.into_iter().any(Option::is_some) {
-            let names = "`deadline`, `sticky`, `close`, `close_rate`, `close_code` and `until`";
+            let names = "`deadline`, `sticky`, `close`, `close_rate`, `close_code`, `only` and `until`";
             return Err(bad(format!("{names} belong to the state `drain`")));
         }
         return Ok(None);
@@ -40,6 +47,12 @@ pub(super) fn ask(call: &Call, pool: &Pool, ask: &SetAdmin) -> Result<Option<Dra
         wire::CloseOrder::Nobody => None,
     };
     drain.terms.pacing = order.map(|order| Pacing { rate, order });
+    if let Some(only) = &ask.only {
+        if order.is_none() {
+            return Err(bad("`only` chooses whom the drain closes, and `close` says: nobody"));
+        }
+        drain.terms.only = choice::read(context, only)?;
+    }
     if let Some(code) = ask.close_code {
         drain.terms.close_code = close_code(code)?;
     }
@@ -51,8 +64,10 @@ pub(super) fn ask(call: &Call, pool: &Pool, ask: &SetAdmin) -> Result<Option<Dra
 
 /// What it will come to, by what is on the server now.
 pub(super) fn forecast(server: &Server, drain: &DrainAsk) -> Forecast {
-    let sessions = server.sessions.list();
-    let websockets = sessions.iter().filter(|session| session.kind == SessionKind::WebSocket).count() as u64;
+    let (sessions, now) = (server.sessions.list(), SystemTime::now());
+    let all = sessions.iter().filter(|session| session.kind == SessionKind::WebSocket);
+    let (chosen, staying): (Vec<_>, Vec<_>) = all.partition(|session| drain.terms.only.takes(session, now));
+    let (websockets, staying) = (chosen.len() as u64, staying.len() as u64);
     // Oldest first.
     let age = |at: usize| sessions.get(at).map_or(0, |session| view::age(session.since));
     let closing = drain
@@ -61,7 +76,8 @@ pub(super) fn forecast(server: &Server, drain: &DrainAsk) -> Forecast {
         .map(|Pacing { rate, .. }| rate.per.mul_f64(websockets as f64 / f64::from(rate.count.max(1))));
     Forecast {
         websockets,
-        others: sessions.len() as u64 - websockets,
+        staying,
+        others: sessions.len() as u64 - websockets - staying,
         closing_ms: closing.map(view::millis),
         median_age_ms: age(sessions.len() / 2),
         oldest_ms: age(0),

@@ -2,6 +2,7 @@
 
 pub(super) mod certificates;
 pub(super) mod changes;
+mod choice;
 pub(super) mod config;
 pub(super) mod connections;
 pub(super) mod daemon;

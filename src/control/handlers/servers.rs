@@ -34,7 +34,7 @@ pub(in crate::control) fn set_admin(
     let ask: SetAdmin = call.json()?;
     let pool = call::pool(context, pool)?;
     let member = call::member(&pool, server)?;
-    let drain = drains::ask(call, &pool, &ask)?;
+    let drain = drains::ask(context, call, &pool, &ask)?;
     let verb = match ask.state {
         wire::AdminState::Ready => None,
         wire::AdminState::Drain => Some("draining"),

@@ -45,6 +45,14 @@ fn status_is_one_screen_of_everything() {
 }
 
 #[test]
+fn metrics_pass_as_they_are() {
+    run(async |daemon| {
+        let page = daemon.client.text(Method::GET, "/v1/metrics").await.unwrap();
+        assert_eq!(page, daemon.world.metrics());
+    });
+}
+
+#[test]
 fn shutdown_asks_the_daemon_once() {
     run(async |daemon| {
         let done =

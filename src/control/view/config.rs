@@ -19,7 +19,8 @@ pub(in super::super) fn config_summary(facts: &ConfigFacts) -> wire::ConfigSumma
         rejected: rejected(facts),
         unconfirmed: super::change::unconfirmed(facts),
         pinned: super::change::pinned(facts),
-        warnings: facts.report.findings.iter().filter(|finding| !finding.error).map(finding).collect(),
+        // Hints are for who edits, not for who operates: `lbctl config show-report` has them.
+        warnings: facts.report.findings.iter().filter(|one| !one.error && !one.hint).map(finding).collect(),
     }
 }
 
@@ -59,7 +60,11 @@ pub(in super::super) fn report(facts: &ReportFacts) -> wire::Report {
 pub(in super::super) fn finding(facts: &FindingFacts) -> wire::Finding {
     wire::Finding {
         code: facts.code.clone(),
-        severity: if facts.error { wire::Severity::Error } else { wire::Severity::Warning },
+        severity: match (facts.error, facts.hint) {
+            (true, _) => wire::Severity::Error,
+            (false, true) => wire::Severity::Hint,
+            (false, false) => wire::Severity::Warning,
+        },
         message: facts.message.clone(),
         place: facts.place.clone(),
         help: facts.help.clone(),

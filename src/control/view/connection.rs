@@ -2,8 +2,9 @@
 
 use super::super::role::Role;
 use super::{age, client, time};
-use crate::pool::{Server, Session};
+use crate::pool::{Choice, Server, Session};
 use lbctl::protocol as wire;
+use lbctl::protocol::units::format_duration;
 use std::time::{Duration, SystemTime};
 
 /// One of them; its name holds within the process.
@@ -20,6 +21,7 @@ pub(in super::super) fn connection(server: &Server, session: &Session, role: Rol
             Role::Read => client(session.client.ip(), role),
             Role::Operate | Role::Admin => session.client.to_string(),
         },
+        route: session.route().map(str::to_owned),
         since: time(session.since),
         age_ms,
         idle_ms: age(active).min(age_ms),
@@ -35,4 +37,14 @@ pub(in super::super) fn connection(server: &Server, session: &Session, role: Rol
         }
         .to_owned(),
     }
+}
+
+/// As it travels; nothing where all are meant.
+pub(in super::super) fn choice(choice: &Choice) -> Option<wire::Choice> {
+    (!choice.is_everybody()).then(|| wire::Choice {
+        from: choice.from.map(|net| net.to_string()),
+        route: choice.route.clone(),
+        older: choice.older.map(format_duration),
+        idle: choice.idle.map(format_duration),
+    })
 }

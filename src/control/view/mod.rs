@@ -13,7 +13,7 @@ pub(super) use config::{
     certificate, config_state, config_summary, decision, explanation, finding, generation, probe, reloaded,
     report, route,
 };
-pub(super) use connection::connection;
+pub(super) use connection::{choice, connection};
 pub(super) use server::{member, pool, pool_summary, sticky_entry, sticky_tables, with_streams};
 
 use super::role::Role;
@@ -154,6 +154,7 @@ pub(super) fn operation(operation: &drain::Operation, progress: &drain::Progress
         closed: progress.closed,
         forced: progress.forced,
         close_rate: progress.pacing.map(|pacing| format_rate(pacing.rate.count, pacing.rate.per)),
+        only: choice(&progress.only),
         paused: progress.paused,
         until: progress.until.map(time),
         started: time(operation.started),

@@ -2,7 +2,7 @@
 
 use super::super::rates::Lately;
 use super::super::role::Role;
-use super::{age, client, connection, micros, millis, time};
+use super::{age, choice, client, connection, micros, millis, time};
 use crate::observe::Totals;
 use crate::pool::{
     AdminState, ClientEntry, ClientKey, DrainSticky, Eligibility, Member, Pool, Server, State, Sticky,
@@ -179,12 +179,14 @@ fn admin(state: &AdminState) -> wire::Admin {
             (wire::AdminState::Drain, Some(sticky), *deadline)
         }
     };
+    let terms = state.terms.as_ref();
     wire::Admin {
         state: word,
         sticky,
         deadline: deadline.map(time),
-        until: state.terms.and_then(|terms| terms.until).map(time),
-        paused: state.terms.is_some_and(|terms| terms.paused),
+        until: terms.and_then(|terms| terms.until).map(time),
+        paused: terms.is_some_and(|terms| terms.paused),
+        only: terms.and_then(|terms| choice(&terms.only)),
         since: stamp.map(|stamp| time(stamp.since)),
         actor: stamp.and_then(|stamp| stamp.by.clone()),
         reason: stamp.and_then(|stamp| stamp.reason.clone()),

@@ -180,3 +180,19 @@ fn names_of_cookies() {
     assert_eq!(pool.by_id(ServerId::of("a")).map(|member| &*member.server.name), Some("a"));
     assert!(pool.by_id(ServerId::of("b")).is_none());
 }
+
+#[test]
+fn a_weight_that_was_wished_brings_nobody_to_a_server_that_dns_names_no_longer() {
+    let origin = |unnamed| Origin { source: "app.test".into(), host: "10.0.0.1".into(), unnamed };
+    let mut found = settings(&["a", "b"]);
+    found.servers[0].origin = Some(Arc::new(origin(false)));
+    found.servers[1].origin = Some(Arc::new(origin(true)));
+    found.servers[1].weight = 0;
+    let pool = Pool::new(found, None, 1);
+    for member in &pool.members {
+        member.server.admin.set_weight(Some(5), Stamp::now(None, None));
+    }
+    let weights: Vec<u32> = pool.members.iter().map(Member::effective_weight).collect();
+    assert_eq!(weights, [5, 0]);
+    assert_eq!(pool.members[1].eligibility(), Eligibility::StickyOnly);
+}

@@ -93,6 +93,7 @@ pub(super) async fn accept(
     written.map_err(|_| Failure::ClientGone)?;
     let session = lease
         .into_session(kind, std::net::SocketAddr::new(story.client.ip, connection.peer.port()))
+        .by_route(&route.name)
         .tied(ties);
     let clocks = TunnelClocks { idle: route.timeout.tunnel_idle, max: route.timeout.tunnel_max };
     let policy = pool.pool.websocket;

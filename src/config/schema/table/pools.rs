@@ -17,7 +17,7 @@ pub(super) const POOL: &[NodeSpec] = &[
             prop("weight", int(0, 1_000_000), "1").doc("of the pool's traffic; 0 takes no new client").unit("shares").peers("weight", "weight=", "load_balancing_weight"),
             prop("backup", Type::Bool, "#false").doc("only when no other server is usable").peers("backup", "backup", "priority"),
             prop("max-requests", int_off(1, COUNT), "off").doc("in flight; a sticky client whose server is full waits for it").unit("requests").peers("maxconn", "max_conns=", "max_requests"),
-            prop("max-connections", int_off(1, COUNT), "off").doc("in use, long-lived streams included").unit("connections").peers("maxconn", "max_conns=", "max_connections"),
+            prop("max-connections", int_off(1, COUNT), "off").doc("in use, long-lived streams included; over HTTP/2, where requests share connections, each request and stream counts as one").unit("connections").peers("maxconn", "max_conns=", "max_connections"),
             prop("health-port", PORT, "").doc("that its checks go to").unit("port").without("the port of `health`, else the server's").peers("port", "health_check port= (Plus)", "port_value"),
             prop("zone", Type::Name, "").doc("preferred by an lbd that runs with the same --zone").without("in every zone").peers("", "", "locality"),
         ]),
