@@ -16,7 +16,8 @@ impl<T> PathRouter<T> {
     ) -> Result<Option<Found<'r, T>>, PathError> {
         let found = self.find(path, facts);
         if path.is_doubtful() {
-            let route = |found: &Option<Found<'r, T>>| found.as_ref().map(|found| std::ptr::from_ref(found.value));
+            let route =
+                |found: &Option<Found<'r, T>>| found.as_ref().map(|found| std::ptr::from_ref(found.value));
             let other = |reading| route(&self.find(&NormalPath::read_as(reading), facts)) != route(&found);
             if other_readings(path).any(other) {
                 return Err(PathError::TwoRoutes);
@@ -43,7 +44,7 @@ enum Slashes {
 }
 
 /// Every reading, the strict one among them.
-fn other_readings<'p>(path: &'p NormalPath<'_>) -> impl Iterator<Item = Vec<u8>> + use<'p> {
+fn other_readings(path: &NormalPath<'_>) -> impl Iterator<Item = Vec<u8>> {
     let slashes = [Slashes::Kept, Slashes::Before, Slashes::Between, Slashes::After];
     let ways = slashes.into_iter().flat_map(|when| [(when, false), (when, true)]);
     let ways = ways.flat_map(|(when, params)| [(when, params, false), (when, params, true)]);

@@ -54,7 +54,12 @@ impl<'a> NormalPath<'a> {
 
     /// The path in another reading: what patterns would be compared with.
     pub(super) fn read_as(compared: Vec<u8>) -> NormalPath<'static> {
-        NormalPath { forwarded: Cow::Borrowed(b"/"), compared: Some(compared), doubtful: false, merged: false }
+        NormalPath {
+            forwarded: Cow::Borrowed(b"/"),
+            compared: Some(compared),
+            doubtful: false,
+            merged: false,
+        }
     }
 
     /// Whether some servers may read it otherwise.

@@ -326,7 +326,10 @@ fn a_transfer_encoding_in_disguise_hides_nothing() {
         bench.try_row(&format!("POST /row HTTP/1.1\r\nHost: a\r\n{line}\r\n\r\n{body}"), *alone);
         let behind = if *beside == Refused { EVIL } else { "" };
         for fields in [format!("Content-Length: 5\r\n{line}"), format!("{line}\r\nContent-Length: 5")] {
-            bench.try_row(&format!("POST /row HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n0\r\n\r\n{behind}"), *beside);
+            bench.try_row(
+                &format!("POST /row HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n0\r\n\r\n{behind}"),
+                *beside,
+            );
         }
     }
 }
@@ -367,7 +370,9 @@ fn a_request_inside_a_body_stays_a_body() {
     let bench = Bench::new();
     let length = EVIL.len();
     for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "PROPFIND"] {
-        for fields in ["", "Connection: keep-alive\r\n", "Expect: 100-continue\r\n", "Connection: content-length\r\n"] {
+        for fields in
+            ["", "Connection: keep-alive\r\n", "Expect: 100-continue\r\n", "Connection: content-length\r\n"]
+        {
             bench.whole.lock().unwrap().clear();
             let mut client = Client::connect(bench.daemon.address());
             let tail = if method == "HEAD" { Tail::Nothing } else { Tail::AsSaid };
@@ -414,10 +419,21 @@ fn a_client_cannot_strip_what_rules_and_servers_read() {
         wire.read_body(message)?;
         Ok(wire.ok("ok").unwrap_or(After::Close))
     });
-    let daemon = Daemon::run(&config(&[&origin], "sticky cookie=\"lbd-test\"", ""));
+    let daemon = Daemon::run(&config(&[&origin], "sticky cookie name=NODE", ""));
     let strip = [
-        "Cookie", "Authorization", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP", "Forwarded",
-        "Via", "X-Request-Id", "Host", "Content-Length", "Content-Type", "cookie, x-forwarded-for, close",
+        "Cookie",
+        "Authorization",
+        "X-Forwarded-For",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Host",
+        "X-Real-IP",
+        "Forwarded",
+        "Via",
+        "X-Request-Id",
+        "Host",
+        "Content-Length",
+        "Content-Type",
+        "cookie, x-forwarded-for, close",
     ];
     for named in strip {
         let mut client = Client::connect(daemon.address());
@@ -428,8 +444,13 @@ fn a_client_cannot_strip_what_rules_and_servers_read() {
         assert_eq!(client.read(Tail::AsSaid).status(), 200, "{named}");
         let read = origin.requests().pop().unwrap();
         for (field, value) in [
-            ("cookie", "s=1"), ("authorization", "Basic eA=="), ("content-type", "text/x"), ("host", "a"),
-            ("x-forwarded-for", "127.0.0.1"), ("x-forwarded-proto", "http"), ("content-length", "3"),
+            ("cookie", "s=1"),
+            ("authorization", "Basic eA=="),
+            ("content-type", "text/x"),
+            ("host", "a"),
+            ("x-forwarded-for", "127.0.0.1"),
+            ("x-forwarded-proto", "http"),
+            ("content-length", "3"),
         ] {
             assert_eq!(read.field(field), Some(value), "Connection: {named}");
         }

@@ -115,14 +115,34 @@ fn only_a_whole_websocket_handshake_opens_a_tunnel() {
     let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     for (what, version, fields) in [
         ("h2c", "1.1", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"),
-        ("h2c beside a websocket", "1.1", "Connection: Upgrade\r\nUpgrade: h2c, websocket\r\nSec-WebSocket-Version: 13\r\n"),
-        ("a websocket beside h2c", "1.1", "Connection: Upgrade\r\nUpgrade: websocket, h2c\r\nSec-WebSocket-Version: 13\r\n"),
+        (
+            "h2c beside a websocket",
+            "1.1",
+            "Connection: Upgrade\r\nUpgrade: h2c, websocket\r\nSec-WebSocket-Version: 13\r\n",
+        ),
+        (
+            "a websocket beside h2c",
+            "1.1",
+            "Connection: Upgrade\r\nUpgrade: websocket, h2c\r\nSec-WebSocket-Version: 13\r\n",
+        ),
         ("tls", "1.1", "Connection: Upgrade\r\nUpgrade: TLS/1.2\r\n"),
         ("a protocol of the server's own", "1.1", "Connection: Upgrade\r\nUpgrade: line/1\r\n"),
-        ("a websocket of another version", "1.1", "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n"),
+        (
+            "a websocket of another version",
+            "1.1",
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n",
+        ),
         ("a websocket without a version", "1.1", "Connection: Upgrade\r\nUpgrade: websocket\r\n"),
-        ("a websocket that Connection does not name", "1.1", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"),
-        ("HTTP/1.0", "1.0", "Connection: Upgrade, keep-alive\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"),
+        (
+            "a websocket that Connection does not name",
+            "1.1",
+            "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+        ),
+        (
+            "HTTP/1.0",
+            "1.0",
+            "Connection: Upgrade, keep-alive\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+        ),
     ] {
         let mut client = Client::connect(daemon.address());
         client.send(format!("GET / HTTP/{version}\r\nHost: app.test\r\n{fields}{key}\r\n"));
@@ -140,8 +160,14 @@ fn only_a_whole_websocket_handshake_opens_a_tunnel() {
 fn a_switch_that_was_not_asked_for_or_does_not_prove_the_key_is_a_502() {
     let rows = [
         ("no proof", "Connection: Upgrade\r\nUpgrade: websocket\r\n"),
-        ("another key's proof", "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n"),
-        ("another protocol", "Connection: Upgrade\r\nUpgrade: h2c\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"),
+        (
+            "another key's proof",
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n",
+        ),
+        (
+            "another protocol",
+            "Connection: Upgrade\r\nUpgrade: h2c\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n",
+        ),
         ("no Upgrade", "Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"),
         ("no Connection", "Upgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"),
     ];
@@ -159,7 +185,11 @@ fn a_switch_that_was_not_asked_for_or_does_not_prove_the_key_is_a_502() {
         assert_eq!(client.read(Tail::AsSaid).status(), 502, "{what}");
         let mut client = Client::connect(daemon.address());
         assert_eq!(client.get("/plain").status(), 502, "{what}, unasked");
-        assert_eq!(client.get("/good").text(), "good", "{what}: the connection of the liar is not used again");
+        assert_eq!(
+            client.get("/good").text(),
+            "good",
+            "{what}: the connection of the liar is not used again"
+        );
     }
 }
 
