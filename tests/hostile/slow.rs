@@ -7,11 +7,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
 
 use crate::proxying::config;
-use crate::support::{Client, DEADLINE, Daemon, Origin, eventually};
+use crate::support::{After, Client, DEADLINE, Daemon, Origin, eventually};
 
 const MIB: u64 = 1024 * 1024;
 /// An answer that no pair of socket buffers holds.
 const LARGE: usize = 16 * 1024 * 1024;
+const BLOCK: &[u8] = &[b'x'; 64 * 1024];
 
 /// The daemon inherits the limit.
 fn many_files() {
@@ -27,7 +28,11 @@ fn origin() -> Origin {
             return wire.ok(&target);
         }
         wire.reader().get_ref().set_write_timeout(Some(DEADLINE))?;
-        wire.ok(&"x".repeat(LARGE))
+        wire.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n"))?;
+        for _ in 0..LARGE / BLOCK.len() {
+            wire.send(BLOCK)?;
+        }
+        Ok(After::Keep)
     })
 }
 

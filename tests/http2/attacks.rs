@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::front;
 use crate::support::http2::{DATA, GOAWAY, HEADERS, RESET, SETTINGS};
-use crate::support::{Client, DEADLINE, Daemon, Origin};
+use crate::support::{After, Client, DEADLINE, Daemon, Origin};
 
 const PRIORITY: u8 = 2;
 const PING: u8 = 6;
@@ -105,7 +105,11 @@ impl Bench {
         let origin = Origin::scripted(|message, wire| {
             wire.read_body(message)?;
             match message.target() {
-                "/large" => wire.ok(&"x".repeat(4 * 1024 * 1024)),
+                "/large" => {
+                    wire.send("HTTP/1.1 200 OK\r\nContent-Length: 4194304\r\n\r\n")?;
+                    (0..64).try_for_each(|_| wire.send([b'x'; 64 * 1024]))?;
+                    Ok(After::Keep)
+                }
                 target => wire.ok(&target.to_owned()),
             }
         });
