@@ -4,6 +4,7 @@
 use crate::proxying::config;
 use crate::support::{Daemon, Origin};
 
+mod attacks;
 mod bodies;
 mod connections;
 mod exchanges;

@@ -18,6 +18,7 @@ mod endurance;
 mod explaining;
 mod formatting;
 mod fuzzing;
+mod guarantees;
 mod hostile;
 mod http2;
 mod http2_servers;

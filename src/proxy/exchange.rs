@@ -12,6 +12,7 @@ mod error_page;
 pub(crate) mod foresee;
 mod forward;
 mod grpc;
+mod hung;
 mod limit;
 mod mirror;
 mod observed;
@@ -152,10 +153,22 @@ async fn stations(
     match &route.action {
         ActionSnap::Pool(pool) => {
             let (upgrading, ends_at, body, copy) = (None, None, forward::Body::Fresh, None);
-            let route = &route;
-            forward::Forward { connection, scratch, story, route, pool, path, upgrading, ends_at, body, copy }
-                .run()
-                .await
+            let (route, movable) = (&route, false);
+            forward::Forward {
+                connection,
+                scratch,
+                story,
+                route,
+                pool,
+                path,
+                upgrading,
+                ends_at,
+                copy,
+                body,
+                movable,
+            }
+            .run()
+            .await
         }
         // Routing took one of its ways.
         ActionSnap::Split(_) => Err(Failure::NoRoute),

@@ -71,6 +71,8 @@ pub(crate) enum Failure {
     BadUpgrade,
     /// The response clock, or the whole exchange's, struck.
     ResponseTimeout,
+    /// The server was found to be down while the request waited for its answer.
+    ServerHung,
     /// The server's body stalled.
     ServerStalled,
     /// The answer could not be compressed.
@@ -138,6 +140,7 @@ impl Failure {
             Self::BadResponseBody => (502, "bad-response-body", Server),
             Self::BadUpgrade => (502, "bad-upgrade", Server),
             Self::ResponseTimeout => (504, "response-timeout", Server),
+            Self::ServerHung => (504, "server-hung", Server),
             Self::ServerStalled => (504, "server-stalled", Server),
             Self::CompressFailed => (500, "compress-failed", Lbd),
             Self::ClientGone => (499, "client-gone", Client),
@@ -172,6 +175,7 @@ impl Failure {
                 | Self::BadResponse(_)
                 | Self::BadUpgrade
                 | Self::ResponseTimeout
+                | Self::ServerHung
         )
     }
 

@@ -8,14 +8,14 @@ use super::path::{compared, find_encoded};
 use super::{Facts, Found, NormalPath, PathError, PathRouter};
 
 impl<T> PathRouter<T> {
-    /// The route that serves a request, however its server reads the path.
+    /// The route that serves a request, however its server reads the path. Where there is none, nobody reads it.
     pub fn find_surely<'r>(
         &'r self,
         path: &NormalPath<'_>,
         facts: &impl Facts,
     ) -> Result<Option<Found<'r, T>>, PathError> {
         let found = self.find(path, facts);
-        if path.is_doubtful() {
+        if path.is_doubtful() && found.is_some() {
             let route =
                 |found: &Option<Found<'r, T>>| found.as_ref().map(|found| std::ptr::from_ref(found.value));
             let other = |reading| route(&self.find(&NormalPath::read_as(reading), facts)) != route(&found);
@@ -44,7 +44,7 @@ enum Slashes {
 }
 
 /// Every reading, the strict one among them.
-fn other_readings<'p>(path: &'p NormalPath<'_>) -> impl Iterator<Item = Vec<u8>> + use<'p> {
+fn other_readings(path: &NormalPath<'_>) -> impl Iterator<Item = Vec<u8>> {
     let slashes = [Slashes::Kept, Slashes::Before, Slashes::Between, Slashes::After];
     let ways = slashes.into_iter().flat_map(|when| [(when, false), (when, true)]);
     let ways = ways.flat_map(|(when, params)| [(when, params, false), (when, params, true)]);

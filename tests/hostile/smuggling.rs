@@ -419,7 +419,7 @@ fn a_client_cannot_strip_what_rules_and_servers_read() {
         wire.read_body(message)?;
         Ok(wire.ok("ok").unwrap_or(After::Close))
     });
-    let daemon = Daemon::run(&config(&[&origin], "sticky cookie=\"lbd-test\"", ""));
+    let daemon = Daemon::run(&config(&[&origin], "sticky cookie name=NODE", ""));
     let strip = [
         "Cookie",
         "Authorization",

@@ -108,3 +108,59 @@ fn a_body_of_another_length_ends_the_stream_and_trailers_say_nothing_of_the_requ
     assert_eq!(read.len(), 1, "only the last was whole: {requests:?}");
     assert_eq!(read[0].trailers, [("x-end".to_owned(), "yes".to_owned())], "a pseudo-field is no trailer");
 }
+
+#[test]
+fn nothing_is_injected_into_what_a_server_of_http1_reads() {
+    let origin = Origin::echo("a");
+    let daemon = front(&[&origin], "", "");
+    let replaced = |name: &'static str, value: &'static str| {
+        GOOD.map(|field| if field.0 == name { (name, value) } else { field }).to_vec()
+    };
+    let with = |name: &'static str, value: &'static str| [&GOOD[..], &[(name, value)]].concat();
+    let table = [
+        replaced(":path", "/\r\nX: y"),
+        replaced(":path", "/ HTTP/1.1\r\nHost: evil\r\n\r\nGET /evil"),
+        replaced(":path", "/\nX: y"),
+        replaced(":path", "/a b"),
+        replaced(":path", "/a\tb"),
+        replaced(":path", "/\0"),
+        replaced(":path", "/\u{7f}"),
+        replaced(":path", "*"),
+        replaced(":path", "evil"),
+        replaced(":path", "http://b/"),
+        replaced(":path", "/a\\b"),
+        replaced(":path", "/../evil"),
+        replaced(":method", "GET /evil HTTP/1.1\r\nX:"),
+        replaced(":method", "GET /evil HTTP/1.1"),
+        replaced(":method", "G T"),
+        replaced(":method", ""),
+        replaced(":authority", "app.test\r\nX: y"),
+        replaced(":authority", "app.test/evil"),
+        replaced(":authority", "evil@app.test"),
+        replaced(":authority", "app.test:80:80"),
+        replaced(":scheme", "http\r\nX: y"),
+        replaced(":scheme", "http://evil/?"),
+        with("host", "evil"),
+        with("host", "app.test, evil"),
+        with("x-a", "b\rX: y"),
+        with("x-a: y\r\nx-b", "c"),
+        with("x:a", "b"),
+        with("cookie", "a=b\r\nX: y"),
+        with("content-length", "+0"),
+        with("content-length", "0,0"),
+        with("content-length", "0\r\nTransfer-Encoding: chunked"),
+        with("transfer-encoding", "identity"),
+        with("te", "trailers, chunked"),
+        with("http2-settings\r\nx", "AAA"),
+    ];
+    for fields in table {
+        let mut frames = Frames::connect(daemon.address());
+        frames.head(1, &fields);
+        let (_, _) = refusal(&mut frames);
+        assert!(origin.requests().is_empty(), "{fields:?} reached the server: {:?}", origin.requests());
+    }
+    let mut frames = Frames::connect(daemon.address());
+    frames.head(1, &GOOD);
+    assert_eq!(frames.expect(HEADERS).stream, 1);
+    assert_eq!(origin.requests().len(), 1);
+}

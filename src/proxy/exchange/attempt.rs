@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::forward::{Body, Forward};
+use super::hung::{self, Watch};
 use super::routing::{Arrived, Path};
 use crate::proxy::buffer::{Buffer, SMALL};
 use crate::proxy::connection::ClientConnection;
@@ -50,10 +51,11 @@ pub(super) struct Answered {
 /// Sends the request and reads the answer's head into `scratch.response`.
 pub(super) async fn run(forward: &mut Forward<'_>, server: Connection) -> Result<Answered, Failure> {
     let mut answered = begin(forward, server)?;
-    let Forward { connection, scratch, route, body, .. } = forward;
+    let Forward { connection, scratch, route, body, story, pool, movable, .. } = forward;
+    let watch = story.server.as_deref().filter(|_| *movable).map(|server| Watch { server, pool });
     let has_body = has_body(scratch);
     for _ in 0..=MOST_INTERIM {
-        let ended = answered.head(connection, scratch, route).await;
+        let ended = answered.head(connection, scratch, route, watch.as_ref()).await;
         if answered.request.is_finished() && has_body && connection.input.is_none() {
             connection.input = answered.request.take_input();
         }
@@ -205,12 +207,15 @@ impl Answered {
         connection: &mut ClientConnection,
         scratch: &mut Scratch,
         route: &RouteSnap,
+        watch: Option<&Watch<'_>>,
     ) -> Result<(), Failure> {
         let worker = Rc::clone(&connection.worker);
-        let clocks = Clocks {
+        let mut clocks = Clocks {
             write: connection.listener.timeout.write,
             response: route.timeout.response,
             total: self.total,
+            due: 0,
+            looks: watch.is_some(),
         };
         clocks.arm(&connection.deadline, self.request.is_finished());
         let mut watch_client = true;
@@ -246,7 +251,16 @@ impl Answered {
             if worker.is_cutting() {
                 return Poll::Ready(Err(Failure::Stopping));
             }
-            connection.deadline.poll_struck(cx).map(|_| Err(self.struck()))
+            while connection.deadline.poll_struck(cx).is_ready() {
+                if connection.deadline.has_passed(clocks.due) {
+                    return Poll::Ready(Err(self.struck()));
+                }
+                if watch.is_some_and(|watch| self.request.is_finished() && watch.gives_up(&scratch.tried)) {
+                    return Poll::Ready(Err(Failure::ServerHung));
+                }
+                clocks.look_again(&connection.deadline);
+            }
+            Poll::Pending
         })
         .await
     }
@@ -337,12 +351,21 @@ struct Clocks {
     write: Duration,
     response: Duration,
     total: Option<u64>,
+    /// When the clock that counts now strikes.
+    due: u64,
+    /// Whether the server is looked at before that.
+    looks: bool,
 }
 
 impl Clocks {
     /// The response clock starts when the request is out; until then each step has the write clock.
-    fn arm(&self, deadline: &Deadline, sent: bool) {
+    fn arm(&mut self, deadline: &Deadline, sent: bool) {
         let next = deadline.point(if sent { self.response } else { self.write });
-        deadline.arm_at(self.total.map_or(next, |total| total.min(next)));
+        self.due = self.total.map_or(next, |total| total.min(next));
+        self.look_again(deadline);
+    }
+
+    fn look_again(&self, deadline: &Deadline) {
+        deadline.arm_at(if self.looks { self.due.min(deadline.point(hung::LOOK)) } else { self.due });
     }
 }

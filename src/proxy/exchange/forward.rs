@@ -39,6 +39,8 @@ pub(super) struct Forward<'a> {
     pub(super) copy: Option<Box<RequestCopy>>,
     /// Where its body is between two attempts.
     pub(super) body: Body,
+    /// It may go to another server while it waits for the answer of a first one.
+    pub(super) movable: bool,
 }
 
 /// Where a request's body is between two attempts.
@@ -132,6 +134,8 @@ impl Forward<'_> {
         };
         to.used();
         let reused = to.reused;
+        let retry = &self.route.retry;
+        self.movable = tries.repeatable && retry.on.reset && tries.resends < retry.attempts;
         let ended = attempt::run(self, to).await;
         if !matches!(ended, Err(Failure::ServerClosed | Failure::Unprocessed) if reused) {
             observed::tell(self, &server, began, ended.as_ref().err().copied());
@@ -261,6 +265,8 @@ impl Tries {
             _ if !self.repeatable || forward.is_over() => Again::Never,
             // The server closed a kept connection just as it was used: no sign against the server.
             Failure::ServerClosed if reused && !self.fresh => return Again::SameServer,
+            // Its retry is paid for already.
+            Failure::ServerHung => Again::OtherServer,
             Failure::ServerClosed | Failure::StreamReset
                 if retry.on.reset && self.resends < retry.attempts && forward.pool.retries.withdraw() =>
             {

@@ -11,13 +11,18 @@ pub(super) struct Activity {
     clock: Rc<Deadlines>,
     exchanges: Cell<usize>,
     last: Cell<u64>,
+    given_up: Cell<u32>,
 }
+
+/// Requests that a client may give up beyond those that it took an answer to. Who closes a page gives up dozens; who
+/// gives up all that it asks for has servers work for nothing (CVE-2023-44487).
+const MOST_GIVEN_UP: u32 = 500;
 
 impl Activity {
     /// Of a connection on which nothing goes on.
     pub(super) fn new(clock: &Rc<Deadlines>) -> Rc<Self> {
         let last = Cell::new(clock.now());
-        Rc::new(Self { clock: Rc::clone(clock), exchanges: Cell::default(), last })
+        Rc::new(Self { clock: Rc::clone(clock), exchanges: Cell::default(), last, given_up: Cell::default() })
     }
 
     /// Whether an exchange is under way: it has clocks of its own.
@@ -28,6 +33,17 @@ impl Activity {
     /// When something last went on, on the worker's clock.
     pub(super) fn last(&self) -> u64 {
         self.last.get()
+    }
+
+    /// An exchange is over: the client gave it up, or took its answer.
+    pub(super) fn over(&self, given_up: bool) {
+        let count = self.given_up.get();
+        self.given_up.set(if given_up { count + 1 } else { count.saturating_sub(1) });
+    }
+
+    /// Whether the client gives up too much.
+    pub(super) fn is_abused(&self) -> bool {
+        self.given_up.get() > MOST_GIVEN_UP
     }
 
     /// Something goes on.

@@ -130,6 +130,9 @@ impl Driver {
         if !self.leaving && (self.shared.worker.is_draining() || self.shared.orphaned.get()) {
             self.leave();
         }
+        if self.shared.activity.is_abused() && !std::mem::replace(&mut self.leaving, true) {
+            self.throw_out();
+        }
         if let Poll::Ready(ended) = self.poll_frames(cx) {
             if let Err(error) = ended {
                 debug!(peer = %self.shared.peer, %error, "http/2 connection ended");
@@ -203,6 +206,14 @@ impl Driver {
         Poll::Pending
     }
 
+    /// Ends the connection with all that is under way on it.
+    fn throw_out(&mut self) {
+        debug!(peer = %self.shared.peer, "http/2 client gives up too many requests");
+        if let Frames::Open(connection) = &mut self.frames {
+            connection.abrupt_shutdown(h2::Reason::ENHANCE_YOUR_CALM);
+        }
+    }
+
     /// Says that no further stream is taken; those under way go on.
     fn leave(&mut self) {
         self.leaving = true;
@@ -259,6 +270,9 @@ pub(super) async fn converse(job: Job) {
         Err(error) => exchange::refuse(&mut connection, &mut scratch, Failure::BadRequest(error)).await,
     };
     worker.give_scratch(scratch);
+    let mut cx = Context::from_waker(std::task::Waker::noop());
+    let given_up = matches!(next, Next::Abort) && connection.wire.poll_gone(&mut cx).is_ready();
+    shared.activity.over(given_up);
     if let Next::Upgraded(accepted) = next {
         let mut upgraded = accepted.joined(connection.wire, connection.input);
         // A task of its own, so that a tunnel does not carry the memory of the request before it.
