@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::{Client, Daemon, Origin, eventually, mutant};
+use crate::support::{Client, Daemon, Origin, mutant};
 
 mod checks;
 mod files;
