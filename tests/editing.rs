@@ -5,6 +5,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::support::{Daemon, Origin, eventually};
+
 /// The configuration that is edited.
 const TEXT: &str = "listen \"127.0.0.1:8080\" name=front\npool web {\n  server one \"127.0.0.1:9001\"\n  \
                     server two \"127.0.0.1:9002\"\n    health \"/ready\"\n}\nroute \"/\" pool=wbe { on front; }\n";
@@ -19,8 +21,14 @@ struct Editor {
 
 impl Editor {
     fn open(folder: &std::path::Path, text: &str) -> Self {
+        Self::near(&folder.join("none.sock"), folder, text)
+    }
+
+    /// With the control socket of a daemon, or of none.
+    fn near(socket: &std::path::Path, folder: &std::path::Path, text: &str) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_lbd"))
             .arg("lsp")
+            .env("LBD_SOCKET", socket)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -200,4 +208,36 @@ fn an_editor_mends_and_formats() {
         editor.about("formatting", TEXT, "", json!({ "options": { "tabSize": 2, "insertSpaces": true } }));
     assert!(formatted[0]["newText"].as_str().unwrap().contains("\n  health \"/ready\"\n"), "{formatted}");
     editor.close();
+}
+
+#[test]
+fn an_editor_shows_how_a_server_is_where_a_daemon_runs() {
+    let origin = Origin::echo("a");
+    let text = format!(
+        "pool app {{\n  server one \"{}\"\n  server two \"127.0.0.1:9\"\n  health tcp interval=\"200ms\" fall=1\n}}\n\
+         route \"/\" pool=app\n",
+        origin.address()
+    );
+    let daemon = Daemon::run(&text);
+    eventually("the checks have found something", || {
+        let servers = daemon.control("GET", "/v1/servers").1;
+        let is = |at: usize, state: &str| servers[at]["health"]["state"] == state;
+        (is(0, "up") && is(1, "down")).then_some(())
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let mut editor = Editor::near(&daemon.config().with_file_name("control.sock"), folder.path(), &text);
+    let mut shown = |marker: &str| {
+        let hover = editor.about("hover", &text, marker, json!({}));
+        hover["contents"]["value"].as_str().unwrap_or_default().to_owned()
+    };
+    assert!(shown("server on").starts_with("In the running lbd: **up**, 0 requests and 0 sessions now."));
+    assert!(shown("server tw").contains("In the running lbd: **down "), "{}", shown("server tw"));
+    assert!(!shown("pool ap").contains("running"), "a pool has no state of its own");
+    editor.close();
+    drop(daemon);
+    let mut alone = Editor::open(folder.path(), &text);
+    let hover = alone.about("hover", &text, "server on", json!({}));
+    let hover = hover["contents"]["value"].as_str().unwrap();
+    assert!(!hover.is_empty() && !hover.contains("running"), "{hover}");
+    alone.close();
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::proxying::config;
+use crate::support::lbctl::said;
 use crate::support::{Client, DEADLINE, Daemon, Origin, Tail, eventually, websocket};
 
 /// The body of lbd's own answer at `/word`.
@@ -144,4 +145,35 @@ fn a_kept_connection_sees_the_edit_with_its_next_request() {
     assert_eq!(client.get("/word").text(), "first");
     save_and_wait(&daemon, &saying(&origin, "second"), "second");
     assert_eq!(client.get("/word").text(), "second");
+}
+
+#[test]
+fn a_save_does_not_close_a_listener_under_open_websockets_and_a_person_may() {
+    let origin = Origin::scripted(websocket::echo);
+    let text = config(&[&origin], "", "");
+    let (_port, second) = crate::support::daemon::reserve_port();
+    let both = format!("{text}listen \"{second}\" name=second\n");
+    let daemon = Daemon::run(&both);
+    eventually("both listen", || std::net::TcpStream::connect(second).ok().map(drop));
+    let (mut socket, _) = websocket::open(second, "/ws", "");
+    websocket::round_trip(&mut socket, "hello");
+    daemon.save(&text);
+    let refused = eventually("the save is refused", || {
+        let status = daemon.control("GET", "/v1/status").1;
+        (!status["config"]["rejected"].is_null()).then_some(status)
+    });
+    let first = &refused["config"]["rejected"]["first"];
+    assert_eq!(first["code"], "LB908", "{refused}");
+    assert!(first["message"].as_str().is_some_and(|said| said.contains("listener second, by which 1 open")));
+    websocket::round_trip(&mut socket, "it goes on");
+    // Nobody is on the first listener: it could go.
+    said(&daemon, &["config", "reload"], "");
+    eventually("it takes nobody any more", || std::net::TcpStream::connect(second).is_err().then_some(()));
+    assert!(daemon.control("GET", "/v1/status").1["config"]["rejected"].is_null());
+    daemon.save(&both);
+    eventually("it is back", || std::net::TcpStream::connect(second).ok().map(drop));
+    daemon.save(&text);
+    eventually("without streams nothing is in the way", || {
+        std::net::TcpStream::connect(second).is_err().then_some(())
+    });
 }

@@ -14,7 +14,9 @@ use crate::config::{self, guard, render};
 use crate::daemon::online;
 use crate::reload::fileset::{self, Edit};
 use crate::tls;
+use lbctl::protocol::DEFAULT_SOCKET;
 
+mod against;
 mod outside;
 mod rules;
 
@@ -63,6 +65,10 @@ pub(super) struct Lint {
     /// does its check pass
     #[arg(long)]
     online: bool,
+    /// Ask the running daemon, too, what the files would do to what goes on; by its control socket, /run/lbd/control.sock
+    /// or what LBD_SOCKET says unless another is named
+    #[arg(long, value_name = "SOCKET", num_args = 0..=1, require_equals = true, conflicts_with_all = ["fix", "diff", "assume_env"])]
+    against: Option<Option<PathBuf>>,
     /// Take variables of the environment from a file of NAME=value lines first
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
@@ -172,6 +178,11 @@ impl Lint {
                 (report, sources) = (fixed.report, fixed.sources);
             }
         }
+        if let Some(socket) = self.daemon().filter(|_| !report.has_errors()) {
+            let outside = Outside { environment, stdin: stdin.as_deref(), texts: &Texts::new() };
+            against::look(&main, &outside, &socket, &mut report)?;
+            self.select(&mut report);
+        }
         let elapsed = started.elapsed().as_millis();
         eprintln!("{}: {} in {elapsed} ms", main.display(), Counts::of([&report]));
         let least = self.least();
@@ -199,12 +210,24 @@ impl Lint {
             .orders
             .extend(self.allow.iter().map(|rule| Order::everywhere(rule, Verdict::Allow(None))));
         report.ruling.orders.extend(self.deny.iter().map(|rule| Order::everywhere(rule, Verdict::Deny)));
+        self.select(&mut report);
+        report.settle();
+        (report, loaded.sources)
+    }
+
+    /// Keeps errors and what `--select` wants.
+    fn select(&self, report: &mut Report) {
         let selected = |code: &str| self.select.iter().any(|rule| code.starts_with(rule.as_str()));
         if !self.select.is_empty() {
             report.findings.retain(|found| found.severity == Severity::Error || selected(found.code));
         }
-        report.settle();
-        (report, loaded.sources)
+    }
+
+    /// The control socket of the daemon that is to be asked: as `lbctl` finds it, unless it is named.
+    fn daemon(&self) -> Option<PathBuf> {
+        let named = self.against.clone()?;
+        let said = || std::env::var_os("LBD_SOCKET").map(PathBuf::from);
+        Some(named.or_else(said).unwrap_or_else(|| PathBuf::from(DEFAULT_SOCKET)))
     }
 
     fn least(&self) -> Severity {

@@ -18,7 +18,7 @@ use crate::observe::Events;
 use crate::pool::{KeyRing, Member, Pool, Remembered, State};
 use crate::proxy::AccessLogWriter;
 use crate::proxy::listeners::Listeners;
-use crate::reload::{Vitals, World, give_way};
+use crate::reload::{Severed, Vitals, World, give_way};
 use crate::snapshot::{Context, Current, Discovered, Snapshot, compile};
 use crate::tls::TlsConfigs;
 
@@ -114,6 +114,13 @@ pub(super) struct Helm(pub(super) Shared<Steering>);
 impl World for Helm {
     fn apply(&mut self, model: Model, tls: TlsConfigs, generation: u64) -> Result<(), Report> {
         self.0.borrow_mut().apply(model, tls, generation)
+    }
+
+    fn severed(&self, model: &Model) -> Vec<Severed> {
+        let stays = |address| model.listeners.iter().any(|listener| listener.address == address);
+        let snapshot = self.0.borrow().current.load();
+        let leaving = snapshot.listeners.iter().filter(|l| l.live.streams() > 0 && !stays(l.address));
+        leaving.map(|l| Severed { listener: l.name.to_string(), streams: l.live.streams().into() }).collect()
     }
 
     fn vitals(&self) -> Vec<Vitals> {

@@ -20,7 +20,7 @@ use super::worker::Worker;
 use crate::config::model::{AccessLog, ServerHttp};
 use crate::observe::Counters;
 use crate::pool::{Acquired, Affinity, Ask, HashKey, ServerId, SessionKind, balance};
-use crate::snapshot::{ListenerSnap, TcpRouteSnap};
+use crate::snapshot::{ListenerSnap, StreamHold, TcpRouteSnap};
 
 /// Servers that may refuse to connect before the client is given up: nothing was sent to them.
 const CONNECT_TRIES: usize = 4;
@@ -30,6 +30,7 @@ const CONNECT_TRIES: usize = 4;
 pub(crate) struct Passage {
     tunnel: Tunnel,
     record: Record,
+    _hold: StreamHold,
 }
 
 /// What is known of a connection by itself.
@@ -69,7 +70,7 @@ pub(crate) async fn begin(
             let clocks = TunnelClocks { idle: route.timeout.tunnel_idle, max: route.timeout.tunnel_max };
             let from_client = (Wire::Http1(Stream::Plain(arrival.tcp)), arrival.input);
             let tunnel = Tunnel::new(from_client, (server, None), session, clocks);
-            Some(Box::new(Passage { tunnel, record }))
+            Some(Box::new(Passage { tunnel, record, _hold: StreamHold::on(&listener.live) }))
         }
         Err(failure) => {
             let reason = failure.verdict().reason;

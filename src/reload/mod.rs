@@ -17,7 +17,7 @@ pub(crate) use attempt::give_way;
 pub use handle::ReloadHandle;
 pub use offer::Offer;
 pub use plan::{Change, KINDS, Plan, Setting, What};
-pub use refusal::BootError;
+pub use refusal::{BootError, Severed};
 pub use reloader::Reloader;
 pub use state::{
     Applied, By, Cause, Findings, GenerationInfo, Pinned, Reason, Rejected, ReloadState, Unconfirmed,
@@ -61,6 +61,11 @@ pub trait World {
     /// Makes `model` the running one as `generation`, or changes nothing and says why. It is not told
     /// the [`Cause`]: a world must not behave differently for different ones.
     fn apply(&mut self, model: Model, tls: TlsConfigs, generation: u64) -> Result<(), Report>;
+
+    /// The listeners that `model` would close while long-lived streams are open that came by them.
+    fn severed(&self, _model: &Model) -> Vec<Severed> {
+        Vec::new()
+    }
 
     /// How the pools are, for whoever watches over a generation that is not confirmed yet.
     fn vitals(&self) -> Vec<Vitals> {

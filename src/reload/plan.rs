@@ -333,6 +333,9 @@ fn fingerprint(body: &[u8]) -> Arc<[u8]> {
 }
 
 #[cfg(test)]
+mod laws;
+
+#[cfg(test)]
 mod tests {
     use super::super::tests::model_of;
     use super::*;

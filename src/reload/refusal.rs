@@ -29,6 +29,32 @@ impl fmt::Display for BootError {
 
 impl std::error::Error for BootError {}
 
+/// A listener that a change would close, and how many long-lived streams came by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Severed {
+    /// The listener.
+    pub listener: String,
+    /// The streams.
+    pub streams: u64,
+}
+
+/// Listeners with open streams are closed by who knows of the streams, not by a save.
+pub(super) fn severs_streams(cause: &Cause, severed: &[Severed]) -> Option<Diagnostic> {
+    let first = severed.first().filter(|_| *cause == Cause::Watch)?;
+    let Severed { listener, streams } = first;
+    let more = match severed.len() {
+        1 => String::new(),
+        count => format!(", and {} more listeners with streams", count - 1),
+    };
+    let plural = if *streams == 1 { "" } else { "s" };
+    let message = format!(
+        "this change closes the listener {listener}, by which {streams} open WebSocket{plural} or tunnel{plural} \
+         came{more}, without a person asking"
+    );
+    let finding = Diagnostic::new("LB908", Severity::Error, None, message);
+    Some(finding.help("if it is meant, say so: `lbctl config reload`"))
+}
+
 /// A file that was cut or emptied by accident must not take the site down while nobody looks.
 pub(super) fn removes_too_much(cause: &Cause, settings: Reload, plan: &Plan) -> Option<Diagnostic> {
     let limit = settings.max_removal_percent.filter(|_| *cause == Cause::Watch)?;

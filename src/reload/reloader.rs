@@ -19,7 +19,7 @@ use super::journal::Journal;
 use super::pin::Pin;
 use super::plan::Plan;
 use super::record::{Digest, Record, hex};
-use super::refusal::{BootError, headline, removes_too_much};
+use super::refusal::{BootError, headline, removes_too_much, severs_streams};
 use super::state::{Applied, Cause, Findings, GenerationInfo, Reason, Rejected};
 use super::watch::Watcher;
 use super::{Files, Load, Options, ReloadHandle, World};
@@ -261,7 +261,8 @@ impl<W: World> Reloader<W> {
         let Attempt { record, texts, mut findings, outcome } = attempt;
         let prepared = outcome.and_then(|(model, tls)| {
             let plan = Plan::between(self.running.as_ref().map(|running| &running.model), &model);
-            match removes_too_much(cause, self.settings(), &plan) {
+            let guarded = removes_too_much(cause, self.settings(), &plan);
+            match guarded.or_else(|| severs_streams(cause, &self.world.severed(&model))) {
                 Some(finding) => {
                     findings.report.push(finding);
                     Err(Reason::Removal)

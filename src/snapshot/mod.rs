@@ -13,6 +13,7 @@ mod rewrite;
 mod sessions;
 mod split;
 mod sticky;
+mod streams;
 mod tcp;
 mod words;
 
@@ -35,6 +36,7 @@ pub use limits::{LimitSnap, Limiters};
 pub use mirror::{Copies, CopyEnd, CopyHold, MirrorSnap};
 pub use rewrite::RewriteSnap;
 pub use split::{BranchSnap, Chosen, SplitSnap};
+pub use streams::StreamHold;
 pub use tcp::{TcpRouteSnap, TcpSnap};
 
 use crate::config::model::{
@@ -151,6 +153,7 @@ impl ListenerTlsSnap {
 #[derive(Debug, Default)]
 pub struct ListenerLive {
     open: AtomicU32,
+    streams: AtomicU32,
     /// Connections accepted, ever.
     pub accepted: AtomicU64,
     /// Connections refused by a limit, ever.

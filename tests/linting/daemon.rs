@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
+use super::command::Desk;
 use crate::support::daemon::reserve_port;
-use crate::support::{Client, Daemon, eventually};
+use crate::support::{Client, Daemon, Origin, eventually, websocket};
 
 /// The findings that the metrics count, the worst severity first.
 fn counted(status: SocketAddr) -> Option<[u32; 3]> {
@@ -46,4 +47,44 @@ fn what_is_found_at_a_load_is_counted_and_shown() {
     assert_eq!(shown(&daemon), ["LB109", "LB806"]);
     daemon.save(&format!("{quiet}sever\n"));
     becomes([1, 0, 0]);
+}
+
+#[test]
+fn the_daemon_tells_what_the_files_would_do_to_what_goes_on() {
+    let origin = Origin::scripted(|message, wire| match message.target() {
+        "/ws" => websocket::echo(message, wire),
+        _ => wire.ok("plain"),
+    });
+    let pools = format!("pool app {{ server one \"{}\"; }}\n", origin.address());
+    let daemon = Daemon::run(&format!("{pools}route \"/\" pool=app\nroute \"/gone\" pool=app\n"));
+    let (mut socket, _) = websocket::open(daemon.address(), "/ws", "");
+    websocket::round_trip(&mut socket, "hello");
+    assert_eq!(Client::fetch(daemon.address(), "/gone").text(), "plain");
+    let socket_path = daemon.config().with_file_name("control.sock");
+    let against = format!("--against={}", socket_path.display());
+    let codes = |desk: &Desk, more: &[&str]| {
+        let done = desk.lint(&[&["--format", "plain", against.as_str()], more].concat());
+        let code = |line: &str| line.split_whitespace().find(|word| word.contains("LB9")).map(str::to_owned);
+        (done.code, done.stdout.lines().filter_map(code).collect::<Vec<_>>(), done.stderr)
+    };
+    // The same listener, written as the daemon's own file has it.
+    let own = std::fs::read_to_string(daemon.config()).unwrap();
+    let head: String =
+        own.lines().take_while(|line| !line.starts_with("pool")).map(|l| format!("{l}\n")).collect();
+    let next = format!("{head}include \"pools.kdl\"\nroute \"/ws\" pool=app\n");
+    let desk = Desk::with("lbd.kdl", &next).and("pools.kdl", &pools.replace("server one", "server two"));
+    let (code, found, said) = codes(&desk, &["--fail-on", "warning", "."]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(found.iter().any(|word| word.contains("LB904")), "{found:?} {said}");
+    assert!(found.iter().any(|word| word.contains("LB907")), "{found:?} {said}");
+    assert_eq!(codes(&desk, &["."]).0, Some(0), "they are warnings");
+    let (_, found, _) = codes(&desk, &["--select", "LB907", "."]);
+    assert!(found.len() == 1 && found[0].contains("LB907"), "{found:?}");
+    let same = Desk::with("lbd.kdl", &own);
+    assert_eq!(codes(&same, &["."]).1, [""; 0], "what runs does nothing to what goes on");
+    assert_eq!(daemon.control("GET", "/v1").1["generation"], 1, "nothing was changed");
+    websocket::round_trip(&mut socket, "it goes on");
+    let nobody = same.lint(&["--against=none.sock", "."]);
+    assert_eq!(nobody.code, Some(2), "{nobody:?}");
+    assert!(nobody.stderr.contains("cannot reach lbd on none.sock"), "{nobody:?}");
 }

@@ -20,8 +20,7 @@ pub(super) async fn run(names: &[String], client: &Client, screen: &Screen) -> R
         let message = format!("no metric is named {}", names.join(" or "));
         return Err(Failure::new(Exit::NoSuchThing, message).help("lbctl metrics shows all of them"));
     }
-    let text = |family: &Family| family.text.as_str();
-    screen.data(&families, |_| families.iter().map(text).collect());
+    screen.data(&families, |_| families.iter().map(|family| family.text.as_str()).collect());
     Ok(Exit::Done)
 }
 

@@ -4,6 +4,7 @@
 //! Everything else is answered from the texts and the schema, also while they do not parse.
 
 mod answers;
+mod nearby;
 mod outline;
 mod positions;
 #[cfg(test)]

@@ -25,7 +25,7 @@ use crate::proxy::stream::Stream;
 use crate::proxy::tunnel::{Tunnel, TunnelClocks};
 use crate::proxy::wire::Wire;
 use crate::proxy::worker::Worker;
-use crate::snapshot::ListenerSnap;
+use crate::snapshot::{ListenerSnap, StreamHold};
 
 /// RFC 6455, section 1.3.
 const WEBSOCKET_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -46,6 +46,7 @@ pub(crate) struct Accepted {
     clocks: TunnelClocks,
     policy: WebSocketPolicy,
     record: Option<Box<Record>>,
+    hold: StreamHold,
 }
 
 /// Takes the server's 101 to the client.
@@ -97,7 +98,8 @@ pub(super) async fn accept(
         .tied(ties);
     let clocks = TunnelClocks { idle: route.timeout.tunnel_idle, max: route.timeout.tunnel_max };
     let policy = pool.pool.websocket;
-    Ok(Next::Upgraded(Box::new(Accepted { server, input, session, clocks, policy, record: None })))
+    let hold = StreamHold::on(&connection.listener.live);
+    Ok(Next::Upgraded(Box::new(Accepted { server, input, session, clocks, policy, record: None, hold })))
 }
 
 /// Whether a 101 is the answer to what was asked: a WebSocket, with the key's proof.
@@ -134,7 +136,7 @@ impl Accepted {
         if is_websocket {
             tunnel = tunnel.following_frames(self.policy);
         }
-        Box::new(Upgraded { tunnel, record: self.record })
+        Box::new(Upgraded { tunnel, record: self.record, _hold: self.hold })
     }
 }
 
@@ -143,12 +145,13 @@ impl Accepted {
 pub(crate) struct Upgraded {
     tunnel: Tunnel,
     record: Option<Box<Record>>,
+    _hold: StreamHold,
 }
 
 impl Upgraded {
     /// Runs the tunnel to its end.
     pub(crate) async fn run(&mut self, worker: &Rc<Worker>) {
-        let Self { tunnel, record } = self;
+        let Self { tunnel, record, .. } = self;
         let end = match record.as_ref().and_then(|record| Some((record, record.settings.websocket_every?))) {
             None => tunnel.run(worker).await,
             Some((record, every)) => {
