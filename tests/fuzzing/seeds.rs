@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 pub(super) fn of(target: &str) -> Vec<Vec<u8>> {
     match target {
         "lex" | "parse" | "format" | "expect" | "explain" => texts(&["examples", "tests/golden"], "kdl"),
-        "import" => texts(&["tests/import"], "cfg"),
+        "import" => texts(&["fuzz/seeds/import"], "cfg"),
         _ => lines(&format!("fuzz/seeds/{}", target.trim_end_matches("-hyper"))),
     }
 }

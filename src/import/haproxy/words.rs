@@ -39,7 +39,8 @@ pub(super) fn lines(text: &str) -> Vec<Line> {
     for (index, text) in text.lines().enumerate().take(MAX_LINES) {
         let (words, broken, end) = words(text);
         if !words.is_empty() {
-            let text = text[..end].trim().to_owned();
+            // Blanks are those that part words: no other white space is nothing.
+            let text = text[..end].trim_matches([' ', '\t', '\r']).to_owned();
             found.push(Line { number: index + 1, words, text, broken });
         }
     }
@@ -178,6 +179,11 @@ mod tests {
         check("server ${HOST}:80", &["server", &format!("{ENV}{{env:HOST}}:80")]);
         check("a \"$X/é${Y-é}é\"", &["a", &format!("{ENV}{{env:X}}/é{ENV}{{env:Y:-é}}é")]);
         check("a $x '${Y}' ${ ${}", &["a", "$x", "${Y}", "${", "${}"]);
+    }
+
+    #[test]
+    fn a_word_of_other_white_space_is_shown() {
+        assert_eq!(lines(" \u{b}\t")[0].text, "\u{b}");
     }
 
     #[test]

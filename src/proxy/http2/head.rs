@@ -49,6 +49,10 @@ pub fn read(
         head.push(b"host", authority);
     }
     let default_port = if parts.uri.scheme_str() == Some("https") { 443 } else { 80 };
+    // A server of HTTP/1 would read such a value without its blanks: another one than rules were asked about.
+    if parts.headers.values().any(|value| value.as_bytes().trim_ascii().len() != value.len()) {
+        return Err(ParseError::BadFieldValue);
+    }
     for (name, value) in &parts.headers {
         match authority {
             _ if *name == COOKIE => {}
@@ -176,6 +180,18 @@ mod tests {
         let framing = |fields, empty| request("http://a/", fields, empty).unwrap().framing();
         assert_eq!(framing(&[("content-length", "5")], false), BodyFraming::Length(5));
         assert_eq!(framing(&[], false), BodyFraming::Chunked);
+    }
+
+    #[test]
+    fn a_value_with_blanks_around_it_is_malformed() {
+        // RFC 9113, section 8.2.1.
+        let malformed = |value| request("http://a/", &[("x-a", value)], true).map(|_| ());
+        assert_eq!(malformed("1 2"), Ok(()));
+        for value in [" 1", "1 ", "\t1", "1\t", " "] {
+            assert_eq!(malformed(value), Err(ParseError::BadFieldValue), "{value:?}");
+        }
+        let cookie = request("http://a/", &[("cookie", " a=1")], true).map(|_| ());
+        assert_eq!(cookie, Err(ParseError::BadFieldValue));
     }
 
     #[test]
