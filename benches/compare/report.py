@@ -3,6 +3,7 @@
 import statistics
 
 import peers
+import workers
 
 HAPROXIES = ("haproxy", "haproxy-new")
 
@@ -219,7 +220,7 @@ def closing(results):
         each = ", ".join(f"{title(results, name)} {shown(times)}" for name, times in found["times"].items())
         mine = median(found["times"].get("lbd", []))
         parts.append(
-            "**Two workers.** " + " ".join((workers_doc()).split()) + f" Measured: {each} (aim {found['target']}; met: "
+            "**Two workers.** " + " ".join(workers.__doc__.split("\n\n", 1)[1].split()) + f" Measured: {each} (aim {found['target']}; met: "
             f"{met(mine, found['target'], most=False)}).")
     if found := results.get("spread"):
         busier = [trial["busier"] for trial in found["trials"]]
@@ -230,12 +231,6 @@ def closing(results):
             f"work. p99 is {found['even_p99']:.0f} us in the evenest third and {found['uneven_p99']:.0f} us in the "
             f"most uneven ({ratio:.2f} times; aim {found['target']:.2f}).")
     return "\n\n".join(parts)
-
-
-def workers_doc():
-    import workers
-
-    return workers.__doc__.split("\n\n", 1)[1]
 
 
 def page(results):

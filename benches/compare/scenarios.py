@@ -24,6 +24,8 @@ class Scenario:
     # lbd against itself in the same rounds: what the method cannot tell apart.
     control: bool = False
     entries: int = 0
+    # Rounds of so many times the usual length, where opening the connections would weigh.
+    longer: int = 1
 
 
 @dataclass
@@ -53,7 +55,8 @@ SCENARIOS = [
     Scenario("h1-browser", "the same, 64 connections, a browser's 12 fields", "request",
              wrk(64, headers=BROWSER), 0.80),
     Scenario("h1-close", "a new connection for each request", "request", wrk(64, script=("close",)), 0.85),
-    Scenario("tls-64", "TLS 1.3 keep-alive, 64 connections, 1 KB", "request", wrk(64, secure=True), 0.80),
+    Scenario("tls-64", "TLS 1.3 keep-alive, 64 connections, 1 KB", "request", wrk(64, secure=True), 0.80,
+             longer=2),
     Scenario("tls-full", "full TLS 1.3 handshake and one request", "connection",
              own("connections.py", "handshakes", secure), 0.70),
     Scenario("tls-resumed", "resumed TLS 1.3 handshake and one request", "connection",

@@ -37,7 +37,7 @@ __all__ = ["KINDS", "Lbd", "Origins", "Proxy", "Setup", "binary", "label"]
 # Its name here, its class, the variable that names its binary, and what to look for.
 KINDS = {
     "lbd": (Lbd, "LBD_BIN", "lbd"),
-    "haproxy": (Haproxy, "HAPROXY_OLD_BIN", "haproxy"),
+    "haproxy": (Haproxy, None, "haproxy"),
     "haproxy-new": (Haproxy, "HAPROXY_BIN", None),
     "nginx": (Nginx, "NGINX_BIN", "nginx"),
     "envoy": (Envoy, "ENVOY_BIN", "envoy"),
@@ -48,7 +48,7 @@ KINDS = {
 def binary(name):
     """Where its binary is; None if there is none."""
     _, variable, program = KINDS[name]
-    if given := os.environ.get(variable):
+    if variable and (given := os.environ.get(variable)):
         found = shutil.which(given)
         if not found:
             raise SystemExit(f"{variable}: no program {given}")
