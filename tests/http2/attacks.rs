@@ -85,6 +85,12 @@ fn request(method: u8) -> Vec<u8> {
     [&[method, 0x84, 0x86, 0x41, 8][..], b"app.test"].concat()
 }
 
+/// `GET path` of `app.test`.
+fn for_path(path: &str) -> Vec<u8> {
+    let length = u8::try_from(path.len()).unwrap();
+    [&[GET, 0x86, 0x41, 8][..], b"app.test", &[0x04, length], path.as_bytes()].concat()
+}
+
 const GET: u8 = 0x82;
 const POST: u8 = 0x83;
 
@@ -109,6 +115,11 @@ impl Bench {
                     wire.send("HTTP/1.1 200 OK\r\nContent-Length: 4194304\r\n\r\n")?;
                     (0..64).try_for_each(|_| wire.send([b'x'; 64 * 1024]))?;
                     Ok(After::Keep)
+                }
+                "/held" => {
+                    // Not answered before it is given up.
+                    let _ = wire.reader().read_to_end(&mut Vec::new());
+                    Ok(After::Close)
                 }
                 target => wire.ok(&target.to_owned()),
             }
@@ -163,7 +174,7 @@ fn requests_that_are_reset_one_by_one_end_their_connection_too() {
     attacker.stream.set_nodelay(true).unwrap();
     let mut given = 0;
     for n in 0..20_000 {
-        let head = frame(HEADERS, END_STREAM | END_HEADERS, odd(n), &request(GET));
+        let head = frame(HEADERS, END_STREAM | END_HEADERS, odd(n), &for_path("/held"));
         // The echo of the PING says that the request was read before it is given up.
         let ping = frame(PING, 0, 0, &u64::from(n).to_be_bytes());
         let reset = frame(RESET, 0, odd(n), &8_u32.to_be_bytes());
@@ -282,7 +293,7 @@ fn windows_are_no_weapon() {
         .map(|_| {
             let mut attacker = bench.attacker();
             attacker.say(&frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0])).unwrap();
-            let large = [&[GET, 0x86, 0x41, 8][..], b"app.test", &[0x04, 6], b"/large"].concat();
+            let large = for_path("/large");
             for n in 0..10 {
                 attacker.say(&frame(HEADERS, END_STREAM | END_HEADERS, odd(n), &large)).unwrap();
             }
