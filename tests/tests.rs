@@ -36,3 +36,4 @@ mod routing;
 mod saving;
 mod stickiness;
 mod support;
+mod upgrading;

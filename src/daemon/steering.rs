@@ -15,7 +15,7 @@ use crate::discover::Discovery;
 use crate::drain::Drains;
 use crate::health::Checkers;
 use crate::observe::Events;
-use crate::pool::{KeyRing, Member, Pool, Remembered, State};
+use crate::pool::{KeyRing, Known, Member, Pool, Remembered, State};
 use crate::proxy::AccessLogWriter;
 use crate::proxy::listeners::Listeners;
 use crate::reload::{Vitals, World};
@@ -51,6 +51,8 @@ pub(super) struct Steering {
     zone: Option<Arc<str>>,
     /// Sticky entries of the last process, until the first world has them.
     remembered: Option<Remembered>,
+    /// What the process before this one knows of servers, until this one serves.
+    known: Vec<Known>,
 }
 
 impl Steering {
@@ -85,12 +87,18 @@ impl Steering {
             open_files,
             zone: None,
             remembered: None,
+            known: Vec::new(),
         }
     }
 
     /// The first world starts with these sticky entries.
     pub(super) fn remembering(self, remembered: Remembered) -> Self {
         Self { remembered: Some(remembered), ..self }
+    }
+
+    /// Servers begin with what another process knows of them, until [`Helm::knows_enough`].
+    pub(super) fn knowing(self, known: Vec<Known>) -> Self {
+        Self { known, ..self }
     }
 
     /// Servers of this zone are preferred.
@@ -159,6 +167,11 @@ impl Helm {
 }
 
 impl Helm {
+    /// This process serves: what another one knew is of no use any more.
+    pub(super) fn knows_enough(&self) {
+        self.0.borrow_mut().known = Vec::new();
+    }
+
     /// The keys of sticky cookies, and the longest life of a cookie.
     pub(super) fn keys(&self) -> (Arc<KeyRing>, Duration) {
         let steering = self.0.borrow();
@@ -260,6 +273,12 @@ impl Steering {
     fn publish(&mut self, next: Running, previous: &Snapshot, snapshot: &Arc<Snapshot>) {
         // Before anybody can be sent anywhere.
         self.keeper.turn(previous, snapshot);
+        for known in &self.known {
+            let pool = snapshot.pools.get(&*known.pool);
+            if let Some(member) = pool.and_then(|snap| snap.pool.member(&known.name)) {
+                member.server.take_up(known);
+            }
+        }
         self.checkers.reconcile(snapshot.pools.values().map(|pool| &*pool.pool));
         self.discovery.reconcile(&next.model, snapshot);
         if let Some(remembered) = self.remembered.take() {
