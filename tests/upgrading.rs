@@ -38,6 +38,15 @@ fn upgrade(daemon: &Daemon) -> Value {
     done
 }
 
+/// Ends the askers, also when the test fails.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Asks again and again, on one connection while it lasts; how often it was answered.
 fn ask(address: SocketAddr, keep: bool, stop: &AtomicBool) -> usize {
     let mut answers = 0;
@@ -69,6 +78,7 @@ fn under_load_nobody_is_refused_and_nothing_fails() {
     let idle = Client::connect(address);
     let (stop, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
+        let ending = Ending(&stop);
         for keep in [true, true, false] {
             let (stop, answered) = (&stop, &answered);
             scope.spawn(move || answered.fetch_add(ask(address, keep, stop), Ordering::Relaxed));
@@ -87,7 +97,7 @@ fn under_load_nobody_is_refused_and_nothing_fails() {
         slow.send("67890");
         let answer = slow.read(Tail::AsSaid);
         assert_eq!((answer.status(), answer.text()), (200, "one 10"), "a body that was on its way");
-        stop.store(true, Ordering::Relaxed);
+        drop(ending);
     });
     assert!(answered.load(Ordering::Relaxed) > 20);
     for socket in &mut sockets {
@@ -100,6 +110,19 @@ fn under_load_nobody_is_refused_and_nothing_fails() {
         daemon.control("GET", "/v1/status").1.get("predecessors").is_none().then_some(())
     });
     assert_eq!(Client::fetch(address, "/").text(), "one 0");
+}
+
+#[test]
+fn a_stop_tells_websockets_to_go_before_anything_is_cut() {
+    let origin = origin("one");
+    let mut daemon = Daemon::run(&config(&[&origin], "drain close-rate=\"20/s\" close-code=4012", ""));
+    let mut sockets: Vec<_> = (0..3).map(|_| websocket::open(daemon.address(), "/ws", "").0).collect();
+    daemon.signal(Signal::TERM);
+    for socket in &mut sockets {
+        let (_, close) = websocket::read_to_close(socket);
+        assert_eq!(close, Some((4012, "lbd stops".to_owned())));
+    }
+    assert_eq!(daemon.wait(), Some(0));
 }
 
 #[test]

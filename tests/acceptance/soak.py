@@ -36,7 +36,7 @@ pool app {{
   server s2 "127.0.0.1:{ports[2]}"
   balance round-robin
   sticky cookie name=NODE
-  health "/__health" interval="1s" timeout="2s" rise=1 fall=2
+  health "/__health" interval="1s" timeout="1s" rise=1 fall=2
   drain close-rate="20/s" deadline="30s"
 }}
 route "/" pool=app {{ response-headers {{ set x-round "{round}"; }}; }}

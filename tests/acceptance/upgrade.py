@@ -29,7 +29,7 @@ pool app {{
   server one "127.0.0.1:{one}"
   server two "127.0.0.1:{two}"
   balance round-robin
-  health "/__health" interval="1s"
+  health "/__health" interval="1s" timeout="1s"
   drain close-rate="{pace}/s" close-code={code}
 }}
 route "/" pool=app
