@@ -29,7 +29,6 @@ from upgrade import Lbd  # noqa: E402
 KDL = """// round {round}
 listen "127.0.0.1:{front}" {{ limits max-connections=20000; }}
 control socket="{dir}/control.sock"
-defaults {{ timeout request-header="5s" connect="2s" response="20s"; }}
 pool app {{
   server s0 "127.0.0.1:{ports[0]}"
   server s1 "127.0.0.1:{ports[1]}"
@@ -39,7 +38,7 @@ pool app {{
   health "/__health" interval="1s" timeout="1s" rise=1 fall=2
   drain close-rate="20/s" deadline="30s"
 }}
-route "/" pool=app {{ response-headers {{ set x-round "{round}"; }}; }}
+route "/" pool=app {{ timeout connect="2s" response="20s"; response-headers {{ set x-round "{round}"; }}; }}
 """
 
 
