@@ -17,8 +17,8 @@ from collections import Counter
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
-class Origin(multiprocessing.Process):
-    """One server in a process of its own: answers with its name and the id it was asked with; counts repeats."""
+class Origin(multiprocessing.get_context("spawn").Process):
+    """One server in a process of its own, which inherits no connection: answers with its name and the id it was asked with; counts repeats."""
 
     def __init__(self, name, port):
         super().__init__(daemon=True)
