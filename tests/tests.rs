@@ -37,3 +37,4 @@ mod routing;
 mod saving;
 mod stickiness;
 mod support;
+mod upgrading;

@@ -429,6 +429,21 @@ pub enum LogCommand {
 pub enum DaemonCommand {
     /// Version, instance, workers, what you may do
     Info,
+    /// Let another binary take over, without losing a connection; the old process finishes what it serves
+    Upgrade {
+        /// The new binary; without it whatever stands now where the running one was started from
+        #[arg(long, value_name = "PATH")]
+        binary: Option<PathBuf>,
+        /// How long streams of the old process may go on; without it as long as a drain of their pools
+        #[arg(long, value_name = "TIME", value_parser = duration_text)]
+        drain: Option<String>,
+        /// How long the new process has to be ready [default: 60s]
+        #[arg(long, value_name = "TIME", value_parser = duration_text)]
+        within: Option<String>,
+        /// Why; goes into log and events
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
     /// End the daemon
     Shutdown {
         /// How long streams have to finish

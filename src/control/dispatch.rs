@@ -23,6 +23,7 @@ pub(super) async fn dispatch(context: &Rc<ControlContext>, call: &Call) -> Outco
         ("GET", ["log"]) => daemon::log(context),
         ("PUT", ["log"]) => daemon::set_log(context, call),
         ("POST", ["shutdown"]) => daemon::shutdown(context, call),
+        ("POST", ["upgrade"]) => daemon::upgrade(context, call).await,
         ("GET", ["pools"]) => pools::list(context),
         ("GET", ["pools", pool]) => pools::show(context, pool),
         ("GET", ["servers"]) => servers::list(context),

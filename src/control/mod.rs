@@ -20,7 +20,7 @@ pub mod world;
 
 pub use role::{Grants, Role, has_group};
 pub use server::serve;
-pub use socket::{Access, BindError, Bound, SocketSettings, bind};
+pub use socket::{Access, BindError, Bound, Hold, SocketSettings, adopt, bind};
 pub use world::World;
 
 use crate::drain::Drains;

@@ -6,12 +6,15 @@
 
 use super::role::group_of;
 use socket2::{Domain, SockAddr, Socket, Type};
+use std::cell::Cell;
 use std::fmt;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use tokio::net::UnixListener;
 
 /// What the kernel takes as the path of a socket, without its final zero.
@@ -49,7 +52,25 @@ pub struct Bound {
     pub(super) listener: UnixListener,
     pub(super) access: Access,
     path: PathBuf,
-    file: (u64, u64),
+    file: Owned,
+}
+
+/// The file of a socket, as device and number, while it is ours to remove.
+type Owned = Rc<Cell<Option<(u64, u64)>>>;
+
+/// Another hold on a socket that is served: to hand it to another process.
+#[derive(Debug)]
+pub struct Hold {
+    /// The socket.
+    pub socket: OwnedFd,
+    file: Owned,
+}
+
+impl Hold {
+    /// The file stays when this process closes the socket.
+    pub fn leave_file(&self) {
+        self.file.set(None);
+    }
 }
 
 /// Why there is no socket.
@@ -95,18 +116,38 @@ pub fn bind(settings: &SocketSettings) -> Result<Bound, BindError> {
     made
 }
 
+/// Takes a socket that another process bound and listens on. Its file stays until [`Bound::own`] was called. Must be
+/// called within a runtime.
+pub fn adopt(settings: &SocketSettings, socket: OwnedFd) -> io::Result<Bound> {
+    let listener = std::os::unix::net::UnixListener::from(socket);
+    listener.set_nonblocking(true)?;
+    let (access, path) = (settings.access, settings.path.clone());
+    Ok(Bound { listener: UnixListener::from_std(listener)?, access, path, file: Owned::default() })
+}
+
 impl Bound {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// From now on the file goes with this.
+    pub fn own(&self) {
+        let file = std::fs::symlink_metadata(&self.path).ok();
+        self.file.set(file.map(|file| (file.dev(), file.ino())));
+    }
+
+    /// Another hold on it.
+    pub fn hold(&self) -> io::Result<Hold> {
+        let socket = self.listener.as_fd().try_clone_to_owned()?;
+        Ok(Hold { socket, file: Rc::clone(&self.file) })
+    }
 }
 
 impl Drop for Bound {
     fn drop(&mut self) {
-        let ours =
-            std::fs::symlink_metadata(&self.path).is_ok_and(|file| (file.dev(), file.ino()) == self.file);
-        if ours {
+        let Some(own) = self.file.get() else { return };
+        if std::fs::symlink_metadata(&self.path).is_ok_and(|file| (file.dev(), file.ino()) == own) {
             // Nobody is left to be told; the next start replaces a leftover.
             let _ = std::fs::remove_file(&self.path);
         }
@@ -156,7 +197,8 @@ fn make(settings: &SocketSettings, newborn: &Path) -> Result<Bound, BindError> {
     let listener =
         UnixListener::from_std(std::os::unix::net::UnixListener::from(std::os::fd::OwnedFd::from(socket)));
     let listener = listener.map_err(fail("listen on", path))?;
-    Ok(Bound { listener, access: settings.access, path: path.clone(), file: (file.dev(), file.ino()) })
+    let file = Rc::new(Cell::new(Some((file.dev(), file.ino()))));
+    Ok(Bound { listener, access: settings.access, path: path.clone(), file })
 }
 
 fn look_for_another(path: &Path) -> Result<(), BindError> {
@@ -252,6 +294,25 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o660);
         drop(first);
         UnixStream::connect(&path).expect("the second stays when the first goes");
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_was_handed_on_keeps_its_file_and_its_queue() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.sock");
+        let first = bind(&settings(&path)).unwrap();
+        let hold = first.hold().unwrap();
+        let refused = adopt(&settings(&path), hold.socket.try_clone().unwrap()).unwrap();
+        drop(refused);
+        assert!(path.exists(), "who did not come to own it does not remove it");
+        let second = adopt(&settings(&path), hold.socket.try_clone().unwrap()).unwrap();
+        let _waiting = UnixStream::connect(&path).unwrap();
+        hold.leave_file();
+        drop((first, hold));
+        second.own();
+        second.listener.accept().await.expect("who connected before is still there");
+        drop(second);
+        assert!(!path.exists());
     }
 
     #[tokio::test]

@@ -115,6 +115,22 @@ impl World for Fake {
         [certificate("api", "api.test"), certificate("www", "www.test")].into()
     }
 
+    fn upgrade(&self, ask: UpgradeAsk) -> LocalFuture<Result<Upgraded, UpgradeRefusal>> {
+        let done = match ask.drain {
+            Some(_) => Ok(Upgraded { pid: 4712, lbd: "0.1.1".into(), old_pid: 4711 }),
+            None => {
+                let (message, said) = ("the new process ended".into(), "no such option".into());
+                Err(UpgradeRefusal::Failed { message, said })
+            }
+        };
+        Box::pin(std::future::ready(done))
+    }
+
+    fn predecessors(&self) -> Vec<PredecessorFacts> {
+        let facts = PredecessorFacts { pid: 4711, websockets: 3, ..PredecessorFacts::default() };
+        if self.broken.get() { vec![facts] } else { Vec::new() }
+    }
+
     fn unresolved(&self) -> Vec<UnresolvedFacts> {
         if !self.broken.get() {
             return Vec::new();

@@ -53,8 +53,81 @@ pub trait World: 'static {
     fn shutdown(&self, drain: Duration);
     /// What is counted, as Prometheus reads it.
     fn metrics(&self) -> String;
+    /// Lets another binary take over the sockets and the state. What was begun is finished whether or not somebody
+    /// waits for it.
+    fn upgrade(&self, ask: UpgradeAsk) -> LocalFuture<Result<Upgraded, UpgradeRefusal>>;
+    /// Processes before this one that have not ended yet, the last one first.
+    fn predecessors(&self) -> Vec<PredecessorFacts>;
     /// How many worker threads serve.
     fn workers(&self) -> usize;
+}
+
+/// How to upgrade.
+#[derive(Clone, Debug, Default)]
+pub struct UpgradeAsk {
+    /// The new binary; the same path when it is not said.
+    pub binary: Option<PathBuf>,
+    /// How long streams of the old process may go on, when not as long as the pools say.
+    pub drain: Option<Duration>,
+    /// How long the new process has to be ready.
+    pub ready_within: Option<Duration>,
+    /// Who asks.
+    pub actor: Option<String>,
+}
+
+/// Another process serves.
+#[derive(Clone, Debug)]
+pub struct Upgraded {
+    /// Its number.
+    pub pid: u32,
+    /// Its version.
+    pub lbd: String,
+    /// The process that ends now.
+    pub old_pid: u32,
+}
+
+/// Why this process goes on as before.
+#[derive(Clone, Debug)]
+pub enum UpgradeRefusal {
+    /// It was not tried.
+    Refused {
+        /// Why.
+        message: String,
+        /// What to do.
+        help: String,
+    },
+    /// The new process did not get as far as serving.
+    Failed {
+        /// Why.
+        message: String,
+        /// The end of what it said on stderr.
+        said: String,
+    },
+}
+
+/// A process that ends, and what it waits for.
+#[derive(Clone, Debug, Default)]
+pub struct PredecessorFacts {
+    /// Its number.
+    pub pid: u32,
+    /// Its version.
+    pub lbd: String,
+    /// For how long it has been ending.
+    pub since: Duration,
+    /// How long it may go on.
+    pub left: Duration,
+    /// Open client connections.
+    pub connections: u64,
+    /// Requests in flight.
+    pub requests: u64,
+    /// WebSockets.
+    pub websockets: u64,
+    /// Other upgraded streams.
+    pub tunnels: u64,
+    /// TCP connections that are passed on.
+    pub tcp: u64,
+    /// Answers that stream for long.
+    pub streams: u64,
 }
 
 /// One listener and its live counts.

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::steering::Helm;
+use super::upgrade::Upgrader;
 use super::{Shared, effect, explain, log};
 use crate::config::diagnostic::{Report, Severity};
 use crate::config::render;
@@ -19,8 +20,8 @@ use crate::config::source::Sources;
 use crate::control::World;
 use crate::control::world::{
     ConfigAnswer, ConfigFacts, ConfigFile, ConfigRefusal, DecisionFacts, ExplainAsk, Explained, FindingFacts,
-    GenerationFacts, ListenerFacts, LocalFuture, ProbeFacts, Reloaded, ReportFacts, RouteFacts,
-    UnresolvedFacts,
+    GenerationFacts, ListenerFacts, LocalFuture, PredecessorFacts, ProbeFacts, Reloaded, ReportFacts,
+    RouteFacts, UnresolvedFacts, UpgradeAsk, UpgradeRefusal, Upgraded,
 };
 use crate::discover::Discovery;
 use crate::health::{ProbeReport, check_once};
@@ -44,6 +45,7 @@ pub(super) struct ControlFace {
     workers: Vec<mpsc::UnboundedSender<Order>>,
     stop: Rc<watch::Sender<Option<Duration>>>,
     helm: Helm,
+    upgrader: Rc<Upgrader>,
     /// The texts of the running generation.
     running: RefCell<Arc<Sources>>,
     /// Until when an operator's filter of the log holds.
@@ -61,6 +63,7 @@ impl ControlFace {
         workers: Vec<mpsc::UnboundedSender<Order>>,
         stop: Rc<watch::Sender<Option<Duration>>>,
         helm: Helm,
+        upgrader: Rc<Upgrader>,
     ) -> Rc<Self> {
         Rc::new(Self {
             current,
@@ -71,6 +74,7 @@ impl ControlFace {
             workers,
             stop,
             helm,
+            upgrader,
             running: RefCell::default(),
             log_until: Rc::default(),
         })
@@ -295,6 +299,14 @@ impl World for ControlFace {
 
     fn metrics(&self) -> String {
         crate::admin::metrics_page(&self.current.load(), &self.reload.state())
+    }
+
+    fn upgrade(&self, ask: UpgradeAsk) -> LocalFuture<Result<Upgraded, UpgradeRefusal>> {
+        self.upgrader.upgrade(ask)
+    }
+
+    fn predecessors(&self) -> Vec<PredecessorFacts> {
+        self.upgrader.before().facts()
     }
 
     fn workers(&self) -> usize {

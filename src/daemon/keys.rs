@@ -15,8 +15,17 @@ use crate::pool::KeyRing;
 const LOOK: Duration = Duration::from_secs(60 * 60);
 
 /// The keys to begin with.
-pub(super) fn load(state_dir: Option<&Path>) -> Result<Arc<KeyRing>, Ended> {
+pub(super) fn load(
+    state_dir: Option<&Path>,
+    given: Option<Result<Arc<KeyRing>, String>>,
+) -> Result<Arc<KeyRing>, Ended> {
     let now = memory::now();
+    if let (None, Some(given)) = (state_dir, given) {
+        return given.map_err(|error| {
+            error!(error, "the keys of the process before this one cannot be read");
+            Ended::Failed
+        });
+    }
     let made = match state_dir {
         Some(dir) => std::fs::create_dir_all(dir).and_then(|()| KeyRing::load_or_create(dir, now)),
         None => {

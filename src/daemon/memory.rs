@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::pool::{Pool, Remembered, Sticky};
 use crate::snapshot::Current;
@@ -36,6 +36,18 @@ pub(super) fn recall<'p>(remembered: &Remembered, pools: impl Iterator<Item = &'
     let entries: usize = pools.map(|pool| remembered.fill(pool, now)).sum();
     if entries > 0 {
         info!(entries, "sticky entries are remembered");
+    }
+}
+
+/// Takes up what another process that serves, or did, says of its tables. Not for a thread that serves.
+pub(super) fn merge(current: &Current, dump: Vec<u8>) {
+    let Some(dump) = Remembered::read(dump) else {
+        return warn!("sticky entries of the old process are not whole: some clients may be balanced anew");
+    };
+    let now = now();
+    let entries: usize = pools(current).iter().map(|pool| dump.merge(pool, now)).sum();
+    if entries > 0 {
+        debug!(entries, "sticky entries of the old process");
     }
 }
 

@@ -3,17 +3,22 @@
 //! Workers are threads; everything else (reloading, checks, drains, the control socket, the status endpoint,
 //! signals) lives on the steering thread, which is the thread that calls [`run`].
 
+mod activation;
 mod admission;
 mod control_face;
 mod effect;
+mod ending;
 mod explain;
 mod keys;
+mod leaving;
 mod limits;
 mod log;
 mod memory;
 pub mod online;
+mod signals;
 mod sockets;
 mod steering;
+mod upgrade;
 mod wishes;
 
 use std::cell::RefCell;
@@ -22,9 +27,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use crate::config::source::FsLoader;
 use crate::discover::Discovery;
@@ -32,14 +36,17 @@ use crate::drain::Drains;
 use crate::observe::Events;
 use crate::pool::KeyRing;
 use crate::proxy::AccessLogWriter;
-use crate::proxy::listeners::Listeners;
+use crate::proxy::listeners::{Given, Listeners};
 use crate::proxy::worker::{self, Order};
-use crate::reload::{BootError, Cause, ReloadHandle, Reloader, Timing};
+use crate::reload::{BootError, ReloadHandle, Reloader, Timing};
 use crate::snapshot::Current;
 
 use control_face::ControlFace;
+use ending::Ending;
+use signals::{End, Signals};
 use sockets::Sockets;
 use steering::{Helm, Steering};
+use upgrade::{Heir, Inheritance, Invocation, Parts, Rest, Upgrader};
 use wishes::Keeper;
 
 /// What `lbd run` was told.
@@ -69,9 +76,6 @@ pub enum Ended {
     /// Something of the machine is missing.
     Failed,
 }
-
-/// How long streams may go on after a stop was asked for, unless the caller says otherwise.
-const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
 /// How long the last lines of the access log may take at the end.
 const LOG_PATIENCE: Duration = Duration::from_secs(3);
@@ -125,6 +129,10 @@ struct Ground {
     workers: Workers,
     log: AccessLogWriter,
     open_files: Option<u64>,
+    /// The process before this one gave its sockets and its state.
+    heir: Option<Heir>,
+    /// Listening sockets that were made for this process.
+    given: Vec<Given>,
 }
 
 impl Ground {
@@ -136,81 +144,213 @@ impl Ground {
             }
         };
         let signals = Signals::listen().map_err(failed("cannot listen for signals"))?;
+        let mut heir = upgrade::inherit().map_err(failed("cannot take over from the process before"))?;
+        let given = heir.as_mut().map_or_else(activation::sockets, Heir::listeners);
         let open_files = limits::raise_open_files();
-        let keys = keys::load(options.state_dir.as_deref())?;
+        let keys = keys::load(options.state_dir.as_deref(), heir.as_ref().and_then(Heir::keys))?;
         let (current, events) = (Current::new(), Events::new());
         let log = AccessLogWriter::start().map_err(failed("cannot start the access log"))?;
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let workers = Workers::start(options.workers.unwrap_or_else(cores), &current, &log)
             .map_err(failed("cannot start the workers"))?;
-        Ok(Self { signals, keys, current, events, workers, log, open_files })
+        Ok(Self { signals, keys, current, events, workers, log, open_files, heir, given })
     }
 }
 
 async fn steer(options: Options) -> Ended {
-    let ground = match Ground::lay(&options) {
+    let invocation = Invocation::own();
+    let mut ground = match Ground::lay(&options) {
         Ok(ground) => ground,
         Err(ended) => return ended,
     };
-    let Ground { mut signals, keys, current, events, workers, log, open_files } = ground;
-    let count = workers.orders.len();
-    let drains = Drains::new(Arc::clone(&events));
-    let sockets = Sockets::new(Arc::clone(&events), current.clone());
-    let discovery = Discovery::new(Arc::clone(&events));
-    let state_dir = options.state_dir.as_deref();
-    let keeper = Keeper::open(state_dir, current.clone(), Arc::clone(&events), Arc::clone(&drains));
-    let steering = Steering::new(
-        current.clone(),
-        keys,
-        Rc::clone(&keeper),
-        Listeners::new(workers.orders.clone()),
-        Rc::clone(&sockets),
-        Arc::clone(&drains),
-        Rc::clone(&discovery),
-        Arc::clone(&events),
-        log.clone(),
-        count,
-        open_files,
-    )
-    .in_zone(options.zone.as_deref().map(Arc::from))
-    .remembering(memory::load(options.state_dir.as_deref()));
-    let bound = steering.bound();
-    let helm = Helm(Rc::new(steering.into()));
-    let reload_options = crate::reload::Options {
-        main: options.config.clone(),
-        state_dir: options.state_dir.clone(),
-        strict: options.strict,
-        timing: Timing::default(),
-    };
-    let admissions = admission::watch(current.clone(), Arc::clone(&events));
-    let load: crate::reload::Load = Arc::new(crate::config::load);
-    let (mut reloader, handle) =
-        Reloader::new(reload_options, load, Arc::new(FsLoader), helm.clone(), events);
-    let (stop, stopping) = watch::channel(None);
-    let (face_current, main, names) = (current.clone(), options.config.clone(), Rc::clone(&discovery));
-    let orders = workers.orders.clone();
-    let (stop, weigher) = (Rc::new(stop), helm.clone());
-    let face = ControlFace::new(face_current, handle.clone(), main, bound, names, orders, stop, weigher);
-    sockets.attach(Rc::clone(&face), Arc::clone(&drains), handle.clone());
-    match reloader.boot().await {
-        Ok(applied) => greet(applied.generation, count),
+    let heir = ground.heir.take();
+    let mut house = House::build(ground, heir, invocation, &options);
+    let (face, stopping) = house.show(&options);
+    match house.reloader.boot().await {
+        Ok(applied) => greet(applied.generation, house.workers.orders.len()),
         Err(refused) => return report(&refused, &options),
     }
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    tokio::task::spawn_local(drains.run());
-    tokio::task::spawn_local(admissions);
-    tokio::task::spawn_local(reloader.run());
-    tokio::task::spawn_local(keys::follow(helm.clone(), options.state_dir.clone()));
-    tokio::task::spawn_local(helm.follow(discovery));
-    tokio::task::spawn_local(Rc::clone(&keeper).run());
-    tokio::task::spawn_local(memory::run(current.clone(), options.state_dir.clone()));
-    tokio::task::spawn_local(ControlFace::keep_texts(face, handle.clone()));
-    let deadline = signals.obey(&handle, &log, stopping).await;
-    let ended = stop_in_order(&workers, &sockets, &mut signals, deadline).await;
-    keeper.close();
-    memory::finish(&current, options.state_dir.as_deref());
-    log.finish(LOG_PATIENCE);
-    ended
+    if let Err(error) = house.open().await {
+        error!(%error, "this process does not take over: the one that runs goes on");
+        return Ended::Failed;
+    }
+    house.live(&options, face, stopping).await
+}
+
+/// All parts, joined.
+struct House {
+    signals: Signals,
+    current: Current,
+    events: Arc<Events>,
+    workers: Workers,
+    log: AccessLogWriter,
+    drains: Arc<Drains>,
+    sockets: Rc<Sockets>,
+    listeners: Shared<Listeners>,
+    discovery: Rc<Discovery>,
+    keeper: Rc<Keeper>,
+    helm: Helm,
+    reloader: Reloader<Helm>,
+    handle: ReloadHandle,
+    upgrader: Rc<Upgrader>,
+    /// Whose sockets and state this process has, until it serves.
+    heir: Option<Heir>,
+}
+
+impl House {
+    fn build(ground: Ground, mut heir: Option<Heir>, invocation: Invocation, options: &Options) -> Self {
+        let Ground { signals, keys, current, events, workers, log, open_files, given, .. } = ground;
+        let state_dir = options.state_dir.as_deref();
+        let drains = Drains::new(Arc::clone(&events));
+        let sockets = Sockets::new(Arc::clone(&events), current.clone());
+        if let Some(heir) = &mut heir {
+            sockets.hold(heir.own());
+        }
+        let discovery = Discovery::new(Arc::clone(&events));
+        let said = heir.as_ref().map(Heir::wishes);
+        let keeper = Keeper::open(state_dir, said, current.clone(), Arc::clone(&events), Arc::clone(&drains));
+        let steering = Steering::new(
+            current.clone(),
+            keys,
+            Rc::clone(&keeper),
+            Listeners::new(workers.orders.clone()).using(given, heir.is_some()),
+            Rc::clone(&sockets),
+            Arc::clone(&drains),
+            Rc::clone(&discovery),
+            Arc::clone(&events),
+            log.clone(),
+            workers.orders.len(),
+            open_files,
+        )
+        .in_zone(options.zone.as_deref().map(Arc::from))
+        .knowing(heir.as_ref().map(Heir::servers).unwrap_or_default())
+        .remembering(heir.as_mut().map_or_else(|| memory::load(state_dir), Heir::sticky));
+        let (listeners, helm) = (steering.bound(), Helm(Rc::new(steering.into())));
+        let load: crate::reload::Load = Arc::new(crate::config::load);
+        let reading = reading(options, heir.is_some());
+        let (reloader, handle) =
+            Reloader::new(reading, load, Arc::new(FsLoader), helm.clone(), Arc::clone(&events));
+        let upgrader = Upgrader::new(Parts {
+            invocation,
+            keeps_state: state_dir.is_some(),
+            current: current.clone(),
+            events: Arc::clone(&events),
+            keeper: Rc::clone(&keeper),
+            helm: helm.clone(),
+            listeners: Rc::clone(&listeners),
+            sockets: Rc::clone(&sockets),
+            reload: handle.clone(),
+            before: Rc::default(),
+        });
+        Self {
+            signals,
+            current,
+            events,
+            workers,
+            log,
+            drains,
+            sockets,
+            listeners,
+            discovery,
+            keeper,
+            helm,
+            reloader,
+            handle,
+            upgrader,
+            heir,
+        }
+    }
+
+    /// Lets the control sockets see all of it. Gives what they see, and how they ask for the end.
+    fn show(&self, options: &Options) -> (Rc<ControlFace>, watch::Receiver<Option<Duration>>) {
+        let (stop, stopping) = watch::channel(None);
+        let face = ControlFace::new(
+            self.current.clone(),
+            self.handle.clone(),
+            options.config.clone(),
+            Rc::clone(&self.listeners),
+            Rc::clone(&self.discovery),
+            self.workers.orders.clone(),
+            Rc::new(stop),
+            self.helm.clone(),
+            Rc::clone(&self.upgrader),
+        );
+        self.sockets.attach(Rc::clone(&face), Arc::clone(&self.drains), self.handle.clone());
+        (face, stopping)
+    }
+
+    /// Serves from now on; instead of another process, if this one was started to take over.
+    async fn open(&mut self) -> std::io::Result<()> {
+        let Some(heir) = self.heir.take() else {
+            self.listeners.borrow_mut().begin().into_iter().for_each(activation::unused);
+            return Ok(());
+        };
+        let estate = Inheritance {
+            current: &self.current,
+            listeners: &self.listeners,
+            sockets: &self.sockets,
+            keeper: &self.keeper,
+            events: &self.events,
+        };
+        let (stream, pid) = heir.begin(estate).await?;
+        let before = Rc::clone(self.upgrader.before());
+        tokio::task::spawn_local(before.follow(stream, pid, self.current.clone()));
+        self.helm.knows_enough();
+        Ok(())
+    }
+
+    /// To the end.
+    async fn live(
+        self,
+        options: &Options,
+        face: Rc<ControlFace>,
+        stopping: watch::Receiver<Option<Duration>>,
+    ) -> Ended {
+        let Self { mut signals, current, workers, log, drains, sockets, listeners, keeper, helm, .. } = self;
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+        tokio::task::spawn_local(Arc::clone(&drains).run());
+        tokio::task::spawn_local(admission::watch(current.clone(), self.events));
+        tokio::task::spawn_local(helm.clone().follow(self.discovery));
+        tokio::task::spawn_local(ControlFace::keep_texts(face, self.handle.clone()));
+        // What writes into the state directory, which another process may take over.
+        let mut writers = tokio::task::JoinSet::new();
+        writers.spawn_local(self.reloader.run());
+        writers.spawn_local(keys::follow(helm, options.state_dir.clone()));
+        writers.spawn_local(Rc::clone(&keeper).run());
+        writers.spawn_local(memory::run(current.clone(), options.state_dir.clone()));
+        match signals.obey(&self.handle, &log, stopping, &self.upgrader).await {
+            End::Stop(deadline) => {
+                let (workers, sockets) = (&workers, &*sockets);
+                let ending =
+                    Ending { workers, sockets, listeners: &listeners, current: &current, drains: &drains };
+                ending.run(&mut signals, deadline).await;
+                keeper.close();
+                memory::finish(&current, options.state_dir.as_deref());
+            }
+            End::Succeeded(succession) => {
+                drop(writers);
+                sockets.hand_over().await;
+                listeners.borrow_mut().close();
+                let (workers, before) = (&workers, &**self.upgrader.before());
+                let rest = Rest { current: &current, drains: &drains, workers, before };
+                upgrade::farewell(succession, rest, &mut signals).await;
+                ending::cut(workers).await;
+                info!("ended: another process serves");
+            }
+        }
+        log.finish(LOG_PATIENCE);
+        Ended::Stopped
+    }
+}
+
+/// How the files are read. Who takes over from a process that runs needs good ones.
+fn reading(options: &Options, takes_over: bool) -> crate::reload::Options {
+    crate::reload::Options {
+        main: options.config.clone(),
+        state_dir: options.state_dir.clone(),
+        strict: options.strict || takes_over,
+        timing: Timing::default(),
+    }
 }
 
 fn greet(generation: u64, workers: usize) {
@@ -227,96 +367,6 @@ fn report(refused: &BootError, options: &Options) -> Ended {
     let path = options.config.display();
     eprintln!("lbd: not started: {path} cannot be used; `lbd lint {path}` looks at it again");
     ended
-}
-
-/// The signals that the daemon obeys. Made before anything else: one that comes while the first files are read
-/// is kept, not deadly.
-struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    /// SIGTERM or SIGINT.
-    async fn end(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-
-    /// Obeys until one of them, or the control socket, asks for the end; says how long streams may go on.
-    async fn obey(
-        &mut self,
-        handle: &ReloadHandle,
-        log: &AccessLogWriter,
-        mut stopping: watch::Receiver<Option<Duration>>,
-    ) -> Duration {
-        loop {
-            tokio::select! {
-                _ = self.hangup.recv() => {
-                    log.reopen();
-                    let handle = handle.clone();
-                    // Not awaited: a second signal must not wait for a slow disk.
-                    tokio::task::spawn_local(async move { drop(handle.reload(Cause::Signal).await) });
-                }
-                _ = self.terminate.recv() => return STOP_DEADLINE,
-                _ = self.interrupt.recv() => return STOP_DEADLINE,
-                asked = stopping.wait_for(Option::is_some) => {
-                    if let Ok(deadline) = asked {
-                        return deadline.unwrap_or(STOP_DEADLINE);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Not ready first, then no new connections, then the end of what is left; a second signal hurries.
-async fn stop_in_order(
-    workers: &Workers,
-    sockets: &Rc<Sockets>,
-    signals: &mut Signals,
-    deadline: Duration,
-) -> Ended {
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    let delay = sockets.not_ready();
-    info!(?delay, ?deadline, "stopping: not ready");
-    let orderly = async {
-        tokio::time::sleep(delay).await;
-        workers.tell(|| Order::Drain);
-        let drained = async {
-            while !workers.are_done() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        if tokio::time::timeout(deadline, drained).await.is_err() {
-            warn!("deadline reached: what is left is cut");
-        }
-    };
-    tokio::select! {
-        () = orderly => {}
-        () = signals.end() => warn!("second signal: what is left is cut"),
-    }
-    workers.tell(|| Order::Cut);
-    for _ in 0..100 {
-        if workers.are_done() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    sockets.close().await;
-    info!("stopped");
-    Ended::Stopped
 }
 
 /// A cell on the steering thread.

@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use tracing::{info, warn};
 use super::control_face::ControlFace;
 use crate::admin::{self, StatusSource};
 use crate::config::model::{self, ListenAddress, Model};
-use crate::control::{self, Access, Bound, ControlContext, Grants, SocketSettings};
+use crate::control::{self, Access, Bound, ControlContext, Grants, Hold, SocketSettings};
 use crate::drain::Drains;
 use crate::observe::Events;
 use crate::reload::ReloadHandle;
@@ -32,6 +33,20 @@ struct Wanted<T>(T);
 struct Served {
     stop: watch::Sender<()>,
     task: JoinHandle<()>,
+    hold: Held,
+}
+
+/// The same socket once more, to be handed to another process.
+enum Held {
+    Control(PathBuf, Option<Hold>),
+    Status(ListenAddress, Option<OwnedFd>),
+}
+
+/// Of which of them a socket is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Own {
+    Control(PathBuf),
+    Status(ListenAddress),
 }
 
 /// All of them.
@@ -44,6 +59,11 @@ pub(super) struct Sockets {
     status: RefCell<Option<(Wanted<model::Status>, Served)>>,
     ready: Rc<Cell<bool>>,
     delay: Cell<Duration>,
+    /// Sockets of the process before this one.
+    given: RefCell<Vec<(Own, OwnedFd)>>,
+    /// Nothing is served before [`Sockets::begin`].
+    holding: Cell<bool>,
+    held: RefCell<Option<Prepared>>,
 }
 
 /// Sockets bound for a generation that is not published yet.
@@ -64,7 +84,57 @@ impl Sockets {
             status: RefCell::default(),
             ready: Rc::new(Cell::new(true)),
             delay: Cell::new(Duration::ZERO),
+            given: RefCell::default(),
+            holding: Cell::new(false),
+            held: RefCell::default(),
         })
+    }
+
+    /// Uses these instead of new ones, and serves nothing before [`Sockets::begin`].
+    pub(super) fn hold(&self, given: Vec<(Own, OwnedFd)>) {
+        self.given.replace(given);
+        self.holding.set(true);
+    }
+
+    /// Serves from now on.
+    pub(super) fn begin(&self) {
+        self.holding.set(false);
+        self.given.take();
+        if let Some(prepared) = self.held.take() {
+            prepared.control.iter().flat_map(|(_, bound)| bound).for_each(Bound::own);
+            self.commit(prepared);
+        }
+    }
+
+    /// What is served, for another process.
+    pub(super) fn all(&self) -> Vec<(Own, OwnedFd)> {
+        let (control, status) = (self.control.borrow(), self.status.borrow());
+        let control = control.iter().flat_map(|(_, served)| served);
+        let held = |served: &Served| match &served.hold {
+            Held::Control(path, hold) => {
+                Some((Own::Control(path.clone()), hold.as_ref()?.socket.try_clone().ok()?))
+            }
+            Held::Status(address, socket) => {
+                Some((Own::Status(*address), socket.as_ref()?.try_clone().ok()?))
+            }
+        };
+        control.chain(status.iter().map(|(_, served)| served)).filter_map(held).collect()
+    }
+
+    /// Another process serves them: ends here, with a moment for replies to leave.
+    pub(super) async fn hand_over(&self) {
+        for served in self.control.borrow().iter().flat_map(|(_, served)| served) {
+            if let Held::Control(_, Some(hold)) = &served.hold {
+                hold.leave_file();
+            }
+        }
+        self.close().await;
+    }
+
+    fn take_given(&self, own: &Own) -> Option<OwnedFd> {
+        let given = self.given.borrow();
+        let (_, socket) = given.iter().find(|(of, _)| of == own)?;
+        socket.try_clone().ok()
     }
 
     /// Says who answers on them. Before this, nothing is served.
@@ -85,7 +155,16 @@ impl Sockets {
             _ if known => None,
             None => Some(None),
             // The port is shared while the old one still answers there with its old paths.
-            Some(status) => Some(Some((status.clone(), bind_status(status.address)?))),
+            Some(status) => {
+                let given = self.take_given(&Own::Status(status.address));
+                let listener = match given {
+                    Some(socket) => {
+                        adopt_status(socket).map_err(|error| format!("the status endpoint: {error}"))?
+                    }
+                    None => bind_status(status.address)?,
+                };
+                Some(Some((status.clone(), listener)))
+            }
         };
         let delay = model.status.as_ref().map_or(Duration::ZERO, |status| status.drain_delay);
         Ok(Prepared { control, status, delay })
@@ -101,7 +180,7 @@ impl Sockets {
                     || before.0.read_socket.as_deref() == Some(path)
             })
         };
-        match bind(&path, wanted.mode, wanted.group.as_deref(), Access::ByRole, ours(&path)) {
+        match self.bind(&path, wanted.mode, wanted.group.as_deref(), Access::ByRole, ours(&path)) {
             Ok(socket) => bound.push(socket),
             Err(error) if said || matches!(error, control::BindError::AnotherRuns(_)) => {
                 return Err(error.to_string());
@@ -111,14 +190,39 @@ impl Sockets {
             }
         }
         if let Some(path) = &wanted.read_socket {
-            let socket = bind(path, wanted.read_mode, wanted.group.as_deref(), Access::ReadOnly, ours(path));
+            let socket =
+                self.bind(path, wanted.read_mode, wanted.group.as_deref(), Access::ReadOnly, ours(path));
             bound.push(socket.map_err(|error| error.to_string())?);
         }
         Ok(bound)
     }
 
+    /// The socket given for this path, or a new one.
+    fn bind(
+        &self,
+        path: &Path,
+        mode: u32,
+        group: Option<&str>,
+        access: Access,
+        replace: bool,
+    ) -> Result<Bound, control::BindError> {
+        let settings = settings(path, mode, group, access, replace);
+        let given = self.take_given(&Own::Control(path.to_path_buf()));
+        match given.map(|socket| control::adopt(&settings, socket)) {
+            Some(Ok(bound)) => Ok(bound),
+            Some(Err(source)) => {
+                Err(control::BindError::Io { doing: "take over", path: path.to_path_buf(), source })
+            }
+            None => control::bind(&settings),
+        }
+    }
+
     /// Serves what was prepared and stops serving what it replaces.
     pub(super) fn commit(&self, prepared: Prepared) {
+        if self.holding.get() {
+            self.held.replace(Some(prepared));
+            return;
+        }
         self.delay.set(prepared.delay);
         if let (Some((wanted, bound)), Some(context)) = (prepared.control, self.context.get()) {
             let served = bound
@@ -128,7 +232,8 @@ impl Sockets {
                     let grants = Grants(
                         wanted.grants.iter().map(|(user, role)| (user.to_string(), role_of(*role))).collect(),
                     );
-                    Served::start(|stop| control::serve(Rc::clone(context), bound, grants, stop))
+                    let hold = Held::Control(bound.path().to_path_buf(), bound.hold().ok());
+                    Served::start(hold, |stop| control::serve(Rc::clone(context), bound, grants, stop))
                 })
                 .collect();
             if let Some((_, old)) = self.control.replace(Some((Wanted(wanted), served))) {
@@ -146,7 +251,8 @@ impl Sockets {
                     reload: reload.clone(),
                     ready: Rc::clone(&self.ready),
                 };
-                (Wanted(wanted), Served::start(|stop| admin::serve(listener, source, stop)))
+                let hold = Held::Status(wanted.address, listener.as_fd().try_clone_to_owned().ok());
+                (Wanted(wanted), Served::start(hold, |stop| admin::serve(listener, source, stop)))
             });
             if let Some((_, old)) = self.status.replace(next) {
                 old.stop();
@@ -165,8 +271,8 @@ impl Sockets {
         let control = self.control.take().map(|(_, served)| served).unwrap_or_default();
         let status = self.status.take().map(|(_, served)| served);
         for served in control.into_iter().chain(status) {
-            let Served { stop, task } = served;
-            drop(stop);
+            let Served { stop, task, hold } = served;
+            drop((stop, hold));
             let _ = tokio::time::timeout(Duration::from_secs(2), task).await;
         }
     }
@@ -174,11 +280,12 @@ impl Sockets {
 
 impl Served {
     fn start<F: Future<Output = ()> + 'static>(
+        hold: Held,
         serve: impl FnOnce(std::pin::Pin<Box<dyn Future<Output = ()>>>) -> F,
     ) -> Self {
         let (stop, mut stopped) = watch::channel(());
         let stopping = Box::pin(async move { while stopped.changed().await.is_ok() {} });
-        Self { stop, task: tokio::task::spawn_local(serve(stopping)) }
+        Self { stop, task: tokio::task::spawn_local(serve(stopping)), hold }
     }
 
     /// Stops accepting; replies under way are finished by the task itself.
@@ -195,19 +302,13 @@ fn role_of(role: model::Role) -> control::Role {
     }
 }
 
-fn bind(
-    path: &Path,
-    mode: u32,
-    group: Option<&str>,
-    access: Access,
-    replace: bool,
-) -> Result<Bound, control::BindError> {
+fn settings(path: &Path, mode: u32, group: Option<&str>, access: Access, replace: bool) -> SocketSettings {
     if let Some(parent) = path.parent() {
         // When this fails the bind says so, with the path.
         let _ = std::fs::create_dir_all(parent);
     }
     let group = group.map(str::to_owned).or_else(|| control::has_group("lbd").then(|| "lbd".to_owned()));
-    control::bind(&SocketSettings { path: path.to_path_buf(), mode, group, access, replace })
+    SocketSettings { path: path.to_path_buf(), mode, group, access, replace }
 }
 
 /// `/run/lbd/control.sock`, or for a user who may not write there, the same below the user's own run directory.
@@ -219,6 +320,12 @@ fn default_socket() -> PathBuf {
         Some(dir) if !Path::new("/run/lbd").is_dir() => PathBuf::from(dir).join("lbd/control.sock"),
         _ => PathBuf::from(DEFAULT_SOCKET),
     }
+}
+
+fn adopt_status(socket: OwnedFd) -> std::io::Result<tokio::net::TcpListener> {
+    let listener = std::net::TcpListener::from(socket);
+    listener.set_nonblocking(true)?;
+    tokio::net::TcpListener::from_std(listener)
 }
 
 fn bind_status(address: ListenAddress) -> Result<tokio::net::TcpListener, String> {

@@ -15,7 +15,7 @@ use crate::discover::Discovery;
 use crate::drain::Drains;
 use crate::health::Checkers;
 use crate::observe::Events;
-use crate::pool::{KeyRing, Member, Pool, Remembered, State};
+use crate::pool::{KeyRing, Known, Member, Pool, Remembered, State};
 use crate::proxy::AccessLogWriter;
 use crate::proxy::listeners::Listeners;
 use crate::reload::{Severed, Vitals, World, give_way};
@@ -53,6 +53,8 @@ pub(super) struct Steering {
     remembered: Option<Remembered>,
     /// Held once for each old world that is kept.
     retiring: Rc<()>,
+    /// What the process before this one knows of servers, until this one serves.
+    known: Vec<Known>,
 }
 
 impl Steering {
@@ -88,12 +90,18 @@ impl Steering {
             zone: None,
             remembered: None,
             retiring: Rc::default(),
+            known: Vec::new(),
         }
     }
 
     /// The first world starts with these sticky entries.
     pub(super) fn remembering(self, remembered: Remembered) -> Self {
         Self { remembered: Some(remembered), ..self }
+    }
+
+    /// Servers begin with what another process knows of them, until [`Helm::knows_enough`].
+    pub(super) fn knowing(self, known: Vec<Known>) -> Self {
+        Self { known, ..self }
     }
 
     /// Servers of this zone are preferred.
@@ -169,6 +177,11 @@ impl Helm {
 }
 
 impl Helm {
+    /// This process serves: what another one knew is of no use any more.
+    pub(super) fn knows_enough(&self) {
+        self.0.borrow_mut().known = Vec::new();
+    }
+
     /// The keys of sticky cookies, and the longest life of a cookie.
     pub(super) fn keys(&self) -> (Arc<KeyRing>, Duration) {
         let steering = self.0.borrow();
@@ -303,6 +316,12 @@ impl Steering {
     fn publish(&mut self, next: Running, previous: &Arc<Snapshot>, snapshot: &Arc<Snapshot>) {
         // Before anybody can be sent anywhere.
         self.keeper.turn(previous, snapshot);
+        for known in &self.known {
+            let pool = snapshot.pools.get(&*known.pool);
+            if let Some(member) = pool.and_then(|snap| snap.pool.member(&known.name)) {
+                member.server.take_up(known);
+            }
+        }
         self.checkers.reconcile(snapshot.pools.values().map(|pool| &*pool.pool));
         self.discovery.reconcile(&next.model, snapshot);
         if let Some(remembered) = self.remembered.take() {

@@ -30,14 +30,18 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// With what an earlier process wrote.
+    /// With what an earlier process wrote, or says itself.
     pub(super) fn open(
         state_dir: Option<&Path>,
+        said: Option<&str>,
         current: Current,
         events: Arc<Events>,
         drains: Arc<Drains>,
     ) -> Rc<Self> {
-        let book = state_dir.map(open).unwrap_or_default();
+        let book = match said {
+            Some(said) => spoken(said),
+            None => state_dir.map(open).unwrap_or_default(),
+        };
         let state_dir = state_dir.map(Path::to_path_buf);
         Rc::new(Self { book: RefCell::new(book), state_dir, current, events, drains })
     }
@@ -52,6 +56,26 @@ impl Keeper {
             let Some(pool) = pool else { continue };
             if let Some(member) = pool.member(&one.server) {
                 self.drains.resume(&member.server, &pool.drain);
+            }
+        }
+    }
+
+    /// All of it, in the form of the file.
+    pub(super) fn text(&self) -> String {
+        let snapshot = self.current.load();
+        self.book.borrow_mut().now(&pools(&snapshot), SystemTime::now())
+    }
+
+    /// What operators want by now, in the form of the file, of the process that this one follows.
+    pub(super) fn take_up(&self, text: &str) {
+        let book = spoken(text);
+        for pool in pools(&self.current.load()) {
+            for member in &pool.members {
+                let wanted = book.of(&pool.name, &member.server.name);
+                if member.server.admin.get() != wanted {
+                    member.server.admin.restore(wanted);
+                    self.drains.resume(&member.server, &pool.drain);
+                }
             }
         }
     }
@@ -120,6 +144,19 @@ impl Keeper {
 
 fn pools(snapshot: &Snapshot) -> Vec<&Pool> {
     snapshot.pools.values().map(|snap| &*snap.pool).collect()
+}
+
+/// The book that another process says it has; the file may be older.
+fn spoken(text: &str) -> Wishes {
+    if text.is_empty() {
+        return Wishes::default();
+    }
+    let mut book = Wishes::parse(text, SystemTime::now()).unwrap_or_else(|reason| {
+        warn!(reason, "what operators want was not understood: every server is ready");
+        Wishes::default()
+    });
+    book.saved(String::new());
+    book
 }
 
 /// The book of an earlier process, or an empty one. A file that cannot be understood is kept beside.

@@ -80,6 +80,16 @@ impl Events {
         seq
     }
 
+    /// What was emitted so far follows on `seq`, another process's last event. For a process that takes over, before
+    /// anybody reads.
+    pub fn follow_on(&self, seq: u64) {
+        let mut ring = self.ring();
+        for event in ring.iter_mut() {
+            *event = Arc::new(Event { seq: event.seq + seq, ..Event::clone(event) });
+        }
+        self.last.send_modify(|last| *last += seq);
+    }
+
     /// The events after `seq` that are still kept, oldest first; 0 gives all.
     pub fn since(&self, seq: u64) -> Vec<Arc<Event>> {
         let ring = self.ring();
@@ -131,6 +141,16 @@ mod tests {
         assert_eq!(events.since(0)[0].generation, 0);
         assert!(events.since(2).is_empty());
         assert!(events.since(99).is_empty());
+    }
+
+    #[test]
+    fn numbers_go_on_where_another_process_stopped() {
+        let events = Events::new();
+        events.emit("config.applied", "config", json!({}), None);
+        events.follow_on(40);
+        assert_eq!((events.last(), events.since(40)[0].seq), (41, 41));
+        assert_eq!(events.emit("server.up", "app/a", json!({}), None), 42);
+        assert_eq!(events.since(41).len(), 1);
     }
 
     #[test]

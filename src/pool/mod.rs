@@ -44,7 +44,7 @@ pub use pool::{
     DrainPolicy, Member, Pool, PoolSettings, Rate, ServerSettings, StickySettings, TableSettings,
 };
 pub use queue::{Place, Queue, Turn};
-pub use server::{Eligibility, HealthView, LastCheck, Origin, Server, ServerId, Why};
+pub use server::{Eligibility, HealthView, Known, LastCheck, Origin, Server, ServerId, Why};
 pub use sessions::{Closing, Session, SessionKind, Sessions, Traffic, WebSocketPolicy};
 pub use sticky::{
     ClientEntry, ClientKey, ClientTable, CookiePolicy, KeyRing, LearnFrom, MarkedCookie, OnDown, OnReturn,

@@ -212,6 +212,16 @@ impl Cell {
         ejection
     }
 
+    /// It is out for so long, by what another process saw.
+    pub(super) fn restore(&self, left: Duration, reason: &str) {
+        let now = Instant::now();
+        let mut record = self.lock();
+        record.machine = Machine { until: now.checked_add(left), length: left, ..Machine::default() };
+        reason.clone_into(&mut record.reason);
+        let until = now.saturating_duration_since(self.born).saturating_add(left);
+        self.until.store((until.as_millis() as u64).max(1), Ordering::Relaxed);
+    }
+
     /// It has no record from now on: the pool ejects nobody.
     pub(super) fn forget(&self) {
         if self.until.load(Ordering::Relaxed) == 0 && self.streak.load(Ordering::Relaxed) == 0 {

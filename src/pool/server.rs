@@ -3,6 +3,8 @@
 //! Whether it may take a request is computed from those two each time ([`Server::eligibility`]) and never stored.
 //! What workers read are atomics; mutexes guard only what is shown.
 
+mod known;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +24,8 @@ use super::queue::Queue;
 use super::ramp::Moment;
 use super::sessions::Sessions;
 use crate::observe::Counters;
+
+pub use known::Known;
 
 /// What a name is in cookies and tables: stable over restarts, nodes and versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

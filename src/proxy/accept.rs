@@ -1,5 +1,6 @@
 //! Takes connections from one listener socket, under its limits, and gives each a task of its own.
 
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -24,20 +25,38 @@ use crate::snapshot::{ConnectionHold, ListenerSnap};
 /// After the process ran out of file descriptors: long enough for some to be closed.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts until told to stop, then takes what already waits in the queue.
-pub(crate) async fn run(worker: Rc<Worker>, address: ListenAddress, listener: TcpListener, stop: Rc<Notify>) {
+/// Tells one socket's task to end.
+#[derive(Debug, Default)]
+pub(crate) struct Stop {
+    notify: Notify,
+    leave: Cell<bool>,
+}
+
+impl Stop {
+    /// Now; `leave` says that what waits in the queue is somebody else's.
+    pub(crate) fn now(&self, leave: bool) {
+        self.leave.set(leave);
+        self.notify.notify_one();
+    }
+}
+
+/// Accepts until told to stop, then takes what already waits in the queue, unless it is to be left there.
+pub(crate) async fn run(worker: Rc<Worker>, address: ListenAddress, listener: TcpListener, stop: Rc<Stop>) {
     let mut door = Door { worker, address, last: None };
     door.look();
     loop {
         let accepted = tokio::select! {
             biased;
-            () = stop.notified() => break,
+            () = stop.notify.notified() => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((tcp, peer)) => door.admit(tcp, peer),
             Err(error) => refused(&error, address).await,
         }
+    }
+    if stop.leave.get() {
+        return;
     }
     // Clients whose handshake the kernel finished already: closing the socket would reset them.
     let Ok(listener) = listener.into_std() else { return };

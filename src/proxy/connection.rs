@@ -37,6 +37,10 @@ const LINGER_BYTES: usize = 512 * 1024;
 /// How long a connection that carried no request yet may wait for one while the worker drains.
 const LAST_CHANCE: Duration = Duration::from_secs(1);
 
+/// How long a connection between requests may wait for its last one while another process takes over: who comes
+/// in that time is answered, and told that it was the last answer.
+const LAST_REQUEST: Duration = Duration::from_secs(15);
+
 /// A client's connection.
 #[derive(Debug)]
 pub(crate) struct ClientConnection {
@@ -159,22 +163,24 @@ impl ClientConnection {
 
     /// Waits, without a buffer of its own, until a byte of the next request is here.
     /// While the worker drains, an idle connection ends at once; a fresh one, whose request may be on its way, a
-    /// moment later.
+    /// moment later. While another process takes over, there is no such haste.
     async fn wait_for_bytes(&mut self, patience: Duration, fresh: bool) -> bool {
         if self.input.as_ref().is_some_and(|input| !input.is_empty()) {
             return true;
         }
         self.deadline.arm(patience);
-        let mut draining = false;
+        let (mut draining, mut hurried) = (false, false);
         let read = poll_fn(|cx| {
             if let Poll::Ready(read) = self.poll_read(cx) {
                 return Poll::Ready(read.unwrap_or(0));
             }
-            if self.worker.is_draining() && !std::mem::replace(&mut draining, true) {
+            if self.worker.is_in_haste() && !std::mem::replace(&mut hurried, true) {
                 if !fresh {
                     return Poll::Ready(0);
                 }
                 self.deadline.arm(LAST_CHANCE.min(patience));
+            } else if self.worker.is_draining() && !std::mem::replace(&mut draining, true) && !fresh {
+                self.deadline.arm(LAST_REQUEST.min(patience));
             }
             self.deadline.poll_struck(cx).map(|_| 0)
         })

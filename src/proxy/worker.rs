@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::LocalOptions;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error};
 
-use super::accept;
+use super::accept::{self, Stop};
 use super::access_log::AccessLog;
 use super::buffer::BufferPool;
 use super::compress::Encoders;
@@ -33,6 +33,10 @@ pub enum Order {
     Listen(ListenAddress, std::net::TcpListener),
     /// Take what waits on that address, then accept there no more.
     Unlisten(ListenAddress),
+    /// Accept there no more, and leave what waits: somebody else has the same sockets.
+    Release(ListenAddress),
+    /// Accept nowhere; end connections with their next answer, without haste: somebody else serves.
+    Leave,
     /// Accept nowhere; end connections as they become idle.
     Drain,
     /// End what is left.
@@ -48,6 +52,8 @@ pub enum Order {
 pub(crate) enum Phase {
     /// Not at all.
     Serving,
+    /// Connections end with their next answer.
+    Leaving,
     /// Connections end after their current exchange.
     Draining,
     /// Everything ends now.
@@ -128,6 +134,11 @@ impl Worker {
 
     /// Whether connections are to end after their current exchange.
     pub(crate) fn is_draining(&self) -> bool {
+        self.phase.get() >= Phase::Leaving
+    }
+
+    /// Whether connections without a request are to end at once, too.
+    pub(crate) fn is_in_haste(&self) -> bool {
         self.phase.get() >= Phase::Draining
     }
 
@@ -190,7 +201,7 @@ pub fn run(index: usize, current: &Current, access_log: AccessLog, orders: mpsc:
 
 /// Obeys orders, sweeps clocks. Ends when draining and empty, or cut.
 async fn steer(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Order>) {
-    let mut accepting: HashMap<ListenAddress, Rc<Notify>> = HashMap::new();
+    let mut accepting: HashMap<ListenAddress, Vec<Rc<Stop>>> = HashMap::new();
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut ticks = 0u64;
@@ -198,25 +209,30 @@ async fn steer(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Order>) {
         tokio::select! {
             order = orders.recv() => match order {
                 Some(Order::Listen(address, socket)) => {
-                    let stop = Rc::new(Notify::new());
+                    let stop = Rc::new(Stop::default());
                     match tokio::net::TcpListener::from_std(socket) {
                         Ok(listener) => {
                             tokio::task::spawn_local(accept::run(Rc::clone(&worker), address, listener, Rc::clone(&stop)));
-                            accepting.insert(address, stop);
+                            accepting.entry(address).or_default().push(stop);
                         }
                         Err(error) => error!(?address, %error, "listener cannot be used"),
                     }
                 }
                 Some(Order::Unlisten(address)) => {
-                    if let Some(stop) = accepting.remove(&address) {
-                        stop.notify_one();
-                    }
+                    accepting.remove(&address).into_iter().flatten().for_each(|stop| stop.now(false));
+                }
+                Some(Order::Release(address)) => {
+                    accepting.remove(&address).into_iter().flatten().for_each(|stop| stop.now(true));
+                }
+                Some(Order::Leave) => {
+                    accepting.drain().flat_map(|(_, stops)| stops).for_each(|stop| stop.now(false));
+                    worker.set_phase(Phase::Leaving);
                 }
                 // Who asked may have gone.
                 Some(Order::Tell(id, to)) => drop(to.send(worker.decisions.borrow().find(&id))),
                 Some(Order::Recall(to)) => drop(to.send(worker.recent.borrow().all())),
                 Some(Order::Drain) => {
-                    accepting.drain().for_each(|(_, stop)| stop.notify_one());
+                    accepting.drain().flat_map(|(_, stops)| stops).for_each(|stop| stop.now(false));
                     worker.set_phase(Phase::Draining);
                     worker.upstreams.clear();
                 }

@@ -110,6 +110,19 @@ impl Wishes {
         (text != self.written).then_some(text)
     }
 
+    /// What the file should say now.
+    pub fn now(&mut self, pools: &[&Pool], now: SystemTime) -> String {
+        self.present = gather(pools);
+        self.forget(now);
+        self.text()
+    }
+
+    /// What waits for a server of this name.
+    pub fn of(&self, pool: &str, server: &str) -> AdminState {
+        let key = (pool.to_owned(), server.to_owned());
+        self.parked.get(&key).map(|(state, _)| state.clone()).unwrap_or_default()
+    }
+
     /// The file says this now.
     pub fn saved(&mut self, text: String) {
         self.written = text;

@@ -180,8 +180,29 @@ impl Daemon {
     }
 }
 
+/// The process that answers on a control socket, if any does.
+fn serving(socket: &Path) -> Option<Pid> {
+    let mut stream = UnixStream::connect(socket).ok()?;
+    stream.set_read_timeout(Some(DEADLINE)).ok()?;
+    stream.write_all(b"GET /v1 HTTP/1.1\r\nHost: lbd\r\nConnection: close\r\n\r\n").ok()?;
+    let mut reader = BufReader::new(stream);
+    let mut answer = Message::read_head(&mut reader).ok()??;
+    answer.read_body(&mut reader, Tail::AsSaid).ok()?;
+    let answer: Value = serde_json::from_slice(&answer.body).ok()?;
+    Pid::from_raw(answer["pid"].as_i64()?.try_into().ok()?)
+}
+
 impl Drop for Daemon {
     fn drop(&mut self) {
+        // After an upgrade another process serves. One that was stopped does not answer, and is no other.
+        let ours = Pid::from_child(&self.child);
+        let frozen = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))
+            .is_ok_and(|stat| stat.contains(") T "));
+        if !frozen
+            && let Some(other) = serving(&self.dir.path().join("control.sock")).filter(|pid| *pid != ours)
+        {
+            let _ = rustix::process::kill_process(other, Signal::KILL);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {

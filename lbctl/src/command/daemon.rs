@@ -5,7 +5,7 @@ use crate::screen::Screen;
 use http::Method;
 use lbctl::args::DaemonCommand;
 use lbctl::client::Client;
-use lbctl::protocol::{API, Api, Exit, Shutdown};
+use lbctl::protocol::{API, Api, Exit, Shutdown, Upgrade, Upgraded};
 use lbctl::render;
 use serde_json::Value;
 
@@ -17,6 +17,13 @@ pub(super) async fn run(command: DaemonCommand, client: &Client, screen: &Screen
                 screen.talk(&format!("note: lbd {} speaks protocol {}, this lbctl {API}", api.lbd, api.api));
             }
             screen.data(&api, |_| render::api(&api));
+        }
+        DaemonCommand::Upgrade { binary, drain, within, reason } => {
+            let binary = binary.map(std::path::absolute).transpose();
+            let binary = binary.map_err(|error| Failure::new(Exit::Usage, format!("--binary: {error}")))?;
+            let ask = Upgrade { binary, drain, within, reason };
+            let done: Upgraded = client.send(Method::POST, "/v1/upgrade", &ask).await?;
+            screen.data(&done, |_| render::upgraded(&done));
         }
         DaemonCommand::Shutdown { drain, reason } => {
             let answer: Value =

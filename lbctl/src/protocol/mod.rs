@@ -39,7 +39,8 @@ pub use server::{
     Server, SetAdmin, SetWeight, Weight,
 };
 pub use status::{
-    Api, ConfigSummary, Listener, LogFilter, Pool, PoolSummary, Role, SetLog, Shutdown, Status, Unresolved,
+    Api, ConfigSummary, Listener, LogFilter, Pool, PoolSummary, Predecessor, Role, SetLog, Shutdown, Status,
+    Unresolved, Upgrade, Upgraded,
 };
 pub use sticky::{
     StickyCleared, StickyEntries, StickyEntry, StickyImported, StickyLine, StickyLookup, StickyMove,

@@ -113,6 +113,8 @@ pub enum Kind {
     Conflict,
     /// An `Idempotency-Key` came with another request before.
     KeyReused,
+    /// The new process of an upgrade did not get as far as serving.
+    UpgradeFailed,
     /// As many clients as are allowed are connected.
     TooManyClients,
     /// A mistake of ours.
@@ -121,7 +123,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::BadRequest,
         Self::NotPermitted,
         Self::NotFound,
@@ -137,6 +139,7 @@ impl Kind {
         Self::NoCheck,
         Self::Conflict,
         Self::KeyReused,
+        Self::UpgradeFailed,
         Self::TooManyClients,
         Self::Internal,
     ];
@@ -164,6 +167,7 @@ impl Kind {
             Self::NoCheck => ("no-check", 409, "the pool defines no health check", Exit::Failed),
             Self::Conflict => ("conflict", 409, "not in this state", Exit::Failed),
             Self::KeyReused => ("key-reused", 422, "the key was used for another request", Exit::Usage),
+            Self::UpgradeFailed => ("upgrade-failed", 502, "the upgrade failed", Exit::Failed),
             Self::TooManyClients => ("too-many-clients", 503, "too many control clients", Exit::Failed),
             Self::Internal => ("internal", 500, "internal error", Exit::Failed),
         }
@@ -249,6 +253,7 @@ mod tests {
                 ("no-check", 1),
                 ("conflict", 1),
                 ("key-reused", 2),
+                ("upgrade-failed", 1),
                 ("too-many-clients", 1),
                 ("internal", 1),
             ]

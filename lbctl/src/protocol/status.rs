@@ -56,9 +56,37 @@ pub struct Status {
     /// Names of servers that have no answer of DNS.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unresolved: Vec<Unresolved>,
+    /// Processes before this one that have not ended yet: an upgrade lets them finish what they serve.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub predecessors: Vec<Predecessor>,
     /// Drains that go on.
     #[serde(default)]
     pub operations: Vec<Operation>,
+}
+
+/// A process that an upgrade replaced, and what it still waits for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Predecessor {
+    /// The process.
+    pub pid: u32,
+    /// Its version.
+    pub lbd: String,
+    /// For how long it has been ending.
+    pub since_ms: u64,
+    /// After this long what is left is cut.
+    pub left_ms: u64,
+    /// Open client connections, those that wait for nothing included.
+    pub connections: u64,
+    /// Requests in flight.
+    pub requests: u64,
+    /// WebSockets.
+    pub websockets: u64,
+    /// Other upgraded streams.
+    pub tunnels: u64,
+    /// TCP connections that are passed on.
+    pub tcp: u64,
+    /// Answers that stream for long.
+    pub streams: u64,
 }
 
 /// A name that has no answer.
@@ -174,6 +202,35 @@ pub struct Shutdown {
     /// Why; goes into log and events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// The body of `POST /v1/upgrade`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upgrade {
+    /// The new binary, absolute; absent: the path that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binary: Option<std::path::PathBuf>,
+    /// How long streams of the old process may go on; absent: as long as the pools say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<String>,
+    /// How long the new process has to be ready; `60s` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<String>,
+    /// Why; goes into log and events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The answer to `POST /v1/upgrade`: another process serves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Upgraded {
+    /// The process that serves.
+    pub pid: u32,
+    /// Its version.
+    pub lbd: String,
+    /// The process that finishes what it serves, and ends.
+    pub old_pid: u32,
 }
 
 /// `GET /v1/log`: which lines the daemon's log has.

@@ -28,7 +28,7 @@ pub use paint::{Paint, Tone};
 pub use plan::{applied, config_files, confirmed, diff, pinned, plan, unpinned};
 pub use route::{decision, explanation, routes};
 pub use server::{pool, pools, probe, server, server_state, servers};
-pub use status::{api, micros, status};
+pub use status::{api, micros, status, upgraded};
 pub use sticky::{entries, lookup, tables};
 pub use table::{Cell, Table};
 pub use time::{show_times_in, time};

@@ -4,7 +4,9 @@ use super::config::{config_banner, held_lines};
 use super::server::{server_state, sticky_words};
 use super::{Cell, Paint, Table, Tone};
 use crate::protocol::units::{format_count, format_ms, format_number as thousands};
-use crate::protocol::{Api, Listener, Operation, PoolSummary, Server, Status, Unresolved};
+use crate::protocol::{
+    Api, Listener, Operation, PoolSummary, Predecessor, Server, Status, Unresolved, Upgraded,
+};
 
 /// `lbctl status`.
 pub fn status(status: &Status, paint: Paint) -> String {
@@ -16,6 +18,10 @@ pub fn status(status: &Status, paint: Paint) -> String {
         out.push_str(&format!("listen  {}\n", listeners.join("   ")));
     }
     out.push_str(&pool_table(&status.pools, &status.operations, paint));
+    for process in &status.predecessors {
+        out.push_str(&paint.text(Tone::Warn, &predecessor(process)));
+        out.push('\n');
+    }
     for name in &status.unresolved {
         out.push_str(&paint.text(Tone::Warn, &unresolved(name)));
         out.push('\n');
@@ -44,6 +50,38 @@ pub fn api(api: &Api) -> String {
         lines.push(("features", api.features.join(" ")));
     }
     lines.iter().map(|(name, value)| format!("{name:<11} {value}\n")).collect()
+}
+
+/// `lbctl daemon upgrade`.
+pub fn upgraded(done: &Upgraded) -> String {
+    let Upgraded { pid, lbd, old_pid } = done;
+    format!(
+        "lbd {lbd} serves as process {pid}; process {old_pid} finishes what it serves: lbctl status shows what is left\n"
+    )
+}
+
+fn predecessor(process: &Predecessor) -> String {
+    let kinds = [
+        (process.requests, "request"),
+        (process.websockets, "websocket"),
+        (process.tunnels, "tunnel"),
+        (process.tcp, "tcp connection"),
+        (process.streams, "stream"),
+    ];
+    let left: Vec<String> = kinds
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format_count(*count, word))
+        .collect();
+    let left = match left.is_empty() {
+        true => format!("{} without a request", format_count(process.connections, "connection")),
+        false => left.join(", "),
+    };
+    let (since, most) = (format_ms(process.since_ms), format_ms(process.left_ms));
+    format!(
+        "! old process {} (lbd {}) ends for {since}: {left}; at most {most} more",
+        process.pid, process.lbd
+    )
 }
 
 fn unresolved(name: &Unresolved) -> String {

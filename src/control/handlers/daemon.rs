@@ -3,13 +3,16 @@
 use crate::control::call::{Call, bad, span};
 use crate::control::reply::{Outcome, json, text};
 use crate::control::role::Role;
+use crate::control::world::{UpgradeAsk, UpgradeRefusal};
 use crate::control::{ControlContext, view};
-use lbctl::protocol::{API, Api, LogFilter, METRICS_CONTENT_TYPE, SetLog, Shutdown, Status};
+use lbctl::protocol::{
+    API, Api, Kind, LogFilter, METRICS_CONTENT_TYPE, Problem, SetLog, Shutdown, Status, Upgrade,
+};
 use serde_json::json;
 use std::time::Duration;
 
 /// What was added to the protocol since its first version.
-const FEATURES: [&str; 5] = ["config-apply", "idempotency-key", "metrics", "requests", "stream"];
+const FEATURES: [&str; 6] = ["config-apply", "idempotency-key", "metrics", "requests", "stream", "upgrade"];
 /// How long streams have to finish unless the caller says otherwise.
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -42,6 +45,7 @@ pub(super) fn overview(context: &ControlContext) -> Status {
         listeners: context.world.listeners().iter().map(view::listener).collect(),
         pools: pools.iter().map(|pool| super::pools::summary(context, pool)).collect(),
         unresolved: context.world.unresolved().iter().map(view::unresolved).collect(),
+        predecessors: context.world.predecessors().into_iter().map(view::predecessor).collect(),
         operations: drains.iter().map(|drain| view::operation(drain, &drain.progress())).collect(),
     }
 }
@@ -58,6 +62,35 @@ pub(in crate::control) fn shutdown(context: &ControlContext, call: &Call) -> Out
     call.audit(context, "daemon.shutdown", "lbd", ask.reason.as_deref(), facts);
     context.world.shutdown(drain);
     json(&json!({ "shutting_down": true, "drain_ms": view::millis(drain) }))
+}
+
+pub(in crate::control) async fn upgrade(context: &ControlContext, call: &Call) -> Outcome {
+    call.need(Role::Admin)?;
+    let ask: Upgrade = call.json()?;
+    let time = |name, text: Option<&str>| text.map(|text| span(name, text)).transpose();
+    let (drain, within) = (time("drain", ask.drain.as_deref())?, time("within", ask.within.as_deref())?);
+    if ask.binary.as_ref().is_some_and(|binary| !binary.is_absolute()) {
+        return Err(bad("`binary` must be an absolute path"));
+    }
+    if ask.binary.is_some() && !call.caller.may_name_programs() {
+        let detail = "only root, and the user that lbd runs as, may name another binary";
+        return Err(Problem::new(Kind::NotPermitted, detail).into());
+    }
+    let facts = json!({ "binary": ask.binary, "drain": ask.drain });
+    call.audit(context, "daemon.upgrade", "lbd", ask.reason.as_deref(), facts);
+    let actor = Some(call.caller.actor());
+    let ask = UpgradeAsk { binary: ask.binary, drain, ready_within: within, actor };
+    match context.world.upgrade(ask).await {
+        Ok(done) => json(&view::upgraded(done)),
+        Err(UpgradeRefusal::Refused { message, help }) => {
+            Err(Problem::new(Kind::Conflict, message).help(help).into())
+        }
+        Err(UpgradeRefusal::Failed { message, said }) => {
+            let problem = Problem::new(Kind::UpgradeFailed, format!("{message}; nothing has changed"));
+            let rendered = Some(said).filter(|said| !said.is_empty());
+            Err(Problem { rendered, ..problem }.into())
+        }
+    }
 }
 
 /// How long an operator's filter holds unless the caller says otherwise, and at most.

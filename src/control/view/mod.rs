@@ -17,7 +17,7 @@ pub(super) use connection::{choice, connection};
 pub(super) use server::{member, pool, pool_summary, sticky_entry, sticky_tables, with_streams};
 
 use super::role::Role;
-use super::world::{ListenerFacts, UnresolvedFacts};
+use super::world::{ListenerFacts, PredecessorFacts, UnresolvedFacts, Upgraded};
 use crate::drain;
 use crate::observe;
 use jiff::Timestamp;
@@ -59,6 +59,27 @@ pub(super) fn unresolved(name: &UnresolvedFacts) -> wire::Unresolved {
         since_ms: age(name.since),
         known: name.known as u64,
     }
+}
+
+/// A process that ends.
+pub(super) fn predecessor(process: PredecessorFacts) -> wire::Predecessor {
+    wire::Predecessor {
+        pid: process.pid,
+        lbd: process.lbd,
+        since_ms: millis(process.since),
+        left_ms: millis(process.left),
+        connections: process.connections,
+        requests: process.requests,
+        websockets: process.websockets,
+        tunnels: process.tunnels,
+        tcp: process.tcp,
+        streams: process.streams,
+    }
+}
+
+/// Another process serves.
+pub(super) fn upgraded(done: Upgraded) -> wire::Upgraded {
+    wire::Upgraded { pid: done.pid, lbd: done.lbd, old_pid: done.old_pid }
 }
 
 /// A client's address for a caller of this role.

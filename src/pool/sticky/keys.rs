@@ -34,6 +34,7 @@ pub(super) const TAG: usize = 16;
 /// Keys for cookies. Never printed.
 pub struct KeyRing {
     keys: Vec<hmac::Key>,
+    bytes: Vec<[u8; KEY]>,
     /// When the first was made (unix seconds), if that was here.
     made: Option<u64>,
 }
@@ -66,6 +67,16 @@ impl KeyRing {
         Ok(Self::of(&[new_key()?], Some(now)))
     }
 
+    /// The keys that another process of ours has, written by [`KeyRing::text`].
+    pub fn of_text(text: &str) -> Result<Arc<Self>, String> {
+        Ok(Self::of(&parse(text)?, made(text)))
+    }
+
+    /// The keys in the form of the file. A secret: for a process that takes over from this one.
+    pub fn text(&self) -> String {
+        text(&self.bytes, self.made.unwrap_or_default())
+    }
+
     /// When a new key is to sign (unix seconds); never, when the keys are somebody else's.
     pub fn due(&self) -> Option<u64> {
         self.made.map(|made| made + SIGNS_FOR)
@@ -77,9 +88,9 @@ impl KeyRing {
         let kept = life.as_secs().max(VERIFIES_FOR).div_ceil(SIGNS_FOR) as usize;
         let kept = kept.min(MOST_KEYS - 1);
         let Some(state_dir) = state_dir else {
-            let first = hmac::Key::new(hmac::HMAC_SHA256, &new_key()?);
-            let keys = std::iter::once(first).chain(self.keys.iter().take(kept).cloned()).collect();
-            return Ok(Arc::new(Self { keys, made: Some(now) }));
+            let keys: Vec<_> =
+                std::iter::once(new_key()?).chain(self.bytes.iter().take(kept).copied()).collect();
+            return Ok(Self::of(&keys, Some(now)));
         };
         let (mut keys, made) = read(state_dir)?;
         if made.is_none_or(|made| now < made + SIGNS_FOR) {
@@ -106,8 +117,9 @@ impl KeyRing {
     }
 
     fn of(keys: &[[u8; KEY]], made: Option<u64>) -> Arc<Self> {
+        let bytes = keys.to_vec();
         let keys = keys.iter().map(|key| hmac::Key::new(hmac::HMAC_SHA256, key)).collect();
-        Arc::new(Self { keys, made })
+        Arc::new(Self { keys, bytes, made })
     }
 }
 
@@ -148,8 +160,12 @@ fn made(text: &str) -> Option<u64> {
 }
 
 fn save(path: &Path, keys: &[[u8; KEY]], now: u64) -> io::Result<()> {
+    write_atomically(path, text(keys, now).as_bytes())
+}
+
+fn text(keys: &[[u8; KEY]], made: u64) -> String {
     let lines: String = keys.iter().map(|key| format!("{}\n", HEXLOWER.encode(key))).collect();
-    write_atomically(path, format!("{MADE}{now}\n{lines}").as_bytes())
+    format!("{MADE}{made}\n{lines}")
 }
 
 fn tag(key: &hmac::Key, parts: [&[u8]; 2]) -> [u8; TAG] {
@@ -258,6 +274,14 @@ mod tests {
         let theirs = ring.follow(Some(dir.path()), life(0), after(20_000)).unwrap();
         assert_eq!((theirs.due(), theirs.sign(PARTS)), (None, KeyRing::of(&[[1; KEY]], None).sign(PARTS)));
         assert_eq!(fs::read_to_string(dir.path().join(FILE)).unwrap(), own);
+    }
+
+    #[test]
+    fn another_process_of_ours_believes_and_signs_the_same() {
+        let ring = KeyRing::ephemeral(NOW).unwrap().follow(None, Duration::ZERO, NOW + SIGNS_FOR).unwrap();
+        let other = KeyRing::of_text(&ring.text()).unwrap();
+        assert_eq!((other.sign(PARTS), other.due()), (ring.sign(PARTS), ring.due()));
+        assert_eq!(other.keys.len(), 2);
     }
 
     #[test]

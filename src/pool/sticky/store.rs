@@ -62,6 +62,22 @@ impl Remembered {
     /// Writes the tables of these pools into a state directory, all or nothing. To be called where waiting for a disk
     /// hurts nobody.
     pub fn save(state_dir: &Path, pools: &[Arc<Pool>], now: u64) -> io::Result<usize> {
+        let (bytes, count) = Self::gather(pools, now, 0);
+        write_atomically(&state_dir.join(FILE), &bytes)?;
+        Ok(count)
+    }
+
+    /// The same as bytes, for another process: the entries that were used at that time (unix seconds) or later.
+    pub fn dump(pools: &[Arc<Pool>], now: u64, used: u64) -> Vec<u8> {
+        Self::gather(pools, now, used).0
+    }
+
+    /// What another process dumped; nothing, when it is not whole.
+    pub fn read(bytes: Vec<u8>) -> Option<Self> {
+        Self::parse(bytes)
+    }
+
+    fn gather(pools: &[Arc<Pool>], now: u64, used: u64) -> (Vec<u8>, usize) {
         let mut bytes = MAGIC.to_vec();
         let mut count = 0;
         for pool in pools {
@@ -70,10 +86,14 @@ impl Remembered {
                 text(&definition(&policy.by), &mut bytes);
                 let (at, mut entries) = (bytes.len(), 0_u64);
                 bytes.extend_from_slice(&entries.to_be_bytes());
-                bytes.reserve(policy.table.len() * ENTRY + SUM);
+                if used == 0 {
+                    bytes.reserve(policy.table.len() * ENTRY + SUM);
+                }
                 policy.table.each(now, |entry| {
-                    write(entry, &mut bytes);
-                    entries += 1;
+                    if entry.used >= used || entry.since >= used {
+                        write(entry, &mut bytes);
+                        entries += 1;
+                    }
                 });
                 bytes[at..at + 8].copy_from_slice(&entries.to_be_bytes());
                 count += entries as usize;
@@ -81,14 +101,32 @@ impl Remembered {
         }
         let sum = digest(&SHA256, &bytes);
         bytes.extend_from_slice(sum.as_ref());
-        write_atomically(&state_dir.join(FILE), &bytes)?;
-        Ok(count)
+        (bytes, count)
     }
 
     /// Gives a pool's tables what is remembered of them, as far as it is in date; says how many entries.
     pub fn fill(&self, pool: &Pool, now: u64) -> usize {
         let policies = pool.sticky.iter().filter_map(super::Sticky::table_policy);
         policies.map(|policy| self.fill_table(&pool.name, policy, now)).sum()
+    }
+
+    /// The same for pools that are in use: an entry that was used later here, or that an operator placed here, stays.
+    pub fn merge(&self, pool: &Pool, now: u64) -> usize {
+        let mut taken = 0;
+        for policy in pool.sticky.iter().filter_map(super::Sticky::table_policy) {
+            let Some(range) = self.tables.get(&(pool.name.to_string(), definition(&policy.by))) else {
+                continue;
+            };
+            for entry in self.bytes[range.clone()].chunks_exact(ENTRY).filter_map(read) {
+                let entry = ClientEntry { used: entry.used.min(now), ..entry };
+                let newer = |known: ClientEntry| known.used < entry.used || (entry.placed && !known.placed);
+                if policy.table.get(entry.key, now).is_none_or(newer) {
+                    policy.table.enter(&entry, now);
+                    taken += 1;
+                }
+            }
+        }
+        taken
     }
 
     fn fill_table(&self, pool: &str, policy: &TablePolicy, now: u64) -> usize {
@@ -230,6 +268,26 @@ mod tests {
         remembered.fill(&put_back, NOW - 1000);
         assert!(entries(&put_back, NOW - 1000).iter().all(|entry| entry.used <= NOW - 1000));
         assert_eq!(Remembered::load(&dir.path().join("none")).unwrap().fill(&after, NOW), 0);
+    }
+
+    #[test]
+    fn what_another_process_used_later_counts_and_nothing_else_changes() {
+        let (theirs, ours) = (pool(source(OnDown::Redispatch)), pool(source(OnDown::Redispatch)));
+        let enter = |pool: &Pool, key, server: &str, used| {
+            let server = ServerId::of(server);
+            let entry = ClientEntry { key, server, since: NOW - 900, used, streams: 0, placed: false };
+            pool.sticky[0].table().expect("a table").enter(&entry, NOW);
+        };
+        for key in 1..=3 {
+            enter(&theirs, key, "a", NOW - 10 * key as u64);
+        }
+        enter(&ours, 1, "b", NOW - 5);
+        enter(&ours, 2, "b", NOW - 50);
+        let dump = Remembered::dump(std::slice::from_ref(&theirs), NOW, NOW - 20);
+        let dump = Remembered::read(dump).unwrap();
+        assert_eq!(dump.merge(&ours, NOW), 1);
+        let servers: Vec<_> = entries(&ours, NOW).iter().map(|entry| (entry.key, entry.server)).collect();
+        assert_eq!(servers, [(1, ServerId::of("b")), (2, ServerId::of("a"))], "the third was used too early");
     }
 
     #[test]
