@@ -113,34 +113,71 @@ fn the_exit_code_says_whether_a_line_was_refused_and_nothing_is_written_over() {
     assert_eq!(import(&[], &dir.path().join("none.cfg")).status.code(), Some(2));
 }
 
-/// Any folder of HAProxy's configurations: `LBD_HAPROXY_EXAMPLES` names one, such as `examples` of HAProxy's source.
+/// Where Debian's package of HAProxy has its examples.
+const EXAMPLES: &str = "/usr/share/doc/haproxy/examples";
+
+/// Every `.cfg` of the samples, of HAProxy's own examples where they are installed, and of the folder that
+/// `LBD_HAPROXY_EXAMPLES` names, such as `examples` of HAProxy's source.
 #[test]
 fn every_example_of_a_folder_goes_through_with_a_verdict_for_each_line() {
-    let folder = std::env::var_os("LBD_HAPROXY_EXAMPLES").map_or_else(|| sample(""), PathBuf::from);
-    let mut files = 0;
-    for entry in std::fs::read_dir(&folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|end| end != "cfg") {
-            continue;
-        }
-        files += 1;
-        let (report, done, dir) = imported(&path);
-        assert!(matches!(done.status.code(), Some(0 | 1)), "{}: {done:?}", path.display());
-        let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
-        let lines = report["lines"].as_array().unwrap();
-        assert_eq!(lines.len(), said(&text), "{}", path.display());
-        let of = |kind: &str| lines.iter().filter(|line| line["verdict"] == kind).count();
-        println!(
-            "{}: {} mapped, {} approximated, {} refused",
-            path.display(),
-            of("mapped"),
-            of("approximated"),
-            of("refused")
-        );
-        let formatted = Command::new(lbd_bin()).args(["fmt", "--check"]).arg(dir.path()).output().unwrap();
-        assert_eq!(formatted.status.code(), Some(0), "{}", path.display());
+    let named = std::env::var_os("LBD_HAPROXY_EXAMPLES").map(PathBuf::from);
+    let installed = Some(PathBuf::from(EXAMPLES)).filter(|folder| folder.is_dir());
+    for folder in [Some(sample("")), installed, named].into_iter().flatten() {
+        let files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        let files = files.filter(|path| path.extension().is_some_and(|end| end == "cfg"));
+        let count = files.inspect(|path| goes_through(path)).count();
+        assert!(count > 0, "no .cfg in {}", folder.display());
     }
-    assert!(files > 0, "no .cfg in {}", folder.display());
+}
+
+fn goes_through(path: &Path) {
+    let (report, done, dir) = imported(path);
+    assert!(matches!(done.status.code(), Some(0 | 1)), "{}: {done:?}", path.display());
+    let text = String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
+    let lines = report["lines"].as_array().unwrap();
+    assert_eq!(lines.len(), said(&text), "{}", path.display());
+    let of = |kind: &str| lines.iter().filter(|line| line["verdict"] == kind).count();
+    let [mapped, approximated, refused] = ["mapped", "approximated", "refused"].map(of);
+    assert_eq!(mapped + approximated + refused, lines.len(), "{}", path.display());
+    println!("{}: {mapped} mapped, {approximated} approximated, {refused} refused", path.display());
+    let formatted = Command::new(lbd_bin()).args(["fmt", "--check"]).arg(dir.path()).output().unwrap();
+    assert_eq!(formatted.status.code(), Some(0), "{}", path.display());
+}
+
+/// Conditions that overlap in every way: what keeps HAProxy's order could take for ever.
+#[test]
+fn conditions_that_all_overlap_take_no_more_work_than_is_allowed() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("haproxy.cfg");
+    let mut rng = fastrand::Rng::with_seed(27);
+    let mut text = "defaults\n mode http\nfrontend f\n bind :80\n".to_owned();
+    for at in 0..120 {
+        let condition = match rng.u8(0..6) {
+            0 => format!("hdr_end(host) .h{at}.example"),
+            1 => format!("hdr_beg(host) h{at}."),
+            2 => format!("path_dir d{at}"),
+            3 => format!("path_beg {}{at}", "/a".repeat(at % 6 + 1)),
+            4 => format!("path_reg x{at}[0-9]y"),
+            _ => format!("path_sub -i x{at}y"),
+        };
+        text.push_str(&format!(" acl a{at} {condition}\n"));
+    }
+    for at in 0..120 {
+        let (one, other) = (rng.u8(0..120), rng.u8(0..120));
+        text.push_str(&format!(" use_backend b if a{one} !a{other}\n"));
+        if at % 3 == 0 {
+            text.push_str(&format!(" http-request set-header x-{at} y if a{one} or a{other}\n"));
+        }
+    }
+    text.push_str(" default_backend c\nbackend b\n server s 10.0.0.1:80\nbackend c\n server s 10.0.0.2:80\n");
+    std::fs::write(&file, &text).unwrap();
+    let began = std::time::Instant::now();
+    let (report, done, _made) = imported(&file);
+    let took = began.elapsed();
+    assert!(matches!(done.status.code(), Some(0 | 1)), "{done:?}");
+    assert_eq!(report["lines"].as_array().unwrap().len(), said(&text));
+    // Unoptimised and beside other tests; optimised it is a fraction of a second.
+    assert!(took.as_secs() < 60, "{took:?}");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -59,6 +60,8 @@ impl Options {
             strict: true,
             zone: None,
         });
+        // Only one that was made for the socket is empty now.
+        let _ = demo.socket.parent().map(std::fs::remove_dir);
         super::exit_code(&ended)
     }
 }
@@ -90,20 +93,30 @@ pub async fn start(dir: &Path, preferred_port: u16) -> io::Result<Demo> {
     let dir = &dir.canonicalize()?;
     let origins = vec![Origin::start("one")?, Origin::start("two")?];
     let listen = free_address(preferred_port)?;
-    let socket = socket_in(dir);
+    let socket = socket_in(dir)?;
     let text = config_text(listen, &socket, &origins);
     let config_path = write_config(dir, &text)?;
     let instructions = instructions(listen, &socket, &config_path, &origins);
     Ok(Demo { config_path, socket, listen, origins, instructions })
 }
 
-/// The kernel takes short paths only: a deep folder gets its socket in the temporary one.
-fn socket_in(dir: &Path) -> PathBuf {
-    let here = dir.join("control.sock");
-    match here.as_os_str().len() <= MAX_SOCKET_PATH {
-        true => here,
-        false => std::env::temp_dir().join(format!("lbd-demo-{}.sock", std::process::id())),
+/// The kernel takes short paths only: a deep folder gets its socket in the temporary one, in a folder that is ours
+/// alone.
+fn socket_in(dir: &Path) -> io::Result<PathBuf> {
+    const NAME: &str = "control.sock";
+    let here = dir.join(NAME);
+    if here.as_os_str().len() <= MAX_SOCKET_PATH {
+        return Ok(here);
     }
+    let name = |n: u32| std::env::temp_dir().join(format!("lbd-demo-{}-{n}", std::process::id()));
+    let made = (1..100).map(name).find_map(|own| match std::fs::DirBuilder::new().mode(0o700).create(&own) {
+        Ok(()) => Some(Ok(own.join(NAME))),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
+        Err(error) => Some(Err(error)),
+    });
+    made.unwrap_or_else(|| {
+        Err(io::Error::other("the temporary directory is full of folders of demonstrations"))
+    })
 }
 
 /// The address is free at this moment; whoever binds it first has it.

@@ -12,6 +12,7 @@ use crate::config::ruling::{Order, Verdict};
 use crate::config::source::Sources;
 use crate::config::{self, guard, render};
 use crate::daemon::online;
+use crate::reload::fileset::{self, Edit};
 use crate::tls;
 
 mod outside;
@@ -31,7 +32,7 @@ pub(super) struct Lint {
     /// How findings are written [default: human, and github when GITHUB_ACTIONS is set]
     #[arg(long, value_name = "FORMAT", value_enum)]
     format: Option<Shape>,
-    /// Mend what can be mended without changing what was meant, and write the files
+    /// Mend what can be mended without changing what was meant, and write the files: all of a configuration, or none
     #[arg(long)]
     fix: bool,
     /// With --fix or --diff: mend also where the fix decides something
@@ -58,7 +59,8 @@ pub(super) struct Lint {
     /// Whether certificates and other named files are looked at
     #[arg(long, value_name = "yes|no", default_value = "yes", value_parser = ["yes", "no"])]
     files: String,
-    /// Look at every server from here, too: does its name resolve, does it answer, does its check pass
+    /// Look at every server from here, too, those that DNS gives included: does its name resolve, does it answer,
+    /// does its check pass
     #[arg(long)]
     online: bool,
     /// Take variables of the environment from a file of NAME=value lines first
@@ -166,7 +168,7 @@ impl Lint {
             if self.diff {
                 out.push_str(&diff(&fixed, &sources));
             } else {
-                out.push_str(&keep(&fixed, stdin.as_deref())?);
+                out.push_str(&keep(&fixed, &sources, stdin.as_deref())?);
                 (report, sources) = (fixed.report, fixed.sources);
             }
         }
@@ -242,12 +244,27 @@ fn diff(fixed: &Fixed, before: &Sources) -> String {
     fixed.texts.iter().map(one).collect()
 }
 
-/// Writes what was mended; gives what standard input says now.
-fn keep(fixed: &Fixed, stdin: Option<&str>) -> Result<String, String> {
-    for (path, text) in fixed.texts.iter().filter(|(path, _)| *path != Path::new(STDIN)) {
-        let failed = |error| format!("cannot write {}: {error}", path.display());
-        super::replace::replace(path, text).map_err(failed)?;
-    }
+/// Writes what was mended, all of it or nothing; gives what standard input says now.
+fn keep(fixed: &Fixed, before: &Sources, stdin: Option<&str>) -> Result<String, String> {
+    let edit = |(path, text): (&PathBuf, &String)| {
+        let old =
+            before.files().find(|(_, file)| file.path() == path).map(|(_, file)| file.text().to_owned());
+        let edit = Edit { path: path.clone(), old, new: Some(text.clone()) };
+        match edit.is_old() {
+            true => Ok(edit),
+            false => Err(format!("{} was changed meanwhile; nothing is written, try again", path.display())),
+        }
+    };
+    let files = fixed.texts.iter().filter(|(path, _)| *path != Path::new(STDIN));
+    let edits = files.map(edit).collect::<Result<Vec<_>, _>>()?;
+    fileset::put(&edits).map_err(|error| {
+        let mut changed =
+            edits.iter().filter(|edit| !edit.is_old()).map(|edit| edit.path.display().to_string());
+        match changed.next() {
+            None => format!("nothing is mended, every file is as it was; cannot write {error}"),
+            Some(path) => format!("cannot write {error}; {path} was mended and could not be put back"),
+        }
+    })?;
     if fixed.applied > 0 {
         eprintln!("{} fixed in {}", fixed.applied, files_named(&fixed.texts));
     }

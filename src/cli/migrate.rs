@@ -79,6 +79,8 @@ impl Migrate {
         } else if differs {
             replace(path, &migrated)?;
             eprintln!("{}: version 2 now", path.display());
+        } else {
+            eprintln!("{}: nothing of version 1 in it", path.display());
         }
         Ok(0)
     }

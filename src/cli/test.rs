@@ -116,6 +116,11 @@ fn init(path: &Path) -> bool {
             eprintln!("{}: written; read it, and keep what must stay so", target.display());
             true
         }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let target = target.display();
+            eprintln!("error: {target} is there already\nhelp: add to it, or take it away to begin anew");
+            false
+        }
         Err(error) => {
             eprintln!("error: cannot write {}: {error}", target.display());
             false

@@ -307,16 +307,20 @@ fn colon(view: &View<'_>, index: usize, word: &str, is_key: bool) -> Option<Hint
     })
 }
 
-/// KDL014: `'x'`. A warning where KDL takes the quotes for letters, an error where it takes nothing.
+/// What begins like a quoted text, and what may end it.
+const QUOTES: [(char, &str); 6] =
+    [('\'', "'"), ('‘', "’‘"), ('‚', "‘’"), ('“', "”“"), ('„', "“”"), ('«', "»")];
+
+/// KDL014: `'x'`, `“x”`. A warning where KDL takes the quotes for letters, an error where it takes nothing.
 fn single_quotes(view: &View<'_>, index: usize) -> Option<Hint> {
     let token = view.tokens[index];
-    if !view.of(token).starts_with('\'') {
-        return None;
-    }
+    let begin = view.of(token).chars().next()?;
+    let ends = QUOTES.iter().find(|(open, _)| *open == begin).map(|(_, close)| *close)?;
     let line = view.text[token.start..].split(super::lexer::is_newline).next().unwrap_or_default();
-    let end = line[1..].find('\'').map(|at| token.start + at + 2)?;
+    let (at, last) = line.char_indices().skip(1).find(|(_, c)| ends.contains(*c))?;
+    let end = token.start + at + last.len_utf8();
     let range = token.start..end;
-    let inner = &view.text[range.start + 1..range.end - 1];
+    let inner = &view.text[range.start + begin.len_utf8()..token.start + at];
     let one_word = end == token.end && !inner.contains(['/', '\\', '#']) && !inner.contains(is_forbidden);
     let quoted = in_quotes(inner);
     let severity = if one_word { Severity::Warning } else { Severity::Error };
@@ -324,7 +328,11 @@ fn single_quotes(view: &View<'_>, index: usize) -> Option<Hint> {
         "KDL014",
         severity,
         Some(view.span(range.clone())),
-        "single quotes are ordinary letters in KDL",
+        if begin == '\'' {
+            "single quotes are ordinary letters in KDL"
+        } else {
+            "curly quotes are ordinary letters in KDL"
+        },
     )
     .label("use `\"`")
     .help(format!("write {quoted}"))

@@ -75,7 +75,9 @@ impl<'a> Reader<'a> {
         }
         if bad {
             let span = Span::new(file, end..end);
-            return self.refuse(Diagnostic::error("KDL019", span, "the file is not UTF-8 text from here on"));
+            let finding = Diagnostic::error("KDL019", span, "the file is not UTF-8 text from here on");
+            return self
+                .refuse(finding.help("save it as UTF-8, in an editor that says how a text is encoded"));
         }
         let tokens = lexer::lex(&text);
         if let Some(refused) = guard::depth(file, &tokens) {

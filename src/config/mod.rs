@@ -8,10 +8,12 @@
 mod ast;
 pub mod braces;
 pub mod diagnostic;
+mod encoding;
 pub mod expand;
 pub mod expectations;
 mod files;
 pub mod fix;
+mod foreign;
 pub mod format;
 #[cfg(test)]
 mod golden;
@@ -65,13 +67,15 @@ pub struct Loaded {
 /// Reads the file set that begins at `path`: its meaning, and everything found on the way.
 pub fn load(path: &Path, loader: &dyn Loader) -> Loaded {
     on_reader_thread(|| {
-        let (nodes, mut report, mut sources) = syntax::read(path, loader);
+        let (mut nodes, mut report, mut sources) = syntax::read(path, loader);
+        schema::rename(&mut nodes, &mut report);
         schema::check(&nodes, &mut report);
         // What is missing from an incomplete set means nothing: no reference is judged by it.
         let mut model = sources.complete().then(|| resolve::model(&nodes, &sources, &mut report)).flatten();
         if let Some(model) = &mut model {
             pages::fill(model, &mut sources, loader, &mut report);
             files::check(&sources, loader, &mut report);
+            encoding::check(&sources, &mut report);
             report.settle();
         }
         report.sort();

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::diagnostic::{Diagnostic, FileId, Place, Report, Span, Spanned};
+use super::diagnostic::{Diagnostic, FileId, Place, Report, Severity, Span, Spanned};
 use super::model::{Key, ListenAddress, StatusSet, TextMatch};
 use super::node::{Node, Origin, Scalar, Value};
 use super::resolve::Places;
@@ -25,6 +25,8 @@ pub(crate) struct Cx<'a> {
     table: &'static [NodeSpec],
     places: &'a dyn Places,
     known: HashSet<Span>,
+    /// Of these, errors.
+    refused: Vec<Span>,
     report: RefCell<Report>,
     /// Keys asked for: (row, key); the key is empty for the node itself.
     #[cfg(test)]
@@ -43,6 +45,7 @@ impl<'a> Cx<'a> {
             table,
             places,
             known: before.findings.iter().filter_map(|f| f.span).collect(),
+            refused: errors(before).collect(),
             report: RefCell::default(),
             #[cfg(test)]
             touched: RefCell::default(),
@@ -62,6 +65,17 @@ impl<'a> Cx<'a> {
     /// Whether this stage found an error.
     pub(crate) fn has_errors(&self) -> bool {
         self.report.borrow().has_errors()
+    }
+
+    /// Whether something was found at exactly this place.
+    pub(crate) fn is_told(&self, span: Span) -> bool {
+        self.known.contains(&span) || self.report.borrow().findings.iter().any(|f| f.span == Some(span))
+    }
+
+    /// Whether something within this place was refused.
+    pub(crate) fn is_refused_within(&self, outer: Span) -> bool {
+        let within = |s: Span| s.file == outer.file && outer.start <= s.start && s.end <= outer.end;
+        self.refused.iter().copied().any(within) || errors(&self.report.borrow()).any(within)
     }
 
     /// Where `span` is, for people.
@@ -101,6 +115,11 @@ impl<'a> Cx<'a> {
         #[cfg(not(test))]
         let _ = (spec, key);
     }
+}
+
+/// Where the errors of a report are.
+fn errors(report: &Report) -> impl Iterator<Item = Span> {
+    report.findings.iter().filter(|f| f.severity == Severity::Error).filter_map(|f| f.span)
 }
 
 /// Stands for a node that is not written: everything about it is the default.

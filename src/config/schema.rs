@@ -14,11 +14,14 @@
 //! - Every other node that may be repeated (`server`, `certificate`, `route`, `match`, ...) adds up.
 
 mod check;
+mod renamed;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub use check::{check, check_in};
+pub(in crate::config) use renamed::rename;
+pub use renamed::{RENAMED, Renamed};
 pub use table::{EXPECTATIONS, RESERVED, SCHEMA};
 
 /// One node of the language.

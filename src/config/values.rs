@@ -77,7 +77,13 @@ pub fn duration(text: &str) -> Result<Duration, Invalid> {
         let Some(place) = TIME_UNITS.iter().position(|(name, _)| *name == unit) else {
             return Err(match unit {
                 "" => Invalid::new("the unit is missing: ms, s, m, h or d").write(format!("{text}s")),
-                _ => Invalid::new(format!("`{unit}` is no unit of time: ms, s, m, h or d")),
+                _ => {
+                    let invalid = Invalid::new(format!("`{unit}` is no unit of time: ms, s, m, h or d"));
+                    match time_unit(unit).filter(|_| after.is_empty() && text.starts_with(number)) {
+                        Some(meant) => invalid.write(format!("{number}{meant}")),
+                        None => invalid,
+                    }
+                }
             });
         };
         if place < longest_allowed {
@@ -110,6 +116,19 @@ pub fn show_duration(duration: Duration) -> String {
         }
     }
     text
+}
+
+/// The unit that is meant by a longer or a shouted name of it.
+fn time_unit(name: &str) -> Option<&'static str> {
+    match name.to_ascii_lowercase().as_str() {
+        "ms" | "msec" | "msecs" | "millis" | "millisecond" | "milliseconds" => Some("ms"),
+        "s" | "sec" | "secs" | "second" | "seconds" => Some("s"),
+        // Not `M`: elsewhere that is a month.
+        "min" | "mins" | "minute" | "minutes" => Some("m"),
+        "h" | "hr" | "hrs" | "hour" | "hours" => Some("h"),
+        "d" | "day" | "days" => Some("d"),
+        _ => None,
+    }
 }
 
 /// `64KiB`, `10MB`, `512B`.

@@ -1,24 +1,28 @@
 //! What only the network tells about a configuration: `lbd lint --online` looks at every server from here, once, as
 //! the daemon's own checks would, and changes nothing.
 //!
-//! LB901: a name has no address. LB902: a server does not answer, or its check fails. LB903: a path that nobody can
-//! have passes the check as well, so the check says little.
+//! LB901: a name has no address, or gives no servers. LB902: a server does not answer, or its check fails. LB903: a path
+//! that nobody can have passes the check as well, so the check says little. LB712: a port that may not be listened on.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::{timeout, timeout_at};
 
 use crate::config::diagnostic::{Diagnostic, Place, Report, Span};
-use crate::config::model::Model;
+use crate::config::model::{Model, Resolver};
 use crate::config::source::Sources;
+use crate::discover;
 use crate::health::check_once;
 use crate::pool::{CheckSpec, KeyRing, Outcome, ProbeKind, Server};
-use crate::snapshot::{Context, Snapshot, compile};
+use crate::snapshot::{Context, Discovered, Snapshot, compile};
 use crate::tls::TlsConfigs;
+
+mod names;
+mod ports;
 
 /// Servers that are looked at at a time.
 const AT_A_TIME: usize = 64;
@@ -39,32 +43,35 @@ struct Look {
 
 /// Looks at the servers that `model` names; the findings go to `report`.
 pub fn look(model: &Model, tls: &TlsConfigs, sources: &Sources, report: &mut Report) -> std::io::Result<()> {
-    let looks = looks(model, tls, sources)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let found = runtime.block_on(async {
+    let until = tokio::time::Instant::now() + OVERALL;
+    let named = runtime.block_on(names::look(model, sources, until));
+    let looks = looks(model, tls, sources, &named.servers)?;
+    let found = LocalSet::new().block_on(&runtime, async {
         let turns = Arc::new(Semaphore::new(AT_A_TIME));
         let mut tasks = JoinSet::new();
         for look in looks {
-            let turns = Arc::clone(&turns);
-            tasks.spawn(async move {
+            let (turns, resolver) = (Arc::clone(&turns), model.resolver.clone());
+            tasks.spawn_local(async move {
                 // The semaphore is never closed.
                 let _turn = turns.acquire().await;
-                look.run().await
+                look.run(&resolver).await
             });
         }
-        let mut found = Vec::new();
+        let mut found = named.findings;
         let all = async {
             while let Some(done) = tasks.join_next().await {
                 found.extend(done.into_iter().flatten());
             }
         };
-        let in_time = timeout(OVERALL, all).await.is_ok();
+        let in_time = timeout_at(until, all).await.is_ok() && named.in_time;
         (found, in_time)
     });
     // A thread that asks for a name cannot be called back; nobody waits for it.
     runtime.shutdown_background();
     let (found, in_time) = found;
     report.findings.extend(found);
+    report.findings.extend(ports::look(model, sources));
     report.settle();
     match in_time {
         true => Ok(()),
@@ -72,8 +79,13 @@ pub fn look(model: &Model, tls: &TlsConfigs, sources: &Sources, report: &mut Rep
     }
 }
 
-/// Every server of the file with its check, as the daemon would make them.
-fn looks(model: &Model, tls: &TlsConfigs, sources: &Sources) -> std::io::Result<Vec<Look>> {
+/// Every server of the file, and those that DNS gives, with its check, as the daemon would make them.
+fn looks(
+    model: &Model,
+    tls: &TlsConfigs,
+    sources: &Sources,
+    discovered: &Discovered,
+) -> std::io::Result<Vec<Look>> {
     let context = Context {
         tls,
         previous: &Snapshot::empty(),
@@ -81,7 +93,7 @@ fn looks(model: &Model, tls: &TlsConfigs, sources: &Sources) -> std::io::Result<
         keys: &KeyRing::ephemeral(0)?,
         workers: 1,
         zone: None,
-        discovered: &Default::default(),
+        discovered,
     };
     let Ok(snapshot) = compile(model, &context) else { return Ok(Vec::new()) };
     let mut looks = Vec::new();
@@ -94,7 +106,11 @@ fn looks(model: &Model, tls: &TlsConfigs, sources: &Sources) -> std::io::Result<
                 server: Arc::clone(&member.server),
                 check: snap.pool.check.clone(),
                 health_port: member.health_port,
-                place: server.and_then(|server| line(&server.place, sources)),
+                place: match (server, &member.origin, written) {
+                    (Some(server), ..) => line(&server.place, sources),
+                    (None, Some(origin), Some(pool)) => Some(names::place(pool, &origin.source, sources)),
+                    _ => None,
+                },
             });
         }
     }
@@ -113,8 +129,8 @@ fn line(place: &Place, sources: &Sources) -> Option<Span> {
 }
 
 impl Look {
-    async fn run(self) -> Vec<Diagnostic> {
-        if let Some(finding) = self.resolve().await {
+    async fn run(self, resolver: &Resolver) -> Vec<Diagnostic> {
+        if let Some(finding) = self.resolve(resolver).await {
             return vec![finding];
         }
         let Some(check) = &self.check else {
@@ -127,24 +143,19 @@ impl Look {
         }
     }
 
-    /// LB901.
-    async fn resolve(&self) -> Option<Diagnostic> {
+    /// LB901. Asks whom the daemon would ask.
+    async fn resolve(&self, resolver: &Resolver) -> Option<Diagnostic> {
         if !self.server.needs_resolving() {
             return None;
         }
-        let name = format!("{}:{}", self.server.host, self.server.port);
-        let why = match timeout(PATIENCE, tokio::net::lookup_host(name)).await {
+        let why = match timeout(PATIENCE, discover::addresses(resolver, &self.server.host)).await {
             Ok(Ok(found)) => {
-                let mut addresses: Vec<SocketAddr> = found.collect();
-                addresses.sort_unstable();
-                addresses.dedup();
-                if !addresses.is_empty() {
-                    self.server.set_resolved(addresses);
-                    return None;
-                }
-                "it has no address".to_owned()
+                let found: Vec<SocketAddr> =
+                    found.into_iter().map(|ip| (ip, self.server.port).into()).collect();
+                self.server.set_resolved(found);
+                return None;
             }
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(why)) => why,
             Err(_) => format!("no answer within {PATIENCE:?}"),
         };
         let finding =

@@ -9,7 +9,9 @@ mod answer;
 mod asker;
 mod dns;
 mod hold;
+mod once;
 mod pace;
 mod registry;
 
+pub use once::{addresses, once};
 pub use registry::{Discovery, Unresolved};

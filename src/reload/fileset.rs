@@ -12,10 +12,13 @@ use serde::{Deserialize, Serialize};
 
 /// One file of the set: what it said, what it is to say. `None` is that it is not there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Edit {
-    pub(super) path: PathBuf,
-    pub(super) old: Option<String>,
-    pub(super) new: Option<String>,
+pub struct Edit {
+    /// The file.
+    pub path: PathBuf,
+    /// Its text before.
+    pub old: Option<String>,
+    /// Its text afterwards.
+    pub new: Option<String>,
 }
 
 impl Edit {
@@ -25,13 +28,13 @@ impl Edit {
     }
 
     /// Whether the file says now what it did before.
-    pub(super) fn is_old(&self) -> bool {
+    pub fn is_old(&self) -> bool {
         says(&self.path).as_ref() == Some(&self.old)
     }
 }
 
 /// The text of a file, `None` inside when it is not there; `None` when it cannot be read.
-pub(super) fn says(path: &Path) -> Option<Option<String>> {
+pub fn says(path: &Path) -> Option<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Some(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Some(None),
@@ -54,11 +57,19 @@ struct Staged {
     beside: Option<PathBuf>,
 }
 
+/// Changes all of these files, or none: a failure puts back those that were changed before it. The error names the
+/// file.
+pub fn put(edits: &[Edit]) -> io::Result<()> {
+    prepare(edits)?.commit()
+}
+
 /// Writes the new texts beside their files.
 pub(super) fn prepare(edits: &[Edit]) -> io::Result<Prepared> {
     let mut prepared = Prepared { staged: Vec::new() };
     for edit in edits {
-        let target = fs::canonicalize(&edit.path).or_else(|_| std::path::absolute(&edit.path))?;
+        let absolute = |_| std::path::absolute(&edit.path);
+        let target =
+            fs::canonicalize(&edit.path).or_else(absolute).map_err(|error| named(&edit.path, &error))?;
         let mut staged = Staged { edit: edit.clone(), target, beside: None };
         let name = staged.target.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
         let beside = staged.target.with_file_name(format!(".{name}.lbd-new"));
@@ -68,7 +79,7 @@ pub(super) fn prepare(edits: &[Edit]) -> io::Result<Prepared> {
                 // Noted also when it failed half-way: it is taken away again.
                 staged.beside = Some(beside);
                 prepared.staged.push(staged);
-                written?;
+                written.map_err(|error| named(&edit.path, &error))?;
             }
             None => {
                 // A file that is to go must be ours to take away: the same right as to make one there.
@@ -96,7 +107,7 @@ impl Prepared {
                 let back: Vec<Edit> = self.staged[..=at].iter().map(|staged| staged.edit.undone()).collect();
                 // What cannot be put back either is said by the caller, who looks at the files again.
                 let _ = prepare(&back).and_then(Self::commit_plainly);
-                return Err(error);
+                return Err(named(&self.staged[at].edit.path, &error));
             }
         }
         Ok(())
@@ -137,6 +148,10 @@ fn write(beside: &Path, target: &Path, text: &str) -> io::Result<()> {
     }
     file.set_permissions(fs::Permissions::from_mode(mode))?;
     file.sync_all()
+}
+
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {

@@ -28,7 +28,7 @@ mod ask;
 mod attempt;
 mod chain;
 mod confirm;
-mod fileset;
+pub mod fileset;
 mod gate;
 mod generations;
 mod handle;

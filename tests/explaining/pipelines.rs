@@ -62,6 +62,109 @@ fn the_commands_of_the_workflows_are_taken() {
     }
 }
 
+/// The commands of lbd in a workflow, in their order.
+fn commands(path: &str) -> Vec<String> {
+    let document = yaml(path);
+    let mut all = Vec::new();
+    strings(&document, &mut all);
+    let lines = all.iter().flat_map(|text| text.lines());
+    lines.filter(|line| line.starts_with("lbd ")).map(str::to_owned).collect()
+}
+
+/// The commands of the hooks, with the arguments that the example gives them.
+fn hooks() -> Vec<String> {
+    let (known, used) = (yaml(".pre-commit-hooks.yaml"), yaml("examples/ci/pre-commit-config.yaml"));
+    let mut found = Vec::new();
+    for hook in used["repos"][0]["hooks"].as_vec().unwrap() {
+        let of_id = known.as_vec().unwrap().iter().find(|one| one["id"] == hook["id"]).unwrap();
+        let mut line = of_id["entry"].as_str().unwrap().to_owned();
+        let words: Vec<&str> =
+            hook["args"].as_vec().into_iter().flatten().map(|arg| arg.as_str().unwrap()).collect();
+        // Without arguments it is given the files that changed.
+        let words = if words.is_empty() { "balancer/lbd.kdl".to_owned() } else { words.join(" ") };
+        line.push_str(&format!(" {words}"));
+        found.push(line);
+    }
+    found
+}
+
+/// A checkout whose folder `balancer` is the example, with one text of its configuration in the place of another.
+fn checkout(from: &str, to: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("balancer")).unwrap();
+    for name in ["lbd.kdl", "routes.test.kdl"] {
+        let text = std::fs::read_to_string(root().join("examples/ci").join(name)).unwrap();
+        let text = if name == "lbd.kdl" { text.replace(from, to) } else { text };
+        std::fs::write(dir.path().join("balancer").join(name), text).unwrap();
+    }
+    dir
+}
+
+/// The exit code of a line of shell, run where a pipeline would.
+fn ran(line: &str, dir: &Path) -> Option<i32> {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let own = Path::new(&lbd_bin()).parent().unwrap().to_owned();
+    let paths = std::env::join_paths(std::iter::once(own).chain(std::env::split_paths(&paths))).unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-ec", line]).current_dir(dir).env("PATH", paths).env("GITHUB_ACTIONS", "true");
+    shell.output().unwrap().status.code()
+}
+
+fn read(dir: &Path, name: &str) -> String {
+    std::fs::read_to_string(dir.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+#[test]
+fn what_pipelines_run_passes_on_the_example_and_leaves_the_reports_that_they_upload() {
+    let dir = checkout("", "");
+    let mut count = 0;
+    for line in ["examples/ci/github-actions.yml", "examples/ci/gitlab-ci.yml"].into_iter().flat_map(commands)
+    {
+        assert_eq!(ran(&line, dir.path()), Some(0), "{line}");
+        count += 1;
+    }
+    for line in hooks() {
+        assert_eq!(ran(&line, dir.path()), Some(0), "{line}");
+        count += 1;
+    }
+    assert_eq!(count, 4 + 4 + 3);
+    let sarif: serde_json::Value = serde_json::from_str(&read(dir.path(), "lbd.sarif")).unwrap();
+    assert_eq!((&sarif["version"], &sarif["runs"][0]["results"]), (&"2.1.0".into(), &serde_json::json!([])));
+    assert_eq!(read(dir.path(), "findings.json").trim(), "[]");
+    for name in ["routes.xml", "findings.xml"] {
+        assert!(read(dir.path(), name).starts_with("<?xml"), "{name}");
+    }
+}
+
+#[test]
+fn what_pipelines_run_stops_a_warning_an_error_and_a_route_that_changed() {
+    let failing = |dir: &Path, path: &str| -> Vec<String> {
+        commands(path).into_iter().filter(|line| ran(line, dir) != Some(0)).collect()
+    };
+    let (github, gitlab) = ("examples/ci/github-actions.yml", "examples/ci/gitlab-ci.yml");
+    let warned = checkout("  health \"/ready\"\n}\npool api", "}\npool api");
+    assert_eq!(failing(warned.path(), github), ["lbd lint --files no --warn-as-error balancer"]);
+    let stopped = failing(warned.path(), gitlab);
+    assert_eq!(stopped, ["lbd lint --files no --warn-as-error --format junit balancer > findings.xml"]);
+    let sarif: serde_json::Value = serde_json::from_str(&read(warned.path(), "lbd.sarif")).unwrap();
+    let result = &sarif["runs"][0]["results"][0];
+    let place = &result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
+    assert_eq!((&result["ruleId"], place), (&"LB301".into(), &"balancer/lbd.kdl".into()));
+    let issues: serde_json::Value = serde_json::from_str(&read(warned.path(), "findings.json")).unwrap();
+    assert_eq!(issues[0]["location"]["path"], "balancer/lbd.kdl");
+    assert!(read(warned.path(), "findings.xml").contains("LB301"));
+
+    let wrong = checkout("pool shop {", "pol shop {");
+    let stopped = failing(wrong.path(), github);
+    assert!(stopped.iter().any(|line| line.contains("sarif")) && stopped.len() == 3, "{stopped:?}");
+
+    let other = checkout("route \"/api\" pool=api", "route \"/api\" pool=shop");
+    let stopped = failing(other.path(), gitlab);
+    assert!(stopped.len() == 1 && stopped[0].starts_with("lbd test"), "{stopped:?}");
+    let hooks: Vec<String> = hooks().into_iter().filter(|line| ran(line, other.path()) != Some(0)).collect();
+    assert_eq!(hooks, ["lbd test balancer"]);
+}
+
 #[test]
 fn the_hooks_that_are_used_exist_and_their_commands_are_taken() {
     let hooks = yaml(".pre-commit-hooks.yaml");

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::support::{After, Origin, lbd_bin};
+use crate::support::{After, Dns, Origin, lbd_bin};
 
 /// A directory with files, in which `lbd lint` runs.
 pub(super) struct Desk(TempDir);
@@ -22,8 +22,7 @@ pub(super) struct Done {
 
 impl Desk {
     pub(super) fn with(name: &str, text: &str) -> Self {
-        // Not below /tmp: a socket there is worth a warning, and rightly so.
-        Self(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()).and(name, text)
+        Self(tempfile::tempdir().unwrap()).and(name, text)
     }
 
     pub(super) fn and(self, name: &str, text: &str) -> Self {
@@ -260,4 +259,51 @@ fn online_every_server_is_looked_at_once_as_its_check_would() {
     ];
     assert_eq!((done.code, lines), (Some(0), expected.map(str::to_owned).to_vec()), "{done:?}");
     assert!(done.stdout.contains("its check fails: connect"), "{}", done.stdout);
+}
+
+#[test]
+fn online_servers_that_dns_gives_are_looked_at_too() {
+    let well = Origin::echo("up");
+    let port = well.address().port();
+    let Some(dns) = Dns::start(&["127.0.0.1 app.test", "127.0.0.9 app.test"], 60) else { return };
+    let text = format!(
+        "{}listen \":80\"\npool app {{\n  health tcp\n  discover \"app.test:{port}\"\n}}\n\
+         pool gone {{\n  discover \"nobody.test:80\"\n}}\npool named {{\n  server a \"app.test:{port}\"\n}}\n\
+         route \"/\" pool=app\nroute \"/g\" pool=gone\nroute \"/n\" pool=named\n",
+        dns.resolver("")
+    );
+    let desk = Desk::with("lbd.kdl", &text);
+    let done = desk.lint(&["--format", "plain", "--online", "lbd.kdl"]);
+    let told = |line: &str| done.stdout.lines().find(|told| told.starts_with(line)).map(str::to_owned);
+    // Of two addresses one has nobody: it is named where the `discover` stands. The name server that the file names
+    // is asked for hosts of servers, too, or `named` would have no address.
+    let refused = told("lbd.kdl:5:3: warning LB902").unwrap_or_default();
+    assert!(refused.contains(&format!("127.0.0.9:{port}")), "{done:?}");
+    assert!(!done.stdout.contains(&format!("`127.0.0.1:{port}`")), "{done:?}");
+    let empty = told("lbd.kdl:8:3: warning LB901").unwrap_or_default();
+    assert!(empty.contains("`nobody.test` gives no servers from here"), "{done:?}");
+    assert!(!done.stdout.contains("lbd.kdl:11:3: warning LB901"), "{done:?}");
+    assert_eq!(done.code, Some(0));
+}
+
+#[test]
+fn fixes_of_several_files_are_all_written_or_none() {
+    // So long a name has room for no other beside it: what is to be put in place cannot be written.
+    let long = format!("{}.kdl", "z".repeat(250));
+    let main = good_and(&format!("include \"a.kdl\" \"{long}\"\n")).replace("server", "sever");
+    let (first, second) = ("route /x pool=app\n", "route /y pool=app\n");
+    let desk = Desk::with("lbd.kdl", &main).and("a.kdl", first).and(&long, second);
+    let done = desk.lint(&["--fix", "lbd.kdl"]);
+    assert_eq!(done.code, Some(2), "{done:?}");
+    let told = &done.stderr;
+    assert!(
+        told.contains("nothing is mended, every file is as it was; cannot write") && told.contains("zzz"),
+        "{told}"
+    );
+    assert_eq!((desk.read("lbd.kdl"), desk.read("a.kdl").as_str()), (main, first));
+    assert_eq!(desk.read(&long), second);
+    let mut left: Vec<_> =
+        fs::read_dir(desk.0.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["a.kdl", "lbd.kdl", long.as_str()]);
 }

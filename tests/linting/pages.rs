@@ -42,8 +42,8 @@ mod fixtures;
 /// Codes, by how they begin, whose pages are still to be written.
 const UNWRITTEN: &[&str] = &[];
 
-/// Refusals that no known text provokes.
-const NEVER_SEEN: &[&str] = &["KDL020"];
+/// What no known text provokes: a refusal out of caution, and old names, of which there is none yet.
+const NEVER_SEEN: &[&str] = &["KDL020", "LB112"];
 
 /// The parts of a page, in order.
 const PARTS: [&str; 5] = ["What", "Why", "Bad", "Good", "When to allow"];
@@ -132,8 +132,7 @@ fn mended(example: &Example<'_>) -> usize {
 
 /// An example in a directory of its own, and its main file.
 fn laid_out(example: &Example<'_>) -> (tempfile::TempDir, PathBuf) {
-    // Not below /tmp: a socket there is worth a warning, and rightly so.
-    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
     fixtures::write(dir.path());
     for (name, text) in &example.files {
         let path = dir.path().join(name);

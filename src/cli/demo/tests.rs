@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -158,4 +159,7 @@ async fn a_deep_folder_gets_a_socket_that_the_kernel_takes() {
     let demo = start(&deep, 0).await.unwrap();
     assert!(demo.config_path.starts_with(deep.canonicalize().unwrap()));
     assert!(demo.socket.as_os_str().len() <= MAX_SOCKET_PATH, "{}", demo.socket.display());
+    let own = demo.socket.parent().unwrap();
+    assert_eq!(std::fs::metadata(own).unwrap().permissions().mode() & 0o777, 0o700, "nobody else's");
+    std::fs::remove_dir(own).unwrap();
 }

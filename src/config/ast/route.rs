@@ -105,13 +105,26 @@ fn bad_pattern(error: &PatternError, text: &str, span: Span) -> Diagnostic {
     let message = format!("`{}` is no usable path pattern", text.escape_debug());
     match error {
         PatternError::Regex { problem, .. } => bad_regex(problem, span),
-        PatternError::NotAbsolute => Diagnostic::error("LB205", span, message)
-            .label(error.to_string())
-            .help(format!("write \"/{text}\"")),
+        PatternError::NotAbsolute => {
+            Diagnostic::error("LB205", span, message).label(error.to_string()).help(absolute(text))
+        }
         PatternError::NeverMatches { .. } => {
             Diagnostic::error("LB208", span, message).label(error.to_string())
         }
         _ => Diagnostic::error("LB205", span, message).label(error.to_string()),
+    }
+}
+
+/// What a pattern that is no path was probably meant to be.
+fn absolute(text: &str) -> String {
+    let regex = text.trim_start_matches(['~', '*', ' ']);
+    if text.starts_with(['~', '^']) && !regex.contains("\"#") {
+        return format!("for a regular expression write (regex)#\"{regex}\"#");
+    }
+    match text.starts_with(|c: char| c.is_ascii_alphabetic()) && !text.contains(['/', '.']) {
+        true => format!("a pool is named by `pool={text}`; for the path write \"/{text}\""),
+        false if text.starts_with('*') => "for a path that ends so write (regex)#\".*\\.php\"#".to_owned(),
+        false => format!("write \"/{text}\""),
     }
 }
 
@@ -127,6 +140,10 @@ fn action(reader: Reader<'_>) -> Option<Spanned<Action>> {
     let split = block.one("split").map(|r| (r.span(), split::read(r).map(Action::Split)));
     let mut actions = [pool, split, redirect, respond].into_iter().flatten();
     let Some((span, action)) = actions.next() else {
+        // What was refused in it may be what was meant to be its action.
+        if reader.cx.is_refused_within(reader.node().span) {
+            return None;
+        }
         let error = Diagnostic::error("LB203", reader.span(), "this route does nothing");
         reader.cx.push(error.label("no action").help("give it `pool=`, `split`, `redirect` or `respond`"));
         return None;

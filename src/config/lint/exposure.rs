@@ -2,12 +2,16 @@
 //! (everybody's word is believed), LB714 (a pool that leads back to lbd).
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use super::super::diagnostic::Diagnostic;
 use super::super::model::{ListenAddress, Listener, Server};
 use super::super::reader::Block;
 use super::super::values::typed::Typed;
 use super::Subject;
+
+/// Directories that every user may write to.
+const SHARED: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
 
 pub(super) fn run(s: &Subject<'_>) {
     status(s);
@@ -43,7 +47,9 @@ fn control(s: &Subject<'_>) {
         warn("mode", "every user of this machine can operate lbd", "writable by all", help);
     }
     for (key, socket) in [("socket", &control.socket), ("read-socket", &control.read_socket)] {
-        if socket.as_ref().is_some_and(|path| path.starts_with("/tmp") || path.starts_with("/var/tmp")) {
+        // Only there: a directory below belongs to somebody.
+        let folder = socket.as_ref().and_then(|path| path.parent());
+        if folder.is_some_and(|folder| SHARED.iter().any(|shared| folder == Path::new(shared))) {
             let help = "use a directory of its own, such as /run/lbd";
             warn(
                 key,

@@ -1,4 +1,5 @@
-//! Header fields that mislead: LB708 (a redirect to whatever host was asked for), LB710 (protections that do not hold).
+//! Header fields that mislead: LB708 (a redirect to whatever host was asked for), LB709 (an answer's field that the
+//! client writes), LB710 (protections that do not hold).
 
 use super::super::ast::headers::Edits;
 use super::super::diagnostic::{Diagnostic, Span};
@@ -18,6 +19,9 @@ pub(super) fn run(s: &Subject<'_>) {
     for one in s.routes() {
         if one.site.hosts.is_empty() {
             any_host(s, &one);
+        }
+        for edits in [&one.written.policy.response_headers, &one.site.policy.response_headers] {
+            written_by_clients(s, &one, edits);
         }
         protections(s, &one, &one.written.policy.response_headers);
         protections(s, &one, &one.site.policy.response_headers);
@@ -45,6 +49,35 @@ fn any_host(s: &Subject<'_>, one: &Routed<'_>) {
         && host.contains(&LocationPart::Host)
     {
         warn(node.written("host").unwrap_or(node.span()), "this rewrite names");
+    }
+}
+
+/// LB709: what a request says goes back as a field of the answer.
+fn written_by_clients(s: &Subject<'_>, one: &Routed<'_>, edits: &Edits) {
+    for edit in edits {
+        let (HeaderEdit::Set { name, value } | HeaderEdit::Add { name, value }) = &edit.value else {
+            continue;
+        };
+        let chosen = |part: &&LocationPart| match part {
+            LocationPart::Text(_) => false,
+            // In a site of its own the host is one of ours.
+            LocationPart::Host => one.site.hosts.is_empty(),
+            LocationPart::Path | LocationPart::Query | LocationPart::Param(_) => true,
+        };
+        let Some(part) = value.iter().find(chosen) else { continue };
+        let hole = match part {
+            LocationPart::Host => "host",
+            LocationPart::Path => "path",
+            LocationPart::Query => "query",
+            LocationPart::Param(name) => name.as_str(),
+            LocationPart::Text(_) => continue,
+        };
+        let message = format!("clients write the answer's `{name}`");
+        let finding = Diagnostic::warning("LB709", edit.span, message);
+        let finding = finding.label(format!("`{{{hole}}}` is what the request says"));
+        let help =
+            "no line break gets through, but whoever reads the field must not trust it: write a fixed text";
+        s.push(finding.help(help));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Routes: LB104 (a pool that none uses), LB204 (a site without `/`), LB217 (settings that do
+//! Routes: LB104 (a pool that none uses), LB204 (a site without `/`), LB208 (a star), LB217 (settings that do
 //! nothing), LB501 (tunnels that die between pings).
 
 use std::collections::BTreeSet;
@@ -17,8 +17,9 @@ pub(super) fn run(s: &Subject<'_>) {
     // What was refused, or names a pool wrongly, may be what uses it.
     if s.is_whole() {
         unused_pools(s);
+        no_root(s);
     }
-    no_root(s);
+    stars(s);
     no_effect(s);
     tunnels(s);
 }
@@ -60,6 +61,26 @@ fn no_root(s: &Subject<'_>) {
                 .label("other paths get 404")
                 .help("add `route \"/\" pool=…`, or say so: `route \"/\" { respond 404; }`"),
         );
+    }
+}
+
+/// LB208: `*` is a letter like others, and the paths that are meant need none.
+fn stars(s: &Subject<'_>) {
+    for pattern in s.written.sites.iter().flat_map(|site| &site.routes).flat_map(|route| &route.patterns) {
+        let text = pattern.value.as_str();
+        let plain = matches!(pattern.value.kind(), PatternKind::Prefix | PatternKind::Exact);
+        if !plain || !text.split(['{', '}']).step_by(2).any(|part| part.contains('*')) {
+            continue;
+        }
+        let finding =
+            Diagnostic::warning("LB208", pattern.span, format!("the `*` in `{text}` stands for itself"));
+        let finding = finding.label("only paths with a star in them");
+        s.push(match text.strip_suffix("/*").or(text.strip_suffix('*')) {
+            Some("") if pattern.value.kind() == PatternKind::Prefix => finding.help("every path is \"/\""),
+            Some(begin) if pattern.value.kind() == PatternKind::Prefix && begin.starts_with('/') => finding
+                .help(format!("a pattern takes what lies below it as well: write \"{begin}\", or `(starts-with)\"{begin}\"` for what goes on in the middle of a word")),
+            _ => finding.help("one segment is `{name}`, all that follow are `{*rest}`; for more: `(regex)#\"…\"#`"),
+        });
     }
 }
 

@@ -15,7 +15,7 @@ fn look(s: &Subject<'_>, node: &Node, parent: Option<&NodeSpec>) {
     let args = node.args.iter().enumerate().filter_map(|(at, value)| Some((value, spec.arg(at)?.ty)));
     let props = node.props.iter().filter_map(|(key, value)| Some((value, spec.prop(&key.value)?.ty)));
     for (value, ty) in args.chain(props) {
-        if let Some(text) = bare(value, ty) {
+        if let Some(text) = bare(value, ty).filter(|_| !s.cx.is_told(value.span)) {
             let message = format!("`{text}` stands without quotes");
             let hint = Diagnostic::new("LB113", Severity::Hint, Some(value.span), message);
             let hint = hint.label("a value, and no name or keyword").help("put it in quotes");

@@ -124,6 +124,7 @@ fn doors_that_are_open_to_everyone() {
     warnings("status \":81\" { allow-from \"10.0.0.0/8\"; }", &[]);
     warnings("control mode=\"0666\"", &["LB703 4"]);
     warnings("control socket=\"/tmp/lbd.sock\"", &["LB703 4"]);
+    warnings("control socket=\"/tmp/lbd-demo/control.sock\"", &[]);
     warnings("control mode=\"0660\" socket=\"/run/lbd/control.sock\"", &[]);
     warnings("trust-forwarded \"0.0.0.0/0\"", &["LB704 4"]);
     warnings("trust-forwarded \"10.0.0.0/8\"", &[]);
@@ -178,4 +179,32 @@ fn limits_queues_and_ejection_that_disappoint() {
     pool("health tcp; passive max-ejected=\"100%\";", &["LB315 4"]);
     pool("health tcp; passive max-ejected=\"100%\"; panic;", &[]);
     pool("health tcp; passive max-ejected=\"90%\";", &[]);
+}
+
+#[test]
+fn a_cookie_that_is_marked_and_learned() {
+    let both = |mode: &str, learned: &str| {
+        two(&format!("sticky cookie mode={mode} name=JSESSIONID; sticky learn {learned}"))
+    };
+    pool(&both("prefix", "name=JSESSIONID"), &["LB410 4"]);
+    pool(&both("suffix", "name=JSESSIONID"), &["LB410 4"]);
+    pool(&both("suffix", "name=OTHER"), &[]);
+    pool(&both("suffix", "name=JSESSIONID from=header"), &[]);
+}
+
+#[test]
+fn what_clients_write_into_answers() {
+    let set = |value: &str| {
+        format!("route \"/a/{{id}}\" pool=app {{ response-headers {{ set x-it \"{value}\"; }}; }}")
+    };
+    for hole in ["{path}", "{query}", "{id}", "{host}", "a{id}b"] {
+        warnings(&set(hole), &["LB709 4"]);
+    }
+    warnings(&set("fixed"), &[]);
+    warnings("route \"/a/{id}\" pool=app { request-headers { set x-it \"{id}\"; }; }", &[]);
+    let site = |value: &str| {
+        format!("site \"a.b\" {{ route \"/\" pool=app; response-headers {{ add x-it \"{value}\"; }}; }}")
+    };
+    warnings(&site("{host}"), &[]);
+    warnings(&site("{path}"), &["LB709 4"]);
 }

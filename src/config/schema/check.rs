@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use super::super::diagnostic::{Diagnostic, Report, Span, Spanned};
+use super::super::diagnostic::{Diagnostic, Report, Severity, Span, Spanned};
 use super::super::node::{Node, Origin, Scalar, Value};
-use super::super::suggest;
-use super::super::values::typed::{Typed, convert, describe};
+use super::super::values::typed::{Typed, convert, describe, plain};
+use super::super::{foreign, suggest};
 use super::{NodeSpec, RESERVED, SCHEMA, Since, children_in, find_in};
 
 /// Checks every node against the table of the language.
@@ -82,7 +82,7 @@ impl Check<'_> {
         for (index, value) in node.args.iter().enumerate() {
             let neighbour = self.names_a_neighbour(value);
             let Some(arg) = spec.arg(index) else {
-                let finding = with_separator(too_many(value, spec), neighbour, value);
+                let finding = with_separator(too_many(self.table, value, spec), neighbour, value);
                 self.push(finding);
                 break;
             };
@@ -90,6 +90,15 @@ impl Check<'_> {
                 continue;
             }
             match convert(value, arg.ty, &format!("`{}`", spec.name)) {
+                Err(finding) if self.is_foreign(spec, value) => {
+                    let told = foreign::word(spec.name, &plain(&value.scalar)).unwrap_or_default();
+                    self.push(Diagnostic {
+                        help: vec![told.to_owned()],
+                        fixes: Vec::new(),
+                        label: None,
+                        ..*finding
+                    });
+                }
                 Err(finding) if index > 0 => self.push(with_separator(*finding, neighbour, value)),
                 Err(finding) => self.push(*finding),
                 // A word of a choice is surely meant: `retry connect timeout`.
@@ -143,12 +152,27 @@ impl Check<'_> {
             Diagnostic::error("LB101", node.name.span, format!("unknown node `{name}` {}", self.inside()))
                 .label("unknown node");
         let here: Vec<&str> = children_in(self.table, self.parent).map(|s| s.name).collect();
+        if let Some(parent) = self.parent.filter(|parent| parent.prop(name).is_some()) {
+            let value = node.args.first().and_then(|value| match &value.scalar {
+                Scalar::String { text, .. } if !value.secret => Some(text.as_str()),
+                _ => None,
+            });
+            let value = value.unwrap_or("…");
+            return error.help(format!("`{name}` is a property of `{}`: `{name}={value}`", parent.name));
+        }
         if let Some(near) = suggest::closest(name, here.iter().copied()) {
             return error.help(format!("did you mean `{near}`?")).fix(node.name.span, near);
         }
         let homes: Vec<_> = self.table.iter().filter(|s| s.name == name).flat_map(|s| s.parents).collect();
         if homes.is_empty() {
-            return error.help(suggest::help(name, "known here", here));
+            let Some(told) = foreign::node(name) else {
+                return error.help(suggest::help(name, "known here", here));
+            };
+            let whole = "`lbd import haproxy.cfg` makes a configuration of a whole file";
+            return match self.parent.is_none() && foreign::is_haproxy(name) {
+                true => error.help(told).help(whole),
+                false => error.help(told),
+            };
         }
         let homes: Vec<_> = homes
             .iter()
@@ -170,6 +194,11 @@ impl Check<'_> {
         }
     }
 
+    /// Whether a value is a word that another balancer has in this place.
+    fn is_foreign(&self, spec: &NodeSpec, value: &Value) -> bool {
+        foreign::word(spec.name, &plain(&value.scalar)).is_some()
+    }
+
     fn inside(&self) -> String {
         self.parent.map_or_else(|| "at the top level".into(), |p| format!("in `{}`", p.name))
     }
@@ -179,6 +208,12 @@ impl Check<'_> {
         let same =
             |f: &Diagnostic| f.span == finding.span && f.code == finding.code && f.message == finding.message;
         if self.report.findings.iter().any(same) {
+            return;
+        }
+        // Of a value in the wrong quotes nothing else is wrong; but so it cannot stay.
+        let mut known = self.report.findings.iter_mut();
+        if let Some(quotes) = known.find(|f| f.span == finding.span && f.code == "KDL014") {
+            quotes.severity = Severity::Error;
             return;
         }
         let subject = (!self.subject.is_empty()).then(|| self.subject.clone());
@@ -201,6 +236,9 @@ fn unknown_prop(
     let (key, span) = (key.value.as_str(), key.span);
     let error = Diagnostic::error("LB101", span, format!("unknown property `{key}` on `{}`", spec.name))
         .label("unknown property");
+    if let Some(told) = foreign::word(spec.name, key) {
+        return error.help(told);
+    }
     let known: Vec<&str> = spec.props.iter().map(|p| p.name).collect();
     let free = known.iter().copied().filter(|name| !node.props.iter().any(|(k, _)| k.value == *name));
     if let Some(near) = suggest::closest(key, free) {
@@ -215,13 +253,20 @@ fn unknown_prop(
     }
 }
 
-fn too_many(value: &Value, spec: &NodeSpec) -> Diagnostic {
+fn too_many(table: &'static [NodeSpec], value: &Value, spec: &'static NodeSpec) -> Diagnostic {
     let takes = match spec.args.len() {
         0 => "no argument".to_owned(),
         1 => "one argument".to_owned(),
         n => format!("at most {n} arguments"),
     };
-    Diagnostic::error("LB101", value.span, format!("`{}` takes {takes}", spec.name)).label("one too many")
+    let finding = Diagnostic::error("LB101", value.span, format!("`{}` takes {takes}", spec.name));
+    let finding = finding.label("one too many");
+    match &value.scalar {
+        Scalar::String { text, .. } if find_in(table, Some(spec), text).is_some() => {
+            finding.help(format!("`{text}` stands in its block: `{} {{ {text} …; }}`", spec.name))
+        }
+        _ => finding,
+    }
 }
 
 fn with_separator(finding: Diagnostic, neighbour: Option<&str>, value: &Value) -> Diagnostic {

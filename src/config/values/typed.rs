@@ -309,6 +309,14 @@ fn text_match(text: &str, value: &Value) -> Result<TextMatch, Invalid> {
     }
 }
 
+/// A number of bytes with a unit; small ones are hardly meant as bytes.
+fn sizes(number: &str) -> String {
+    match number.parse::<u64>() {
+        Ok(bytes) if bytes >= 1024 => format!("write \"{}\"", super::show_size(bytes)),
+        _ => format!("write \"{number}KiB\" or \"{number}MiB\""),
+    }
+}
+
 fn text_of<'v>(value: &'v Value, ty: Type, on: &str) -> Result<&'v str, Refused> {
     match &value.scalar {
         Scalar::String { text, .. } => Ok(text),
@@ -318,7 +326,7 @@ fn text_of<'v>(value: &'v Value, ty: Type, on: &str) -> Result<&'v str, Refused>
             let unit = matches!(scalar, Scalar::Integer(n) if *n >= 0);
             let error = match ty {
                 Type::Duration { .. } if unit => error.help(format!("write \"{number}s\" or \"{number}ms\"")),
-                Type::Size { .. } if unit => error.help(format!("write \"{number}KiB\" or \"{number}MiB\"")),
+                Type::Size { .. } if unit => error.help(sizes(&number)),
                 Type::Percent { .. } if unit => error.help(format!("write \"{number}%\"")),
                 Type::Rate if unit => error.help(format!("write \"{number}/s\"")),
                 Type::Address if unit => {

@@ -10,13 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::cond::{self, Cond};
 use super::differs::{self, Difference};
 use super::expr::{Atom, Expr, How, TextTest};
-use super::paths::{Cell, Pattern, Relation, relation};
-use super::rule::{Act, Outcome, Rule, Verdict, evaluate};
+use super::paths::{Cell, Pattern, Relation};
+use super::relations::Relations;
+use super::rule::{Act, Outcome, Rule, Verdict, decided, evaluate};
 
 /// Sets of conditions that are looked at for one pattern.
 const MAX_SETS: usize = 400;
 /// Rules that are evaluated for one file; a bound on the work.
 const BUDGET: usize = 400_000;
+/// Pairs of conditions that are looked up in the time that one rule takes.
+const CHEAP: usize = 16;
 /// Pairs of a beginning and a search.
 const MAX_PAIRS: usize = 3000;
 /// How often all is looked at again, when routes were added.
@@ -38,6 +41,7 @@ pub(super) struct Route {
 /// What is known of the conditions of one file.
 pub(super) struct Decider<'a> {
     atoms: &'a [Atom],
+    paths: Relations<'a>,
     budget: usize,
     /// Lines whose place in the order could not be kept for every request, and how that shows.
     pub(super) unsure: Unsure,
@@ -61,6 +65,8 @@ struct Work<'a> {
     cells: Vec<Cell>,
     /// For each cell, the path conditions that hold in all of it.
     holds: Vec<BTreeSet<usize>>,
+    /// For each cell, what counts between it and others.
+    ranks: Vec<(usize, u8, usize)>,
     drafts: Vec<Draft>,
     unsure: Unsure,
     /// How often the router would choose wrong.
@@ -71,12 +77,13 @@ struct Work<'a> {
 
 impl<'a> Decider<'a> {
     pub(super) fn new(atoms: &'a [Atom]) -> Self {
-        Decider { atoms, budget: BUDGET, unsure: Unsure::new() }
+        Decider { atoms, paths: Relations::new(atoms), budget: BUDGET, unsure: Unsure::new() }
     }
 
     /// The routes that do what the rules do, where `truth` knows some atoms already.
     pub(super) fn decide(&mut self, rules: &[Rule], truth: &dyn Fn(usize) -> Option<bool>) -> Vec<Route> {
-        let mut rules = left(rules, truth);
+        let mut rules: Vec<Rule> =
+            left(rules, truth).into_iter().map(|(rule, when)| Rule { when, ..rule.clone() }).collect();
         rules.retain(|rule| rule.when != Expr::Is(false));
         let mut searched = BTreeSet::new();
         let mut best = self.attempt(&rules, &searched);
@@ -112,21 +119,23 @@ impl<'a> Decider<'a> {
         let mut cells = vec![root];
         cells.extend(tests.iter().map(|(atom, test)| Cell::of(*atom, test, searched.contains(atom))));
         let open = self.pairs(&tests, &mut cells);
+        self.spend(cells.len() * tests.len() / CHEAP);
         let closure = |cell: &Cell| -> BTreeSet<usize> {
-            let of = |atom: &usize| self.path(*atom);
-            let implied = |other: &&(usize, &TextTest)| {
-                cell.holds.iter().filter_map(of).any(|test| relation(test, other.1) == Relation::Holds)
+            let implied = |(other, _): &&(usize, &TextTest)| {
+                cell.holds.iter().any(|atom| self.paths.of(*atom, *other) == Relation::Holds)
             };
             tests.iter().filter(implied).map(|(atom, _)| *atom).collect()
         };
         let mut sorted: Vec<(BTreeSet<usize>, Cell)> =
             cells.into_iter().map(|cell| (closure(&cell), cell)).collect();
         sorted.sort_by_key(|(holds, cell)| (holds.len(), cell.rank()));
-        let (holds, cells) = sorted.into_iter().unzip();
+        let (holds, cells): (_, Vec<Cell>) = sorted.into_iter().unzip();
+        let ranks = cells.iter().map(Cell::rank).collect();
         let mut work = Work {
             rules,
             cells,
             holds,
+            ranks,
             drafts: Vec::new(),
             unsure: Unsure::new(),
             wrong: 0,
@@ -167,25 +176,30 @@ impl<'a> Decider<'a> {
     }
 
     fn path(&self, atom: usize) -> Option<&'a TextTest> {
-        match &self.atoms[atom] {
-            Atom::Path(test) => Some(test),
-            _ => None,
-        }
+        self.paths.path(atom)
+    }
+
+    fn spend(&mut self, work: usize) {
+        self.budget = self.budget.saturating_sub(work);
     }
 
     /// Adds the patterns of two conditions at once; gives back the pairs that no pattern can say.
-    fn pairs(&self, tests: &[(usize, &TextTest)], cells: &mut Vec<Cell>) -> Vec<(usize, usize)> {
+    fn pairs(&mut self, tests: &[(usize, &TextTest)], cells: &mut Vec<Cell>) -> Vec<(usize, usize)> {
         let mut open = Vec::new();
         let mut left = MAX_PAIRS;
         for (a, one) in tests {
+            self.spend(tests.len() / CHEAP);
+            if self.budget == 0 {
+                break;
+            }
             for (b, other) in tests {
                 let searches = |test: &TextTest| !matches!(test.how, How::Exact | How::Begins);
                 // Of two that are alike, one order is enough.
                 let twice = searches(one) && (!searches(other) || a >= b);
-                if a == b || twice || left == 0 || relation(one, other) != Relation::Both {
+                if a == b || twice || left == 0 || self.paths.of(*a, *b) != Relation::Both {
                     continue;
                 }
-                match relation(other, one) {
+                match self.paths.of(*b, *a) {
                     // All of the other is in this one, and has a pattern of its own.
                     Relation::Holds => continue,
                     Relation::Fails if searches(other) && one.how != How::Exact => continue,
@@ -212,12 +226,8 @@ impl<'a> Decider<'a> {
             let sets = rule.when.together(&is_path, MAX_UNIONS);
             sides.extend(sets.into_iter().filter(|set| set.len() > 1));
         }
-        let excluded = |a: usize, b: usize| match (self.path(a), self.path(b)) {
-            (Some(one), Some(other)) => {
-                let (there, back) = (relation(one, other), relation(other, one));
-                there == Relation::Fails && back == Relation::Fails
-            }
-            _ => false,
+        let excluded = |a: usize, b: usize| {
+            self.paths.of(a, b) == Relation::Fails && self.paths.of(b, a) == Relation::Fails
         };
         let possible = |a: &BTreeSet<usize>, b: &BTreeSet<usize>| {
             !a.iter().any(|one| b.iter().any(|other| excluded(*one, *other)))
@@ -243,15 +253,15 @@ impl<'a> Decider<'a> {
     /// routes that it needs; without one, only says where the router would choose wrong.
     fn explore(&mut self, work: &mut Work<'_>, holds: &BTreeSet<usize>, cell: Option<usize>) {
         // Each rule is gone through, and each route so far.
-        self.budget = self.budget.saturating_sub(work.rules.len() + work.drafts.len());
+        self.spend(work.rules.len() + work.drafts.len());
         if self.budget == 0 {
             return work.too_many();
         }
         let known = |atom: usize| self.path(atom).map(|_| holds.contains(&atom));
         let rules = left(work.rules, &known);
-        let work_of = rules.iter().filter(|rule| rule.when != Expr::Is(false)).count();
+        let work_of = rules.iter().filter(|(_, when)| *when != Expr::Is(false)).count();
         let mut conditions = BTreeSet::new();
-        rules.iter().for_each(|rule| each(&rule.when, &mut conditions));
+        rules.iter().for_each(|(_, when)| each(when, &mut conditions));
         for draft in work.drafts.iter().filter(|draft| work.applies(draft, holds)) {
             conditions.extend(&draft.set);
         }
@@ -261,9 +271,12 @@ impl<'a> Decider<'a> {
         while at < sets.len() {
             let set = sets[at].clone();
             at += 1;
-            self.budget = self.budget.saturating_sub(work_of + 1 + work.drafts.len() / 4);
+            let from = set.last().map_or(0, |last| conditions.partition_point(|atom| atom <= last));
+            let larger = &conditions[from..];
+            self.spend(work_of + 1 + work.drafts.len() / 4 + larger.len() / 2);
             let Some(asked) = cond::asked(&set, self.atoms) else { continue };
-            let wanted = evaluate(&rules, &|atom| set.contains(&atom));
+            let pairs = rules.iter().map(|(rule, when)| (*rule, when));
+            let wanted = decided(pairs, &|atom| set.contains(&atom));
             if !work.is_right(holds, &set, &wanted.outcome) {
                 self.mend(work, holds, cell, &set, asked, &wanted);
             }
@@ -276,13 +289,12 @@ impl<'a> Decider<'a> {
                 let found = found.map(|draft| &draft.verdict.outcome);
                 let how = differs::told(self.atoms, holds, &set, &wanted.outcome, found);
                 work.greedy.extend(greedy);
-                let decided = rules.get(wanted.order).map(|rule| vec![rule.line]);
-                for line in decided.unwrap_or(wanted.lines) {
+                let deciding = rules.get(wanted.order).map(|(rule, _)| vec![rule.line]);
+                for line in deciding.unwrap_or(wanted.lines) {
                     work.unsure.entry(line).or_default().push(how.clone());
                 }
             }
-            let from = set.last().map_or(0, |last| conditions.partition_point(|atom| atom <= last));
-            for next in &conditions[from..] {
+            for next in larger {
                 let larger: Vec<usize> = set.iter().copied().chain([*next]).collect();
                 if cond::asked(&larger, self.atoms).is_some() {
                     sets.push(larger);
@@ -308,19 +320,27 @@ impl Decider<'_> {
         conditions: Vec<Cond>,
         wanted: &Verdict,
     ) {
-        self.budget = self.budget.saturating_sub(work.rules.len() + 1 + work.cells.len());
-        let of = |work: &Work<'_>, cell: usize| {
-            let known = |atom: usize| self.path(atom).map(|_| work.holds[cell].contains(&atom));
-            evaluate(&left(work.rules, &known), &|atom| set.contains(&atom))
-        };
+        self.spend(work.rules.len() + 1 + work.cells.len() / CHEAP);
         let within: Vec<usize> = match cell {
             Some(cell) => vec![cell],
             None => (0..work.cells.len()).filter(|at| work.holds[*at].is_subset(holds)).collect(),
         };
         for cell in within.into_iter().rev() {
-            let verdict = if work.holds[cell] == *holds { wanted.clone() } else { of(work, cell) };
-            let there = work.drafts.iter().any(|draft| draft.cell == cell && draft.set == set);
-            if there || verdict.outcome != wanted.outcome || self.budget == 0 {
+            if work.drafts.iter().any(|draft| draft.cell == cell && draft.set == set) || self.budget == 0 {
+                continue;
+            }
+            let verdict = match work.holds[cell] == *holds {
+                true => wanted.clone(),
+                false => {
+                    self.spend(work.rules.len() + work.drafts.len() / 4);
+                    let holds = &work.holds[cell];
+                    let path = |atom: usize| self.path(atom).is_some();
+                    evaluate(work.rules, &|atom| {
+                        if path(atom) { holds.contains(&atom) } else { set.contains(&atom) }
+                    })
+                }
+            };
+            if verdict.outcome != wanted.outcome {
                 continue;
             }
             let (set, count, conditions) = (set.to_vec(), conditions.len(), conditions.clone());
@@ -368,7 +388,7 @@ impl Work<'_> {
     fn winner(&self, holds: &BTreeSet<usize>, set: &[usize]) -> Option<&Draft> {
         let applies =
             |draft: &&Draft| self.applies(draft, holds) && draft.set.iter().all(|atom| set.contains(atom));
-        let place = |draft: &Draft| (self.cells[draft.cell].rank(), draft.count, self.key(draft));
+        let place = |draft: &Draft| (self.ranks[draft.cell], draft.count, self.key(draft));
         self.drafts.iter().filter(applies).max_by_key(|draft| place(draft))
     }
 
@@ -378,13 +398,13 @@ impl Work<'_> {
     }
 }
 
-/// The rules with what is known of their conditions, up to the first that surely decides, each in its place.
-fn left(rules: &[Rule], truth: &dyn Fn(usize) -> Option<bool>) -> Vec<Rule> {
+/// The rules with what is left of their conditions, up to the first that surely decides, each in its place.
+fn left<'r>(rules: &'r [Rule], truth: &dyn Fn(usize) -> Option<bool>) -> Vec<(&'r Rule, Expr)> {
     let mut left = Vec::new();
     for rule in rules {
         let when = rule.when.known(truth);
         let decides = when == Expr::Is(true) && matches!(rule.act, Act::Final(_));
-        left.push(Rule { when, ..rule.clone() });
+        left.push((rule, when));
         if decides {
             break;
         }

@@ -89,14 +89,19 @@ impl TextTest {
             How::Begins => text.starts_with(&wanted),
             How::Ends => text.ends_with(&wanted),
             How::Contains => text.contains(&wanted),
-            How::Dir | How::Domain | How::Regex => {
-                let built = regex::RegexBuilder::new(&self.regex())
-                    .case_insensitive(self.ignore_case)
-                    .size_limit(256 << 10)
-                    .build();
-                built.is_ok_and(|regex| regex.is_match(&text))
-            }
+            How::Dir => stands(&text, wanted.trim_matches('/'), "/"),
+            How::Domain => stands(&text, wanted.trim_matches('.'), "./:?"),
+            How::Regex => self.compiled().is_some_and(|regex| regex.is_match(&text)),
         }
+    }
+
+    /// Its regular expression, ready to search; nothing for one that is none or too large.
+    pub(super) fn compiled(&self) -> Option<regex::Regex> {
+        regex::RegexBuilder::new(&self.regex())
+            .case_insensitive(self.ignore_case)
+            .size_limit(256 << 10)
+            .build()
+            .ok()
     }
 
     /// A regular expression that finds it, case aside.
@@ -123,6 +128,14 @@ impl TextTest {
             _ => Value::Regex(self.regex()),
         }
     }
+}
+
+/// Whether `wanted` stands somewhere in a text with one of `bounds`, or an end of the text, on each side.
+fn stands(text: &str, wanted: &str, bounds: &str) -> bool {
+    let starts =
+        std::iter::once(0).chain(text.match_indices(|c: char| bounds.contains(c)).map(|(at, _)| at + 1));
+    let mut behind = starts.filter_map(|at| text[at..].strip_prefix(wanted));
+    behind.any(|rest| rest.is_empty() || rest.starts_with(|c: char| bounds.contains(c)))
 }
 
 /// Atoms by number, each once.
@@ -163,6 +176,17 @@ impl Expr {
         match (self, other) {
             (Expr::Is(true), other) | (other, Expr::Is(true)) => other,
             (one, other) => Expr::And(vec![one, other]),
+        }
+    }
+
+    /// Whether it holds, where every atom is known.
+    pub(super) fn holds(&self, truth: &dyn Fn(usize) -> bool) -> bool {
+        match self {
+            Expr::Is(is) => *is,
+            Expr::Atom(atom) => truth(*atom),
+            Expr::Not(inner) => !inner.holds(truth),
+            Expr::And(parts) => parts.iter().all(|part| part.holds(truth)),
+            Expr::Or(parts) => parts.iter().any(|part| part.holds(truth)),
         }
     }
 
@@ -276,7 +300,10 @@ mod tests {
         check(How::Begins, "/a", false, "/ab", "/Ab");
         check(How::Ends, ".php", true, "/x.PHP", "/x.php3");
         check(How::Dir, "img", false, "/a/img/b", "/a/imgs");
+        check(How::Dir, "a/a", true, "/xa/A/a", "/xa/a");
+        check(How::Dir, "/img/", false, "img", "/img.png");
         check(How::Domain, "example.com", false, "www.example.com", "badexample.com");
+        check(How::Domain, ".example.", false, "www.example:80", "example1.com");
         check(How::Regex, "^/v[0-9]+$", false, "/v12", "/v12/");
     }
 

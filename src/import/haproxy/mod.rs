@@ -20,6 +20,7 @@ mod http;
 mod passing;
 mod paths;
 mod proxy;
+mod relations;
 mod rule;
 mod sample;
 mod section;

@@ -103,11 +103,21 @@ pub(super) struct Verdict {
 
 /// Goes down the rules, every one of which is decided by `truth`.
 pub(super) fn evaluate(rules: &[Rule], truth: &dyn Fn(usize) -> bool) -> Verdict {
+    decided(rules.iter().map(|rule| (rule, &rule.when)), truth)
+}
+
+/// The same for rules of whose conditions something is known already.
+pub(super) fn decided<'r>(
+    rules: impl Iterator<Item = (&'r Rule, &'r Expr)>,
+    truth: &dyn Fn(usize) -> bool,
+) -> Verdict {
+    let mut count = 0;
     let mut edits = Vec::new();
     let mut lines = Vec::new();
     let mut last = None;
-    for (order, rule) in rules.iter().enumerate() {
-        if rule.when.known(&|atom| Some(truth(atom))) != Expr::Is(true) {
+    for (order, (rule, when)) in rules.enumerate() {
+        count = order + 1;
+        if !when.holds(truth) {
             continue;
         }
         match &rule.act {
@@ -122,7 +132,7 @@ pub(super) fn evaluate(rules: &[Rule], truth: &dyn Fn(usize) -> bool) -> Verdict
     }
     // HAProxy answers 503 when it has no backend.
     let (order, last) =
-        last.unwrap_or((rules.len(), Final::Respond { status: 503, body: None, content_type: None }));
+        last.unwrap_or((count, Final::Respond { status: 503, body: None, content_type: None }));
     let served = matches!(last, Final::Pool(_));
     let mut outcome = Outcome {
         last,

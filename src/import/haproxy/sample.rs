@@ -3,7 +3,10 @@
 //! The rules are evaluated as HAProxy does it, first match first, for one whole request. Nothing here looks at how
 //! the routes were made, so a route that does something else shows.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+
+use regex::Regex;
 
 use super::super::kdl::{Block, quoted, word};
 use super::bind::Listener;
@@ -16,6 +19,8 @@ use super::site::{Frontend, Site, of_listener};
 
 /// The most expectations of a file.
 const MAX: usize = 2000;
+/// Regular expressions that are kept ready.
+const MAX_REGEXES: usize = 500;
 
 /// A request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +44,7 @@ pub(super) fn expectations(sites: &[Site], frontends: &[Frontend], atoms: &[Atom
     ));
     out.line("");
     let mut known = BTreeSet::new();
+    let judge = Judge { atoms, regexes: RefCell::default() };
     for site in sites {
         let host = site.hosts.first().map_or("example.test".to_owned(), |host| host.replace("*.", "any."));
         for placed in &site.routes {
@@ -51,7 +57,7 @@ pub(super) fn expectations(sites: &[Site], frontends: &[Frontend], atoms: &[Atom
             let Some((frontend, listener)) = found else { continue };
             for sample in samples(&placed.route, &host, atoms) {
                 if known.len() < MAX && known.insert((listener.name.clone(), sample.clone())) {
-                    out.append(&expectation(&sample, frontend, listener, atoms));
+                    out.append(&expectation(&sample, frontend, listener, &judge));
                 }
             }
         }
@@ -59,40 +65,71 @@ pub(super) fn expectations(sites: &[Site], frontends: &[Frontend], atoms: &[Atom
     out.as_str().to_owned()
 }
 
-/// What the rules of a frontend say of a request.
-pub(super) fn asked(sample: &Sample, frontend: &Frontend, listener: &Listener, atoms: &[Atom]) -> Outcome {
-    let truth =
-        |atom: usize| of_listener(&atoms[atom], listener).unwrap_or_else(|| sample.fulfils(&atoms[atom]));
-    evaluate(&frontend.rules, &truth).outcome
+/// Whether requests are what atoms ask for. Regular expressions are made once, as the same ones are asked of every
+/// request.
+struct Judge<'a> {
+    atoms: &'a [Atom],
+    regexes: RefCell<HashMap<usize, Option<Regex>>>,
+}
+
+impl Judge<'_> {
+    /// What the rules of a frontend say of a request.
+    fn asked(&self, sample: &Sample, frontend: &Frontend, listener: &Listener) -> Outcome {
+        let truth = |atom: usize| {
+            of_listener(&self.atoms[atom], listener).unwrap_or_else(|| self.fulfils(sample, atom))
+        };
+        evaluate(&frontend.rules, &truth).outcome
+    }
+
+    fn fulfils(&self, sample: &Sample, number: usize) -> bool {
+        let passes = |test: &TextTest, text: &str| match test.how {
+            How::Regex => self.matches(number, text, || test.compiled()),
+            _ => test.passes(text),
+        };
+        match &self.atoms[number] {
+            Atom::Path(test) => passes(test, &sample.path),
+            Atom::Host(test) => passes(test, &sample.host),
+            Atom::Method(methods) => methods.contains(&sample.method),
+            Atom::Source(networks) => {
+                sample.client.is_some_and(|ip| networks.iter().any(|net| net.contains(&ip)))
+            }
+            Atom::Field(place, name, value) => {
+                let is_it = |sent: &str| match value {
+                    Some(Value::Regex(regex)) => self.matches(number, sent, || Regex::new(regex).ok()),
+                    Some(value) => value.passes(sent),
+                    None => true,
+                };
+                sample.fields(*place, name).any(is_it)
+            }
+            Atom::WebSocket => sample.websocket,
+            Atom::Tls | Atom::Port(_) | Atom::Sni(_) | Atom::Rate(..) => false,
+        }
+    }
+
+    /// Whether the regular expression of an atom is found in a text.
+    fn matches(&self, number: usize, text: &str, make: impl FnOnce() -> Option<Regex>) -> bool {
+        let mut regexes = self.regexes.borrow_mut();
+        if regexes.len() >= MAX_REGEXES {
+            regexes.clear();
+        }
+        let regex = regexes.entry(number).or_insert_with(make);
+        regex.as_ref().is_some_and(|regex| regex.is_match(text))
+    }
 }
 
 impl Sample {
-    /// Whether the request is what an atom asks for.
-    pub(super) fn fulfils(&self, atom: &Atom) -> bool {
-        match atom {
-            Atom::Path(test) => test.passes(&self.path),
-            Atom::Host(test) => test.passes(&self.host),
-            Atom::Method(methods) => methods.contains(&self.method),
-            Atom::Source(networks) => {
-                self.client.is_some_and(|ip| networks.iter().any(|net| net.contains(&ip)))
-            }
-            Atom::Field(place, name, value) => {
-                let fields = match place {
-                    Place::Header => &self.headers,
-                    Place::Cookie => &self.cookies,
-                    Place::Query => &self.queries,
-                };
-                let same = |other: &str| match place {
-                    Place::Header => other.eq_ignore_ascii_case(name),
-                    _ => other == name,
-                };
-                fields
-                    .iter()
-                    .any(|(name, sent)| same(name) && value.as_ref().is_none_or(|value| value.passes(sent)))
-            }
-            Atom::WebSocket => self.websocket,
-            Atom::Tls | Atom::Port(_) | Atom::Sni(_) | Atom::Rate(..) => false,
-        }
+    /// The values that it has under a name.
+    fn fields<'s>(&'s self, place: Place, name: &'s str) -> impl Iterator<Item = &'s str> {
+        let fields = match place {
+            Place::Header => &self.headers,
+            Place::Cookie => &self.cookies,
+            Place::Query => &self.queries,
+        };
+        let same = move |other: &str| match place {
+            Place::Header => other.eq_ignore_ascii_case(name),
+            _ => other == name,
+        };
+        fields.iter().filter(move |(name, _)| same(name)).map(|(_, sent)| sent.as_str())
     }
 }
 
@@ -207,8 +244,8 @@ fn path(tests: &[&TextTest]) -> Vec<String> {
 }
 
 /// `expect GET "https://a.example/x" pool=app`
-fn expectation(sample: &Sample, frontend: &Frontend, listener: &Listener, atoms: &[Atom]) -> Block {
-    let outcome = asked(sample, frontend, listener, atoms);
+fn expectation(sample: &Sample, frontend: &Frontend, listener: &Listener, judge: &Judge<'_>) -> Block {
+    let outcome = judge.asked(sample, frontend, listener);
     let (scheme, default) = match listener.tls {
         true => ("https", 443),
         false => ("http", 80),
