@@ -343,7 +343,7 @@ impl Tunnel {
     /// Something happened: silence begins anew.
     fn set_clocks(&mut self, clock: &Deadline) {
         let half_closed = self.ended_by.map(|_| HALF_CLOSED);
-        self.idle_at = half_closed.into_iter().chain(self.clocks.idle).min().map(|idle| clock.point(idle));
+        self.idle_at = sooner(half_closed, self.clocks.idle).map(|idle| clock.point(idle));
         if let Some(manners) = &mut self.manners {
             manners.moved(clock);
         }
@@ -351,8 +351,8 @@ impl Tunnel {
 
     fn arm(&self, clock: &Deadline, age: Option<u64>) {
         let manners = self.manners.as_ref().and_then(|manners| manners.due());
-        let others = if self.is_closing() { [None, None] } else { [self.idle_at, age] };
-        match others.into_iter().flatten().chain(manners).min() {
+        let others = if self.is_closing() { None } else { sooner(self.idle_at, age) };
+        match sooner(others, manners) {
             Some(point) => clock.arm_at(point),
             None => clock.disarm(),
         }
@@ -360,5 +360,13 @@ impl Tunnel {
 
     fn is_closing(&self) -> bool {
         self.manners.as_ref().is_some_and(|manners| manners.is_closing())
+    }
+}
+
+/// The smaller of what there is. As a chain of iterators this was a quarter of the instructions of a small message.
+fn sooner<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }

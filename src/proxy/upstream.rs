@@ -34,7 +34,8 @@ pub(crate) struct Behalf {
     pub(crate) peer: SocketAddr,
 }
 
-/// A connection to a server, in use.
+/// A connection to a server, in use. Boxed wherever it goes: a request moves it a dozen times, from the shelf into its
+/// exchange and back.
 #[derive(Debug)]
 pub(crate) struct Connection {
     /// Its bytes, or the stream of it that carries the request.
@@ -50,7 +51,7 @@ pub(crate) struct Connection {
 
 #[derive(Debug)]
 struct Idle {
-    connection: Connection,
+    connection: Box<Connection>,
     spec: Arc<ConnectSpec>,
     since: u64,
     _hold: IdleHold,
@@ -96,7 +97,7 @@ impl Upstreams {
         server: &Arc<Server>,
         spec: &Arc<ConnectSpec>,
         wanted: &Wanted,
-    ) -> Option<Connection> {
+    ) -> Option<Box<Connection>> {
         let mut shelves = self.shelves.borrow_mut();
         let shelf = shelves.get_mut(&key(server))?;
         if !wanted.upgrade
@@ -122,7 +123,7 @@ impl Upstreams {
         &self,
         server: &Arc<Server>,
         spec: &Arc<ConnectSpec>,
-        connection: Connection,
+        connection: Box<Connection>,
         now: u64,
     ) {
         if connection.wire.is_http2() || spec.max_uses.is_some_and(|most| connection.uses >= most) {
@@ -237,9 +238,9 @@ fn key(server: &Arc<Server>) -> usize {
 
 impl Connection {
     /// A place on a shared connection.
-    fn shared(stream: Box<ServerStream>) -> Self {
+    fn shared(stream: Box<ServerStream>) -> Box<Self> {
         let reused = stream.is_reused();
-        Self { wire: ServerWire::Http2(stream), reused, uses: 0, address: None, behalf: None }
+        Box::new(Self { wire: ServerWire::Http2(stream), reused, uses: 0, address: None, behalf: None })
     }
 
     /// Counts a request sent on it.

@@ -73,7 +73,7 @@ pub(super) async fn on_reader_thread<T: Send + 'static>(
 /// is a thread's own; it cannot be raised again, so only a thread that ends with its work may ask for this.
 pub(crate) fn give_way() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(10) {
+    if let Err(error) = rustix::process::nice(5) {
         tracing::debug!(%error, "cannot lower the priority of a thread");
     }
 }

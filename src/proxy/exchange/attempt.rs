@@ -37,7 +37,7 @@ const MOST_INTERIM: u32 = 16;
 #[derive(Debug)]
 pub(super) struct Answered {
     /// The connection that it came on.
-    pub(super) server: Connection,
+    pub(super) server: Box<Connection>,
     /// Bytes behind its head.
     pub(super) input: Option<Buffer>,
     /// The request's body, perhaps still on its way.
@@ -49,7 +49,7 @@ pub(super) struct Answered {
 }
 
 /// Sends the request and reads the answer's head into `scratch.response`.
-pub(super) async fn run(forward: &mut Forward<'_>, server: Connection) -> Result<Answered, Failure> {
+pub(super) async fn run(forward: &mut Forward<'_>, server: Box<Connection>) -> Result<Answered, Failure> {
     let mut answered = begin(forward, server)?;
     let Forward { connection, scratch, route, body, story, pool, movable, .. } = forward;
     let watch = story.server.as_deref().filter(|_| *movable).map(|server| Watch { server, pool });
@@ -82,7 +82,7 @@ fn has_body(scratch: &Scratch) -> bool {
 }
 
 /// Writes the head; its body is as it came, or as a server left it that did not look at it.
-fn begin(forward: &mut Forward<'_>, mut server: Connection) -> Result<Answered, Failure> {
+fn begin(forward: &mut Forward<'_>, mut server: Box<Connection>) -> Result<Answered, Failure> {
     write_head(forward);
     let Forward { connection, scratch, route, ends_at, body, copy, .. } = forward;
     let has_body = has_body(scratch);

@@ -214,7 +214,7 @@ impl Forward<'_> {
         }
     }
 
-    async fn connect(&self, server: &Arc<Server>, tries: &Tries) -> Result<Connection, Failure> {
+    async fn connect(&self, server: &Arc<Server>, tries: &Tries) -> Result<Box<Connection>, Failure> {
         let spec = &self.pool.connect;
         let worker = &self.connection.worker;
         let wanted =
@@ -234,7 +234,8 @@ impl Forward<'_> {
 }
 
 fn is_repeatable(head: &RequestHead, all_methods: bool) -> bool {
-    let idempotent = matches!(head.method(), "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE");
+    let idempotent =
+        matches!(head.method_bytes(), b"GET" | b"HEAD" | b"OPTIONS" | b"PUT" | b"DELETE" | b"TRACE");
     (idempotent || all_methods) && matches!(head.framing(), BodyFraming::None | BodyFraming::Length(0))
 }
 

@@ -156,7 +156,7 @@ async fn connect(
     mirror: &MirrorSnap,
     clock: &Deadline,
     end: u64,
-) -> Result<Connection, Failure> {
+) -> Result<Box<Connection>, Failure> {
     let RequestCopy { worker, lease, wanted, .. } = copy;
     let (server, spec) = (lease.server(), &mirror.pool.connect);
     if let Some(kept) = worker.upstreams.take(server, spec, wanted) {
@@ -171,7 +171,7 @@ async fn connect(
 async fn talk(
     copy: &mut RequestCopy,
     mirror: &MirrorSnap,
-    mut to: Connection,
+    mut to: Box<Connection>,
     clock: &Deadline,
     end: u64,
 ) -> Result<u16, Failure> {

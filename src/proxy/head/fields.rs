@@ -18,8 +18,8 @@ pub(in crate::proxy) struct Span {
 impl Span {
     /// From `start` up to `end`.
     pub(in crate::proxy) fn new(start: usize, end: usize) -> Span {
-        let narrow = |at: usize| u32::try_from(at).expect("an arena is far smaller than 4 GiB");
-        Span { start: narrow(start), end: narrow(end) }
+        debug_assert!(u32::try_from(end).is_ok(), "an arena is far smaller than 4 GiB");
+        Span { start: start as u32, end: end as u32 }
     }
 
     /// Its first bytes.

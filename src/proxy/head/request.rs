@@ -85,6 +85,12 @@ impl RequestHead {
         std::str::from_utf8(self.fields.slice(self.method)).unwrap_or_default()
     }
 
+    /// The same as bytes, for those who need no text.
+    #[must_use]
+    pub fn method_bytes(&self) -> &[u8] {
+        self.fields.slice(self.method)
+    }
+
     /// Whether the method is this one.
     #[must_use]
     pub fn is_method(&self, method: &str) -> bool {
@@ -405,6 +411,16 @@ fn decimal(text: &[u8]) -> Option<u64> {
 impl Options {
     pub(super) fn read(fields: &Fields) -> Result<Options, ParseError> {
         let mut options = Options::default();
+        let mut values = fields.all(Known::Connection);
+        match (values.next(), values.next()) {
+            (None, _) => return Ok(options),
+            // What most servers say, and what needs no list to be read.
+            (Some(only), None) if only.eq_ignore_ascii_case(b"keep-alive") => {
+                options.keep_alive = true;
+                return Ok(options);
+            }
+            _ => {}
+        }
         for (index, option) in fields.tokens(Known::Connection).enumerate() {
             if index == MAX_OPTIONS || !option.iter().all(|byte| is_token_byte(*byte)) {
                 return Err(ParseError::BadConnection);

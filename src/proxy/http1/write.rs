@@ -202,7 +202,7 @@ const PROTECTED: KnownSet = KnownSet::of(&[
 /// Appends the head of the request to `out`, in version 1.1: `Host` first, then the fields in their order, then
 /// the extra lines, then framing and `Connection`.
 pub fn write_request(head: &RequestHead, plan: &RequestPlan<'_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(head.method().as_bytes());
+    out.extend_from_slice(head.method_bytes());
     out.push(b' ');
     out.extend_from_slice(plan.path);
     if let Some(query) = plan.query {

@@ -30,7 +30,7 @@ impl Connection {
         server: &Arc<Server>,
         spec: &Arc<ConnectSpec>,
         wanted: &Wanted,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Box<Self>, Failure> {
         if spec.http == ServerHttp::Http1 || wanted.upgrade {
             let stream = dial(server, spec, &wanted.behalf, ServerHttp::Http1).await?;
             return Ok(Self::alone(stream, spec, wanted));
@@ -61,10 +61,10 @@ impl Connection {
     }
 
     /// A connection of HTTP/1.
-    fn alone(stream: Stream, spec: &ConnectSpec, wanted: &Wanted) -> Self {
+    fn alone(stream: Stream, spec: &ConnectSpec, wanted: &Wanted) -> Box<Self> {
         let behalf = spec.send_proxy.map(|_| wanted.behalf);
         let address = stream.tcp().peer_addr().ok();
-        Self { wire: ServerWire::Http1(stream), reused: false, uses: 0, address, behalf }
+        Box::new(Self { wire: ServerWire::Http1(stream), reused: false, uses: 0, address, behalf })
     }
 }
 
