@@ -86,7 +86,7 @@ fn is_passed_on(head: &RequestHead) {
     assert_eq!((again.method(), again.path()), (head.method(), head.path()), "{shown}");
     assert_eq!((again.query(), again.authority()), (head.query(), head.authority()), "{shown}");
     assert_eq!((again.host(), again.framing()), (head.host(), head.framing()), "{shown}");
-    assert_eq!(again.is_websocket(), false, "an upgrade is for the caller to ask for: {shown}");
+    assert!(!again.is_websocket(), "an upgrade is for the caller to ask for: {shown}");
     let (told, kept) = (travelling(head.fields()), travelling(again.fields()));
     match head.connection_names_fields() {
         false => assert_eq!(kept, told, "fields travel in order, byte for byte"),

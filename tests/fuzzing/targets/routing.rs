@@ -37,8 +37,8 @@ pub(crate) fn cookies(data: &[u8]) {
 /// Byte by byte, without a library.
 fn searched(value: &[u8]) -> Vec<(&[u8], &[u8])> {
     let (mut found, mut start) = (Vec::new(), 0);
-    for at in 0..=value.len() {
-        if at < value.len() && value[at] != b';' {
+    for (at, byte) in value.iter().chain(b";").enumerate() {
+        if *byte != b';' {
             continue;
         }
         if let Some(equals) = (start..at).find(|at| value[*at] == b'=') {

@@ -120,7 +120,7 @@ fn read_at_once(stream: &[u8], sender: Sender) -> Found {
             0 => u64::from(short),
             _ => head[..wide].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
         };
-        let known = matches!(opcode, 0 | 1 | 2 | 8 | 9 | 10);
+        let known = matches!(opcode, 0..=2 | 8..=10);
         let control_is_short = opcode < 8 || fin && length <= 125;
         if masked != (sender == Sender::Client) || !known || !control_is_short || length >> 63 == 1 {
             found.broken = true;
