@@ -162,7 +162,7 @@ fn an_unconfirmed_change_is_taken_back_by_the_next_process_too() {
 #[test]
 fn a_bad_save_under_load_even_in_the_middle_of_a_change_loses_nothing_and_is_seen() {
     let origin = Origin::echo("a");
-    let talking = Origin::scripted(websocket::echo);
+    let talking = Origin::scripted(|message, wire| websocket::echo(message, wire));
     let text = saying(&origin, "0");
     let server = talking.address();
     let daemon = Daemon::run_with(

@@ -112,9 +112,9 @@ fn the_reference_is_what_the_code_says() {
     let bless = std::env::var_os("LBD_BLESS").is_some();
     for (path, wanted) in generated() {
         if bless {
-            std::fs::write(root().join(path), &wanted).unwrap();
+            std::fs::write(root().join(&path), &wanted).unwrap();
         }
-        let found = std::fs::read_to_string(root().join(path)).unwrap_or_default();
+        let found = std::fs::read_to_string(root().join(&path)).unwrap_or_default();
         let stale = wanted.lines().zip(found.lines()).find(|(wanted, found)| wanted != found);
         assert!(
             wanted == found,
@@ -177,7 +177,7 @@ fn the_pages_render_without_a_warning() {
     let Ok(groff) = std::process::Command::new("groff").arg("--version").output() else { return };
     assert!(groff.status.success());
     for (path, _) in generated().into_iter().filter(|(path, _)| path.starts_with("man/")) {
-        let page = root().join(path);
+        let page = root().join(&path);
         let args = ["-man", "-Tutf8", "-k", "-ww", "-z", "-rHY=0"];
         let rendered = std::process::Command::new("groff").args(args).arg(page).output().unwrap();
         let said = String::from_utf8_lossy(&rendered.stderr).into_owned();

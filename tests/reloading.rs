@@ -149,7 +149,7 @@ fn a_kept_connection_sees_the_edit_with_its_next_request() {
 
 #[test]
 fn a_save_does_not_close_a_listener_under_open_websockets_and_a_person_may() {
-    let origin = Origin::scripted(websocket::echo);
+    let origin = Origin::scripted(|message, wire| websocket::echo(message, wire));
     let text = config(&[&origin], "", "");
     let (_port, second) = crate::support::daemon::reserve_port();
     let both = format!("{text}listen \"{second}\" name=second\n");

@@ -131,7 +131,7 @@ fn a_dry_run_foretells_and_does_nothing() {
 
 #[test]
 fn a_drain_closes_only_those_that_are_chosen() {
-    let origin = Origin::scripted(websocket::echo);
+    let origin = Origin::scripted(|message, wire| websocket::echo(message, wire));
     let text = config(&[&origin], "drain close-rate=\"1000/s\"", "");
     let daemon = Daemon::run(&format!("{text}route \"/chat\" pool=app name=chat\n"));
     let at = |path: &str| {
