@@ -72,7 +72,7 @@ struct Bench {
     spec: Arc<ConnectSpec>,
     generation: usize,
     now: u64,
-    used: Vec<(Known, Connection)>,
+    used: Vec<(Known, Box<Connection>)>,
     kept: Vec<Known>,
 }
 
@@ -82,7 +82,7 @@ fn port_of(connection: &Connection) -> u16 {
 }
 
 impl Bench {
-    async fn open(&mut self, client: u16) -> (Known, Connection) {
+    async fn open(&mut self, client: u16) -> (Known, Box<Connection>) {
         let tcp = TcpStream::connect(self.listener.local_addr().unwrap()).await.unwrap();
         let (end, peer) = self.listener.accept().await.unwrap();
         self.ends.push((peer.port(), end));
@@ -92,7 +92,7 @@ impl Bench {
         let connection = Connection { wire, reused: false, uses: 0, address: None, behalf: personal };
         let client = personal.map(|_| client);
         let port = port_of(&connection);
-        (Known { port, client, uses: 0, since: 0, generation: self.generation }, connection)
+        (Known { port, client, uses: 0, since: 0, generation: self.generation }, Box::new(connection))
     }
 
     /// The one that came back last and serves this client; those passed over on the way are closed.
@@ -111,7 +111,7 @@ impl Bench {
     async fn take(&mut self, client: u16) -> Result<(), TestCaseError> {
         let expected = self.expected(client);
         let taken = self.upstreams.take(&self.server, &self.spec, &wanted(client));
-        prop_assert_eq!(taken.as_ref().map(port_of), expected.map(|known| known.port));
+        prop_assert_eq!(taken.as_deref().map(port_of), expected.map(|known| known.port));
         let (mut known, mut connection) = match (expected, taken) {
             (Some(known), Some(connection)) => {
                 prop_assert!(connection.reused);
