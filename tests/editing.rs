@@ -214,7 +214,7 @@ fn an_editor_mends_and_formats() {
 fn an_editor_shows_how_a_server_is_where_a_daemon_runs() {
     let origin = Origin::echo("a");
     let text = format!(
-        "pool app {{\n  server one \"{}\"\n  server two \"127.0.0.1:9\"\n  health tcp interval=\"200ms\" fall=1\n}}\n\
+        "pool app {{\n  server one \"{}\"\n  server two \"127.0.0.1:9\"\n  health tcp interval=\"200ms\" timeout=\"200ms\" fall=1\n}}\n\
          route \"/\" pool=app\n",
         origin.address()
     );
