@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
@@ -31,7 +31,9 @@ struct Wanted<T>(T);
 
 /// A served socket; dropping it stops accepting.
 struct Served {
-    stop: watch::Sender<()>,
+    stop: Option<watch::Sender<()>>,
+    /// Ends when it accepts no more.
+    silent: Option<oneshot::Receiver<()>>,
     task: JoinHandle<()>,
     hold: Held,
 }
@@ -121,13 +123,23 @@ impl Sockets {
         control.chain(status.iter().map(|(_, served)| served)).filter_map(held).collect()
     }
 
-    /// Another process serves them: ends here, with a moment for replies to leave.
-    pub(super) async fn hand_over(&self) {
-        for served in self.control.borrow().iter().flat_map(|(_, served)| served) {
-            if let Held::Control(_, Some(hold)) = &served.hold {
-                hold.leave_file();
-            }
+    /// Another process serves them: nobody is accepted here when this returns. Replies under way are finished.
+    pub(super) async fn fall_silent(&self) {
+        let silent: Vec<_> = {
+            let (mut control, mut status) = (self.control.borrow_mut(), self.status.borrow_mut());
+            let control = control.iter_mut().flat_map(|(_, served)| served);
+            let all = control.chain(status.iter_mut().map(|(_, served)| served));
+            all.filter_map(Served::fall_silent).collect()
+        };
+        for silent in silent {
+            // Nothing is ever sent: the other end goes with the last look for clients.
+            let _ = tokio::time::timeout(Duration::from_secs(2), silent).await;
         }
+    }
+
+    /// Ends what has fallen silent, with a moment for replies to leave.
+    pub(super) async fn hand_over(&self) {
+        self.fall_silent().await;
         self.close().await;
     }
 
@@ -271,7 +283,7 @@ impl Sockets {
         let control = self.control.take().map(|(_, served)| served).unwrap_or_default();
         let status = self.status.take().map(|(_, served)| served);
         for served in control.into_iter().chain(status) {
-            let Served { stop, task, hold } = served;
+            let Served { stop, task, hold, .. } = served;
             drop((stop, hold));
             let _ = tokio::time::timeout(Duration::from_secs(2), task).await;
         }
@@ -284,8 +296,22 @@ impl Served {
         serve: impl FnOnce(std::pin::Pin<Box<dyn Future<Output = ()>>>) -> F,
     ) -> Self {
         let (stop, mut stopped) = watch::channel(());
-        let stopping = Box::pin(async move { while stopped.changed().await.is_ok() {} });
-        Self { stop, task: tokio::task::spawn_local(serve(stopping)), hold }
+        let (accepting, silent) = oneshot::channel();
+        let stopping = Box::pin(async move {
+            while stopped.changed().await.is_ok() {}
+            drop::<oneshot::Sender<()>>(accepting);
+        });
+        let task = tokio::task::spawn_local(serve(stopping));
+        Self { stop: Some(stop), silent: Some(silent), task, hold }
+    }
+
+    /// Stops accepting and leaves the file to another process; once.
+    fn fall_silent(&mut self) -> Option<oneshot::Receiver<()>> {
+        if let Held::Control(_, Some(hold)) = &self.hold {
+            hold.leave_file();
+        }
+        self.stop = None;
+        self.silent.take()
     }
 
     /// Stops accepting; replies under way are finished by the task itself.

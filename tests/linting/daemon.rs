@@ -27,10 +27,7 @@ fn shown(daemon: &Daemon) -> Vec<String> {
 #[test]
 fn what_is_found_at_a_load_is_counted_and_shown() {
     let (_port, address) = reserve_port();
-    // The control socket of a test lies in a directory for everybody, which is worth a warning of its own.
-    let quiet = format!(
-        "lint {{ allow LB703 because=\"a test\"; }}\nstatus \"{address}\"\nroute \"/\" {{ respond 204; }}\n"
-    );
+    let quiet = format!("status \"{address}\"\nroute \"/\" {{ respond 204; }}\n");
     let daemon = Daemon::run(&quiet);
     let becomes = |expected: [u32; 3]| {
         eventually(&format!("{expected:?} is counted"), || (counted(address)? == expected).then_some(()));

@@ -97,7 +97,7 @@ fn what_an_operator_must_not_forget_stands_in_the_first_line() {
     now.status.config.pinned = Some(serde_json::from_value(pin).expect("a pin"));
     let mut app = App::default();
     app.take(now);
-    let text = frame(&app, (100, 24));
+    let text = frame(&app, (120, 24));
     let first = text.lines().next().unwrap_or_default();
     assert!(first.contains("! 41 comes back in 1m 30s unless confirmed  ! pinned to 7"), "{first}");
 }

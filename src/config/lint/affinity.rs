@@ -1,12 +1,12 @@
 //! Stickiness that does not keep what it promises: LB406 (clients choose), LB407 (forgotten before the session ends),
-//! LB408 (a table of an odd size), LB409 (503 while a server is down), LB410 (a cookie in two roles), LB411 (nothing to
-//! choose from), LB413 (a cookie that does not come back).
+//! LB408 (a table of an odd size), LB409 (503 while a server is down), LB411 (nothing to choose from), LB413 (a cookie
+//! that does not come back).
 
 use std::time::Duration;
 
 use super::super::ast::pool::Pool;
 use super::super::diagnostic::{Diagnostic, Severity, Span, Spanned};
-use super::super::model::{Balance, ClientKey, Key, LearnFrom, OnDown, Sticky, StickyCookie, StickyTable};
+use super::super::model::{Balance, ClientKey, Key, OnDown, Sticky, StickyCookie, StickyTable};
 use super::super::reader::Reader;
 use super::super::values::show_duration;
 use super::super::values::typed::Typed;
@@ -30,7 +30,6 @@ pub(super) fn run(s: &Subject<'_>) {
             let finding = Diagnostic::warning("LB411", first.span(), message).label("there is one server");
             push(s, pool, finding.help("add a server, or remove it"));
         }
-        marked_and_learned(s, pool, &nodes);
         for (sticky, node) in pool.pool.sticky.iter().zip(nodes) {
             let on_down = match sticky {
                 Sticky::Cookie(cookie) => {
@@ -61,33 +60,6 @@ pub(super) fn run(s: &Subject<'_>) {
 
 fn push(s: &Subject<'_>, pool: &Pool<'_>, finding: Diagnostic) {
     s.push(finding.subject(format!("pool/{}/sticky", pool.pool.name)));
-}
-
-/// LB410: the table learns what the application sets, and clients come back with a mark in it.
-fn marked_and_learned(s: &Subject<'_>, pool: &Pool<'_>, nodes: &[Reader<'_>]) {
-    let ways = || pool.pool.sticky.iter().zip(nodes);
-    let marks = ways().filter_map(|(way, node)| match way {
-        Sticky::Marked(mark) => Some((&mark.name, node)),
-        _ => None,
-    });
-    for (marked, mark) in marks {
-        let learned = ways().find(|(way, _)| match way {
-            Sticky::Table(StickyTable { by: ClientKey::Learned { from, name, .. }, .. }) => {
-                *from == LearnFrom::Cookie && name == marked
-            }
-            _ => false,
-        });
-        let Some((_, node)) = learned else { continue };
-        let message = format!("the cookie `{marked}` is marked, and never found in the table");
-        let finding = Diagnostic::warning("LB410", node.span(), message);
-        let finding = finding.label("learns the value as the application sets it");
-        let finding = finding.also(mark.span(), "clients send it back with a mark");
-        push(
-            s,
-            pool,
-            finding.help("keep one of them: the mark says the server by itself, and needs no memory"),
-        );
-    }
 }
 
 /// LB407.

@@ -182,17 +182,6 @@ fn limits_queues_and_ejection_that_disappoint() {
 }
 
 #[test]
-fn a_cookie_that_is_marked_and_learned() {
-    let both = |mode: &str, learned: &str| {
-        two(&format!("sticky cookie mode={mode} name=JSESSIONID; sticky learn {learned}"))
-    };
-    pool(&both("prefix", "name=JSESSIONID"), &["LB410 4"]);
-    pool(&both("suffix", "name=JSESSIONID"), &["LB410 4"]);
-    pool(&both("suffix", "name=OTHER"), &[]);
-    pool(&both("suffix", "name=JSESSIONID from=header"), &[]);
-}
-
-#[test]
 fn what_clients_write_into_answers() {
     let set = |value: &str| {
         format!("route \"/a/{{id}}\" pool=app {{ response-headers {{ set x-it \"{value}\"; }}; }}")

@@ -120,6 +120,8 @@ impl Upgrader {
                     lbd = upgraded.lbd,
                     "another process serves: this one ends by pace"
                 );
+                // Whoever hears of the new process and asks again is answered by it.
+                self.parts.sockets.fall_silent().await;
                 self.wake.notify_one();
             }
             Err(refusal) => {
