@@ -92,10 +92,9 @@ fn an_answer_that_stalls_or_breaks_off_is_never_whole() {
     {
         let mut client = Client::connect(daemon.address());
         client.send(format!("GET {target} HTTP/1.1\r\nHost: app.test\r\n\r\n"));
-        match client.try_read(Tail::AsSaid) {
-            // Nothing was sent on before the server was gone: then it can still be said.
-            Ok(Some(answer)) => assert_eq!(answer.status(), 502, "{target}: {answer:?}"),
-            Ok(None) | Err(_) => {}
+        // Nothing was sent on before the server was gone: then it can still be said.
+        if let Ok(Some(answer)) = client.try_read(Tail::AsSaid) {
+            assert_eq!(answer.status(), 502, "{target}: {answer:?}");
         }
     }
     eventually("the log says why", || (daemon.log().matches("server-stalled").count() == 2).then_some(()));
@@ -108,7 +107,7 @@ fn an_answer_that_trickles_arrives_and_a_head_that_trickles_has_the_response_clo
         let head = text.len() - 20;
         let quick = if message.target() == "/body" { head } else { 0 };
         wire.send(&text[..quick])?;
-        for byte in text[quick..].as_bytes().chunks(1) {
+        for byte in text.as_bytes()[quick..].chunks(1) {
             wire.send(byte)?;
             std::thread::sleep(std::time::Duration::from_millis(50));
         }

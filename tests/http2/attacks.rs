@@ -121,7 +121,7 @@ impl Bench {
                     let _ = wire.reader().read_to_end(&mut Vec::new());
                     Ok(After::Close)
                 }
-                target => wire.ok(&target.to_owned()),
+                target => wire.ok(target),
             }
         });
         let daemon = front(&[&origin], "", route);
