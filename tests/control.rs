@@ -92,6 +92,40 @@ fn maintenance_takes_a_server_out_for_everyone() {
 }
 
 #[test]
+fn maintenance_now_closes_what_is_open() {
+    let (_origins, daemon) = two();
+    let cookie = newcomer_on(&daemon, "s0");
+    let (mut socket, _) = websocket::open(daemon.address(), "/ws", &format!("Cookie: {cookie}\r\n"));
+    websocket::round_trip(&mut socket, "hello");
+    let dry = said(&daemon, &["server", "maint", "app/s0", "--now", "--dry-run"], "");
+    assert!(dry.contains("1 session would be closed"), "{dry}");
+    websocket::round_trip(&mut socket, "nothing has happened yet");
+    let done = said(&daemon, &["server", "maint", "app/s0", "--now", "--reason", "smoke"], "");
+    assert!(done.contains("1 session closed"), "{done}");
+    assert_eq!(websocket::read_to_close(&mut socket).1, Some((1012, "smoke".to_owned())));
+    assert_eq!(visit(&daemon, &cookie), "s1");
+    let (status, problem) = set_admin(&daemon, "s1", &json!({"state": "ready", "now": true}));
+    assert!(status == 400 && problem["detail"].as_str().is_some_and(|d| d.contains("`maint`")), "{problem}");
+}
+
+#[test]
+fn a_server_that_is_given_back_slowly_gets_few_new_clients_at_first() {
+    let (_origins, daemon) = two();
+    let share = || daemon.control("GET", "/v1/pools/app/servers/s1").1["starting_percent"].as_u64();
+    let landed = || (0..60).filter(|_| newcomer(&daemon).0 == "s1").count();
+    said(&daemon, &["server", "maint", "app/s1"], "");
+    said(&daemon, &["ready", "app/s1", "--slow-start", "2h"], "");
+    assert!(share().is_some_and(|percent| percent < 30), "{:?}", share());
+    let few = landed();
+    said(&daemon, &["ready", "app/s1", "--slow-start", "0s"], "");
+    assert_eq!(share(), None);
+    let many = landed();
+    assert!(few < 10 && many > 10, "{few}, {many}");
+    let (status, problem) = set_admin(&daemon, "s1", &json!({"state": "drain", "slow_start": "1m"}));
+    assert!(status == 400 && problem["detail"].as_str().is_some_and(|d| d.contains("`ready`")), "{problem}");
+}
+
+#[test]
 fn the_last_server_is_not_drained_unless_it_is_meant() {
     let (_origins, daemon) = two();
     assert!(set_admin(&daemon, "s0", &json!({"state": "drain"})).0 < 300);

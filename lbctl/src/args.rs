@@ -320,6 +320,9 @@ pub struct MaintArgs {
     /// The server
     #[arg(value_parser = Target::parse)]
     pub target: Target,
+    /// An emergency: close its WebSockets and other streams at once, all of them
+    #[arg(long)]
+    pub now: bool,
     /// Why, and against which guards.
     #[command(flatten)]
     pub change: GuardArgs,
@@ -345,6 +348,9 @@ pub struct ChangeArgs {
     /// The server
     #[arg(value_parser = Target::parse)]
     pub target: Target,
+    /// Its share of new clients grows this long, whatever the pool says; 0s: at once
+    #[arg(long, value_name = "TIME", value_parser = duration_text)]
+    pub slow_start: Option<String>,
     /// Why; goes into log and events
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,

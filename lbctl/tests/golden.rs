@@ -181,11 +181,14 @@ fn requests_are_written_briefly() {
         until: Some("2h".into()),
         reason: Some("kernel".into()),
         force: true,
+        slow_start: Some("60s".into()),
+        now: true,
         dry_run: true,
     };
     let expected = concat!(
         r#"{"state":"drain","deadline":"30m","sticky":"move","close_rate":"20/s","close_code":4000,"#,
-        r#""close":"nobody","only":{"older":"1h"},"until":"2h","reason":"kernel","force":true,"dry_run":true}"#
+        r#""close":"nobody","only":{"older":"1h"},"until":"2h","slow_start":"60s","#,
+        r#""now":true,"reason":"kernel","force":true,"dry_run":true}"#
     );
     assert_eq!(text(&all), expected);
     let weight =

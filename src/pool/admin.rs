@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -104,6 +104,8 @@ pub struct Admin {
     mirror: AtomicU64,
     /// When it last went back to ready.
     opened: Moment,
+    /// How many milliseconds its share grows this time, and one; 0: what the pool says.
+    start: AtomicU64,
     state: Mutex<AdminState>,
     overrides: Overrides,
 }
@@ -114,6 +116,7 @@ impl Admin {
         Arc::new(Self {
             mirror: AtomicU64::new(0),
             opened: Moment::never(Instant::now()),
+            start: AtomicU64::new(0),
             state: Mutex::default(),
             overrides,
         })
@@ -131,6 +134,14 @@ impl Admin {
             state.terms = None;
             state.stamp = Some(stamp);
         });
+    }
+
+    /// Ready; its share grows for `start` this time, whatever the pool says.
+    pub fn set_ready(&self, start: Option<Duration>, stamp: Stamp) {
+        self.set(Wish::Ready, stamp);
+        let Some(start) = start else { return };
+        self.begin(u64::try_from(start.as_millis()).unwrap_or(u64::MAX).saturating_add(1));
+        self.opened.set(Instant::now());
     }
 
     /// No new clients, on these terms.
@@ -208,11 +219,28 @@ impl Admin {
         self.opened.get()
     }
 
+    /// How long its share grows this time, if that was said.
+    pub(super) fn start(&self) -> Option<Duration> {
+        self.start.load(Ordering::Relaxed).checked_sub(1).map(Duration::from_millis)
+    }
+
+    fn begin(&self, start: u64) {
+        let before = self.start.swap(start, Ordering::Relaxed);
+        match (before, start) {
+            (0, 1..) => drop(self.overrides.0.fetch_add(1, Ordering::Relaxed)),
+            (1.., 0) => drop(self.overrides.0.fetch_sub(1, Ordering::Relaxed)),
+            _ => {}
+        }
+    }
+
     fn change(&self, edit: impl FnOnce(&mut AdminState)) {
         let mut state = self.lock();
         let had_weight = state.weight.is_some();
         let was_ready = state.wish == Wish::Ready;
         edit(&mut state);
+        if (state.wish == Wish::Ready) != was_ready {
+            self.begin(0);
+        }
         // Raised before, lowered after: who sees no override sees none in the mirror either.
         if state.weight.is_some() && !had_weight {
             self.overrides.0.fetch_add(1, Ordering::Relaxed);
@@ -233,13 +261,14 @@ impl Admin {
 
 impl Drop for Admin {
     fn drop(&mut self) {
+        self.begin(0);
         if self.weight().is_some() {
             self.overrides.0.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
 
-/// How many weight overrides a pool has: while it is zero, balancing trusts what was precomputed from the file.
+/// How many weight and slow-start overrides a pool has: while it is zero, balancing trusts what was precomputed from the file.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides(Arc<AtomicUsize>);
 

@@ -52,15 +52,17 @@ pub struct ServerLimits {
 /// Servers whose share grows, at one moment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ramp {
-    length: Duration,
+    /// What the pool says; an operator may have said something else of a member.
+    length: Option<Duration>,
     now: Instant,
 }
 
 impl Ramp {
     /// A member's share now, in percent.
     pub(super) fn share(&self, member: &Member) -> u32 {
+        let Some(length) = member.server.admin.start().or(self.length) else { return 100 };
         let since = member.server.ready_since();
-        since.map_or(100, |since| ramp::share(self.now.saturating_duration_since(since), self.length))
+        since.map_or(100, |since| ramp::share(self.now.saturating_duration_since(since), length))
     }
 }
 
@@ -92,8 +94,7 @@ impl Pool {
 
     /// The share in percent of a server that became ready a short while ago.
     pub fn starting(&self, member: &Member) -> Option<u32> {
-        let length = self.overload.slow_start?;
-        let share = Ramp { length, now: Instant::now() }.share(member);
+        let share = Ramp { length: self.overload.slow_start, now: Instant::now() }.share(member);
         (share < 100 && member.eligibility() == Eligibility::Ready).then_some(share)
     }
 
@@ -137,7 +138,11 @@ impl Pool {
 
     /// The ramp, while the share of any server grows.
     pub(super) fn ramp(&self) -> Option<Ramp> {
-        let ramp = Ramp { length: self.overload.slow_start?, now: Instant::now() };
+        let length = self.overload.slow_start;
+        if length.is_none() && !self.overrides.any() {
+            return None;
+        }
+        let ramp = Ramp { length, now: Instant::now() };
         self.members.iter().any(|member| ramp.share(member) < 100).then_some(ramp)
     }
 

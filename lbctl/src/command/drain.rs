@@ -76,6 +76,8 @@ fn wish(args: &DrainArgs) -> SetAdmin {
         reason: args.change.reason.clone(),
         force: args.change.force,
         dry_run: args.change.dry_run,
+        slow_start: None,
+        now: false,
     }
 }
 

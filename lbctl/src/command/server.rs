@@ -47,7 +47,8 @@ pub(super) async fn run(command: ServerCommand, client: &Client, screen: &Screen
 /// Back to serving: admin state and weight.
 pub(super) async fn ready(args: ChangeArgs, client: &Client, screen: &Screen) -> Result<Exit, Failure> {
     for server in chosen(&args.target, client).await? {
-        let wish = SetAdmin { state: AdminState::Ready, reason: args.reason.clone(), ..SetAdmin::default() };
+        let (reason, slow_start) = (args.reason.clone(), args.slow_start.clone());
+        let wish = SetAdmin { state: AdminState::Ready, slow_start, reason, ..SetAdmin::default() };
         let mut changed: Changed = client.send(Method::PUT, &path(&server, "/admin"), &wish).await?;
         if changed.server.weight != changed.server.file_weight {
             changed = client.ask(Method::DELETE, &path(&server, "/weight")).await?;
@@ -73,6 +74,7 @@ async fn maint(args: MaintArgs, client: &Client, screen: &Screen) -> Result<Exit
     for server in chosen(&args.target, client).await? {
         let wish = SetAdmin {
             state: AdminState::Maint,
+            now: args.now,
             reason: args.change.reason.clone(),
             force: args.change.force,
             dry_run: args.change.dry_run,
@@ -85,7 +87,11 @@ async fn maint(args: MaintArgs, client: &Client, screen: &Screen) -> Result<Exit
                 if changed.effect.dry_run { "would take no more requests" } else { "takes no more requests" };
             let requests = format_count(changed.effect.requests, "request");
             let sessions = format_count(changed.effect.sessions, "session");
-            format!("{name} {verb}; {requests} and {sessions} go on to their end\n")
+            match (args.now, changed.effect.dry_run) {
+                (false, _) => format!("{name} {verb}; {requests} and {sessions} go on to their end\n"),
+                (true, false) => format!("{name} {verb}; {sessions} closed, {requests} may finish\n"),
+                (true, true) => format!("{name} {verb}; {sessions} would be closed, {requests} may finish\n"),
+            }
         });
         super::drain::talk_of_effect(&changed, screen);
         if !changed.effect.dry_run {

@@ -183,6 +183,12 @@ pub struct SetAdmin {
     /// For a drain: when the server comes back by itself; a span such as `2h`, or an instant (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+    /// For ready: how long its share grows this time; `60s`. Absent: what the pool says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_start: Option<String>,
+    /// For maint: what is open is closed at once too.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub now: bool,
     /// Why; goes into log and events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -6,9 +6,10 @@ use crate::control::handlers::drains;
 use crate::control::reply::{Outcome, accepted, json};
 use crate::control::role::Role;
 use crate::control::{ControlContext, view};
-use crate::pool::{Member, Pool, Stamp, Wish};
+use crate::pool::{Closing, Member, Pool, Stamp, Wish};
 use lbctl::protocol::{self as wire, Changed, Effect, Kind, Problem, SetAdmin, SetWeight, Weight};
 use serde_json::json;
+use std::time::Duration;
 
 /// The largest weight of the language.
 const HEAVIEST: u32 = 1000;
@@ -35,6 +36,7 @@ pub(in crate::control) fn set_admin(
     let pool = call::pool(context, pool)?;
     let member = call::member(&pool, server)?;
     let drain = drains::ask(context, call, &pool, &ask)?;
+    let start = slow_start(&ask)?;
     let verb = match ask.state {
         wire::AdminState::Ready => None,
         wire::AdminState::Drain => Some("draining"),
@@ -53,13 +55,17 @@ pub(in crate::control) fn set_admin(
     let stamp = || Stamp::now(Some(call.caller.actor()), ask.reason.clone());
     let operation = match (ask.state, drain) {
         (wire::AdminState::Ready, _) => {
-            member.server.admin.set(Wish::Ready, stamp());
+            member.server.admin.set_ready(start, stamp());
             // A drain in progress notices with its next step.
             call.audit(context, "server.ready", &path, reason, facts);
             None
         }
         (_, None) => {
             member.server.admin.set(Wish::Maint, stamp());
+            if ask.now {
+                let reason = reason.unwrap_or("the server is taken out of use").into();
+                member.server.sessions.close_all(&Closing { code: pool.drain.close_code, reason });
+            }
             call.audit(context, "server.maint", &path, reason, facts);
             None
         }
@@ -132,6 +138,17 @@ pub(in crate::control) async fn check(
             .help("add a `health` node to the pool")
     })?;
     json(&view::probe(&probe))
+}
+
+/// How long the share of a server grows that is given back, if that is said; and that nothing is said out of place.
+fn slow_start(ask: &SetAdmin) -> Result<Option<Duration>, Box<Problem>> {
+    if ask.now && ask.state != wire::AdminState::Maint {
+        return Err(bad("`now` belongs to the state `maint`".to_owned()));
+    }
+    if ask.slow_start.is_some() && ask.state != wire::AdminState::Ready {
+        return Err(bad("`slow_start` belongs to the state `ready`".to_owned()));
+    }
+    ask.slow_start.as_deref().map(|text| call::span("slow_start", text)).transpose()
 }
 
 fn guards(
