@@ -85,6 +85,11 @@ pub(super) async fn accept(
     for counters in [&pool.pool.counters, &lease.counters] {
         counters.shard(connection.worker.index).response(101, first_byte.as_micros() as u64);
     }
+    // Before its client can know: who sees the 101 is counted.
+    let session = lease
+        .into_session(kind, std::net::SocketAddr::new(story.client.ip, connection.peer.port()))
+        .by_route(&route.name)
+        .tied(ties);
     let out = std::mem::take(&mut scratch.to_client);
     let written = match &mut connection.wire {
         Wire::Http1(_) => connection.write_all(&out).await,
@@ -92,10 +97,6 @@ pub(super) async fn accept(
     };
     scratch.to_client = out;
     written.map_err(|_| Failure::ClientGone)?;
-    let session = lease
-        .into_session(kind, std::net::SocketAddr::new(story.client.ip, connection.peer.port()))
-        .by_route(&route.name)
-        .tied(ties);
     let clocks = TunnelClocks { idle: route.timeout.tunnel_idle, max: route.timeout.tunnel_max };
     let policy = pool.pool.websocket;
     let hold = StreamHold::on(&connection.listener.live);
