@@ -2,7 +2,8 @@
 //! the daemon's own checks would, and changes nothing.
 //!
 //! LB901: a name has no address, or gives no servers. LB902: a server does not answer, or its check fails. LB903: a path
-//! that nobody can have passes the check as well, so the check says little. LB712: a port that may not be listened on.
+//! that nobody can have passes the check as well, so the check says little. LB609: a certificate lacks the address.
+//! LB712: a port that may not be listened on.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,10 +18,11 @@ use crate::config::model::{Model, Resolver};
 use crate::config::source::Sources;
 use crate::discover;
 use crate::health::check_once;
-use crate::pool::{CheckSpec, KeyRing, Outcome, ProbeKind, Server};
+use crate::pool::{CheckSpec, KeyRing, Outcome, ProbeKind, Server, TlsToServer};
 use crate::snapshot::{Context, Discovered, Snapshot, compile};
 use crate::tls::TlsConfigs;
 
+mod certificates;
 mod names;
 mod ports;
 
@@ -38,6 +40,8 @@ struct Look {
     server: Arc<Server>,
     check: Option<Arc<CheckSpec>>,
     health_port: Option<u16>,
+    /// What its traffic speaks.
+    tls: Option<TlsToServer>,
     place: Option<Span>,
 }
 
@@ -106,6 +110,7 @@ fn looks(
                 server: Arc::clone(&member.server),
                 check: snap.pool.check.clone(),
                 health_port: member.health_port,
+                tls: snap.connect.tls.clone(),
                 place: match (server, &member.origin, written) {
                     (Some(server), ..) => line(&server.place, sources),
                     (None, Some(origin), Some(pool)) => Some(names::place(pool, &origin.source, sources)),
@@ -131,6 +136,9 @@ fn line(place: &Place, sources: &Sources) -> Option<Span> {
 impl Look {
     async fn run(self, resolver: &Resolver) -> Vec<Diagnostic> {
         if let Some(finding) = self.resolve(resolver).await {
+            return vec![finding];
+        }
+        if let Some(finding) = self.misnamed().await {
             return vec![finding];
         }
         let Some(check) = &self.check else {

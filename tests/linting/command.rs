@@ -4,9 +4,11 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use crate::support::secure::Authority;
 use crate::support::{After, Dns, Origin, lbd_bin};
 
 /// A directory with files, in which `lbd lint` runs.
@@ -284,6 +286,44 @@ fn online_servers_that_dns_gives_are_looked_at_too() {
     assert!(empty.contains("`nobody.test` gives no servers from here"), "{done:?}");
     assert!(!done.stdout.contains("lbd.kdl:11:3: warning LB901"), "{done:?}");
     assert_eq!(done.code, Some(0));
+}
+
+/// Shakes hands with whoever comes, with the certificate in `file`.
+fn shakes_hands(ip: &str, authority: &Authority, file: &std::path::Path) -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind((ip, 0)).unwrap();
+    let (address, config) = (listener.local_addr().unwrap(), Arc::new(authority.server(file, &[])));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            // Who does not like the certificate goes away.
+            let _ = stream.and_then(|mut stream| connection.complete_io(&mut stream));
+        }
+    });
+    address
+}
+
+#[test]
+fn online_a_certificate_that_lacks_the_address_is_named() {
+    let authority = Authority::new();
+    let file = authority.issue("server.pem", "app.internal");
+    let (right, wrong) =
+        (shakes_hands("127.0.0.1", &authority, &file), shakes_hands("127.0.0.2", &authority, &file));
+    let ca = authority.path("ca.pem");
+    let pool = |name: &str| {
+        format!(
+            "  server \"{right}\"\n  server \"{wrong}\"\n  tls ca=\"{}\"{name}\n  health tcp\n",
+            ca.display()
+        )
+    };
+    let text = format!(
+        "listen \":80\"\npool app {{\n{}}}\npool named {{\n{}}}\nroute \"/\" pool=app\nroute \"/n\" pool=named\n",
+        pool(""),
+        pool(" server-name=\"app.internal\""),
+    );
+    let done = Desk::with("lbd.kdl", &text).lint(&["--format", "plain", "--online", "lbd.kdl"]);
+    let found: Vec<&str> = done.stdout.lines().filter(|line| line.contains("warning LB")).collect();
+    assert!(found.len() == 1 && found[0].starts_with("lbd.kdl:4:3: warning LB609"), "{done:?}");
+    assert!(found[0].contains("127.0.0.2"), "{done:?}");
 }
 
 #[test]
