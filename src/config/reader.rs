@@ -377,7 +377,8 @@ impl<'n> Reader<'n> {
 pub(crate) fn default_value(spec: &NodeSpec, key: &str) -> Option<Typed> {
     let prop = spec.prop(key)?;
     let scalar = Scalar::String { text: prop.default.into(), quoted: true, expanded: true };
-    let value = Value { scalar, ty: None, span: NOTHING.span, poisoned: false, secret: false };
+    let value =
+        Value { scalar, ty: None, span: NOTHING.span, poisoned: false, secret: false, from_env: false };
     convert(&value, prop.ty, key).ok()
 }
 

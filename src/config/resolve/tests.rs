@@ -102,7 +102,7 @@ fn a_route_takes_over_what_its_site_and_pool_say() {
     let [root, upload] = site.routes.as_slice() else { panic!("{:?}", site.routes) };
     assert_eq!((root.timeout.connect, root.timeout.response), (SECOND, 3 * SECOND));
     assert_eq!((root.timeout.tunnel_idle, root.timeout.idle), (None, 60 * SECOND));
-    let site_edit = HeaderEdit::Set { name: "x-site".into(), value: vec![LocationPart::Host] };
+    let site_edit = HeaderEdit::Set { name: "x-site".into(), value: vec![LocationPart::Host], secret: false };
     assert_eq!(root.request_headers, [site_edit.clone(), HeaderEdit::Remove { name: "x-debug".into() }]);
     assert_eq!(upload.request_headers, [site_edit]);
     assert_eq!((root.allow_from.len(), root.allow_from[1].len(), upload.allow_from.len()), (2, 2, 1));
