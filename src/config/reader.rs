@@ -83,6 +83,11 @@ impl<'a> Cx<'a> {
         self.places.place(span)
     }
 
+    /// Bytes of memory of the machine, where somebody knows.
+    pub(crate) fn memory(&self) -> Option<u64> {
+        self.places.memory()
+    }
+
     /// A file named in the file of `span`: relative names start at that file's directory.
     pub(crate) fn file(&self, name: &str, span: Span) -> PathBuf {
         let from = self.places.place(span).file;

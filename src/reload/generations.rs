@@ -221,6 +221,9 @@ impl Loader for Stored {
     fn env(&self, name: &str) -> Option<String> {
         self.files.env(name)
     }
+    fn memory(&self) -> Option<u64> {
+        self.files.memory()
+    }
 }
 
 fn absolute(path: &Path) -> PathBuf {

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::config::fix::Texts;
-use crate::config::source::{FsLoader, Loader};
+use crate::config::source::{FileFacts, FsLoader, Loader};
 
 /// The name under which standard input is shown.
 pub(super) const STDIN: &str = "<stdin>";
@@ -81,6 +81,16 @@ impl Loader for Outside<'_> {
 
     fn assumes_env(&self) -> bool {
         self.environment.assumed
+    }
+
+    fn facts(&self, path: &Path) -> Option<FileFacts> {
+        // What is not saved has no facts.
+        FsLoader.facts(path).filter(|_| !self.texts.contains_key(path))
+    }
+
+    fn memory(&self) -> Option<u64> {
+        // Where variables are assumed, it is another machine that will run this.
+        FsLoader.memory().filter(|_| !self.environment.assumed)
     }
 }
 

@@ -321,12 +321,12 @@ fn framing_and_host_are_not_edited() {
 
 #[test]
 fn an_empty_or_half_written_file_is_no_configuration() {
-    assert_eq!(findings("", Severity::Error), ["LB801", "LB801"]);
-    assert_eq!(findings("// nothing\n", Severity::Error), ["LB801", "LB801"]);
-    assert_eq!(findings("listen \":80\"", Severity::Error), ["LB801"]);
+    assert_eq!(findings("", Severity::Error), ["LB801 1", "LB801 1"]);
+    assert_eq!(findings("// nothing\n", Severity::Error), ["LB801 1", "LB801 1"]);
+    assert_eq!(findings("listen \":80\"", Severity::Error), ["LB801 1"]);
     assert_eq!(findings("listen \":80\" { redirect-to-https; }", Severity::Error), [""; 0]);
     assert_eq!(findings("listen \":80\"\nroute \"/\" { respond 200; }", Severity::Error), [""; 0]);
-    assert_eq!(findings("pool a { server \"10.0.0.1:1\"; }", Severity::Error), ["LB801"]);
+    assert_eq!(findings("pool a { server \"10.0.0.1:1\"; }", Severity::Error), ["LB801 1"]);
 }
 
 #[test]
