@@ -13,7 +13,7 @@ use super::fileset::{self, Edit, says};
 use super::offer::Offered;
 use super::plan::Plan;
 use super::record::hex;
-use super::refusal::headline;
+use super::refusal::{MEANT, closes, headline};
 use super::reloader::Reloader;
 use super::state::{By, Cause};
 use super::{Files, World};
@@ -31,6 +31,13 @@ pub(super) struct Wanted {
     pub(super) confirm: Option<Confirmation>,
     pub(super) force: bool,
     pub(super) id: Option<String>,
+}
+
+impl Wanted {
+    /// Whether nobody said that it may cut what is open: neither forced nor to be confirmed. Going back always may.
+    fn is_casual(&self) -> bool {
+        self.verb == "apply" && !self.force && self.confirm.is_none()
+    }
 }
 
 impl<W: World> Reloader<W> {
@@ -83,6 +90,7 @@ impl<W: World> Reloader<W> {
     /// Publishes a candidate and makes the files say it.
     pub(super) async fn change(&mut self, wanted: Wanted) -> Result<Answer, Refusal> {
         self.may_change(wanted.confirm.as_ref())?;
+        let casual = wanted.is_casual();
         let (attempt, lacking) = self.candidate(wanted.source).await?;
         if !lacking.is_empty() {
             return Ok(Answer { wanted: lacking, generation: self.number_now(), ..Answer::default() });
@@ -91,6 +99,11 @@ impl<W: World> Reloader<W> {
         if wanted.id.as_ref().is_some_and(|id| *id != answer.id) {
             let message = format!("that plan is no longer true: it would be {} now", answer.id);
             return Err(Refusal::Guard(message, "look again: lbctl config plan".into()));
+        }
+        if let (true, Some(next)) = (casual, &answer.next)
+            && let Some(message) = closes(&self.world.severed(&next.0))
+        {
+            return Err(Refusal::Guard(message, MEANT.into()));
         }
         let edits = self.edits(&attempt)?;
         let to_write = unwritten(&edits, wanted.force)?;
