@@ -10,6 +10,7 @@ pub mod braces;
 pub mod diagnostic;
 mod encoding;
 pub mod expand;
+pub mod expanded;
 pub mod expectations;
 mod files;
 pub mod fix;

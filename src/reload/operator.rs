@@ -54,6 +54,8 @@ impl<W: World> Reloader<W> {
             Ask::Unpin { by } => self.unpin_by(by).await,
             Ask::Diff { from, to } => self.diff(from, to).await,
             Ask::Texts { generation } => self.texts(generation).await,
+            Ask::Expanded { generation } => self.expanded(generation).await,
+            Ask::Model { generation } => self.meaning(generation).await,
         }
     }
 
@@ -260,7 +262,7 @@ impl<W: World> Reloader<W> {
     }
 
     /// What a generation that is kept means.
-    async fn model_of(&self, number: u64) -> Result<Model, Refusal> {
+    pub(super) async fn model_of(&self, number: u64) -> Result<Model, Refusal> {
         let stored = Arc::new(self.stored(number)?);
         let attempt = self.read(stored, Stage::Reload).await;
         let unreadable = || {

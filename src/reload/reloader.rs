@@ -53,7 +53,7 @@ pub struct Reloader<W> {
 pub(super) struct Running {
     pub(super) number: u64,
     pub(super) model: Model,
-    record: Record,
+    pub(super) record: Record,
     pub(super) digest: Digest,
     /// Texts of the configuration, without secrets.
     pub(super) texts: BTreeMap<PathBuf, Vec<u8>>,
@@ -414,7 +414,7 @@ impl<W: World> Reloader<W> {
         }
     }
 
-    fn describe(
+    pub(super) fn describe(
         &self,
         number: u64,
         cause: &Cause,
