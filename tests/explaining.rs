@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use crate::support::lbd_bin;
 
 mod agreement;
+mod deploying;
 mod expectations;
 mod pipelines;
 
