@@ -111,7 +111,9 @@ fn clients_keep_their_server_over_a_reload() {
 #[test]
 fn a_file_that_is_written_and_says_what_it_said_is_no_new_generation_and_is_logged() {
     let origin = Origin::echo("a");
-    let daemon = Daemon::run(&saying(&origin, "same"));
+    let daemon = Daemon::run(&saying(&origin, "one"));
+    // From here on the files are surely watched.
+    save_and_wait(&daemon, &saying(&origin, "same"), "same");
     let generation = daemon.control("GET", "/v1").1["generation"].clone();
     daemon.save(&saying(&origin, "same"));
     daemon.says("says what it said (LB804)");

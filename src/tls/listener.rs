@@ -78,8 +78,12 @@ pub fn listener_config(
         }
     }
     if complete {
+        let before = report.findings.len();
         uncovered(listener, tls, sites, &shown, report);
-        strange(listener, sites, &written, store, report);
+        // A site without a certificate and a certificate without a site are one mistake.
+        if report.findings.len() == before {
+            strange(listener, sites, &written, store, report);
+        }
     }
     let clients = match &tls.client_ca {
         None => None,

@@ -60,6 +60,8 @@ pub(super) struct Outside<'a> {
     pub(super) stdin: Option<&'a str>,
     /// Texts that are not saved.
     pub(super) texts: &'a Texts,
+    /// Whether files and the machine here are those that will run it.
+    pub(super) is_here: bool,
 }
 
 impl Loader for Outside<'_> {
@@ -85,12 +87,11 @@ impl Loader for Outside<'_> {
 
     fn facts(&self, path: &Path) -> Option<FileFacts> {
         // What is not saved has no facts.
-        FsLoader.facts(path).filter(|_| !self.texts.contains_key(path))
+        FsLoader.facts(path).filter(|_| self.is_here && !self.texts.contains_key(path))
     }
 
     fn memory(&self) -> Option<u64> {
-        // Where variables are assumed, it is another machine that will run this.
-        FsLoader.memory().filter(|_| !self.environment.assumed)
+        FsLoader.memory().filter(|_| self.is_here)
     }
 }
 
