@@ -86,7 +86,8 @@ pub fn model(parts: &[Part], paint: Paint) -> String {
         out.push_str(&format!("{} {}{}\n", part.kind, part.name, paint.text(Tone::Dim, &place)));
         let width = part.settings.keys().map(|name| name.chars().count()).max().unwrap_or_default();
         for (name, value) in &part.settings {
-            out.push_str(&format!("    {name:<width$}  {value}\n"));
+            out.push_str(format!("    {name:<width$}  {value}").trim_end());
+            out.push('\n');
         }
     }
     out
