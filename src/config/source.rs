@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::num::NonZeroU64;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -221,7 +222,7 @@ pub struct Sources {
     incomplete: bool,
     assumed: bool,
     /// Bytes of memory of the machine, where somebody knows.
-    memory: Option<u64>,
+    memory: Option<NonZeroU64>,
 }
 
 impl Sources {
@@ -317,12 +318,12 @@ impl Sources {
 
     /// Says what the machine has.
     pub(super) fn set_memory(&mut self, memory: Option<u64>) {
-        self.memory = memory;
+        self.memory = memory.and_then(NonZeroU64::new);
     }
 
     /// Bytes of memory of the machine, where somebody knows.
     pub(super) fn memory(&self) -> Option<u64> {
-        self.memory
+        self.memory.map(NonZeroU64::get)
     }
 
     /// Says that a value was assumed.
