@@ -241,3 +241,30 @@ fn an_editor_shows_how_a_server_is_where_a_daemon_runs() {
     assert!(!hover.is_empty() && !hover.contains("running"), "{hover}");
     alone.close();
 }
+
+#[test]
+fn typing_does_not_wait_for_a_daemon_that_says_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("silent.sock");
+    let _silent = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let mut editor = Editor::near(&socket, folder.path(), TEXT);
+    let document = json!({ "uri": editor.uri });
+    let hover = json!({ "textDocument": document, "position": { "line": 2, "character": 4 } });
+    let fold = json!({ "textDocument": document });
+    // A machine that is busy may hold up the second question for as long as lbd waits for a daemon; not each time.
+    eventually("the question after the hover is answered first", || {
+        let (first, second) = (editor.asked + 1, editor.asked + 2);
+        editor.asked = second;
+        for (id, method, params) in [(first, "hover", &hover), (second, "foldingRange", &fold)] {
+            let method = format!("textDocument/{method}");
+            editor.write(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
+        }
+        let mut answered = Vec::new();
+        while answered.len() < 2 {
+            let message = editor.read();
+            answered.extend(message["id"].as_i64());
+        }
+        (answered == [i64::from(second), i64::from(first)]).then_some(())
+    });
+    editor.close();
+}

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use crate::support::lbd_bin;
 
 mod agreement;
+mod deploying;
 mod expectations;
 mod pipelines;
 
@@ -111,6 +112,54 @@ fn who_answers_in_the_place_of_a_server_is_told_and_the_exit_code_says_refused()
     is(&["http://shop.example.com/x"], "answer    308, to https://shop.example.com/x", 0);
     is(&["https://other.example/"], "answer    404: no site answers to this host", 1);
     is(&["https://shop.example.com/%2e%2e/x"], "answer    400: path climbs above the root", 1);
+}
+
+#[test]
+fn a_request_begins_with_its_method_and_may_say_where_it_comes_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = |args: &[&str]| {
+        let done = lbd(folder.path(), &[&["explain", "--config", "lbd.kdl"], args].concat());
+        let text = text(&done.stdout).to_owned();
+        text.lines().take(3).map(str::trim).collect::<Vec<_>>().join("|")
+    };
+    let expected = "POST https://shop.example.com/|from      10.9.8.7, over https|listener  :443 (lbd.kdl:2)";
+    let from = ["--from", "10.9.8.7", "--on", ":443"];
+    assert_eq!(first(&[&["post", "https://shop.example.com/"][..], &from].concat()), expected);
+    assert_eq!(first(&[&["https://shop.example.com/", "--method", "POST"][..], &from].concat()), expected);
+    let twice = lbd(folder.path(), &["explain", "--config", "lbd.kdl", "POST", "/", "--method", "GET"]);
+    assert_eq!(twice.status.code(), Some(2));
+    assert!(text(&twice.stderr).contains("the method once"), "{}", text(&twice.stderr));
+}
+
+#[test]
+fn what_was_read_from_a_file_or_the_environment_is_told_to_servers_and_to_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("token"), "hush-hush\n").unwrap();
+    let route = "route \"/\" pool=app {\n\
+                 \x20 request-headers { set authorization \"Bearer ${file:token}\"; set x-key \"${env:LBD_TEST_KEY}\"; \
+                 set x-plain \"seen\"; }\n\
+                 \x20 response-headers { add x-mark \"${file:token}\"; }\n}\n";
+    let text_of = |route: &str| format!("listen \":80\"\npool app {{ server \"10.0.0.1:80\"; }}\n{route}");
+    std::fs::write(folder.path().join("kept.kdl"), text_of(route)).unwrap();
+    let test = "config \"kept.kdl\"\nexpect \"/\" { sends authorization \"Bearer other\"; sends x-key \"also-hush\"; }\n";
+    std::fs::write(folder.path().join("kept.test.kdl"), test).unwrap();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(lbd_bin());
+        let done =
+            command.args(args).current_dir(folder.path()).env("LBD_TEST_KEY", "also-hush").output().unwrap();
+        let said = text(&done.stdout).to_owned() + text(&done.stderr);
+        assert!(!said.contains("hush-hush"), "{args:?}: {said}");
+        (done.status.code(), said)
+    };
+    for more in [&["--json"][..], &[]] {
+        let (code, said) = run(&[&["explain", "/", "--config", "kept.kdl"], more].concat());
+        assert_eq!((code, said.matches("(not shown)").count()), (Some(0), 3), "{said}");
+        assert!(said.contains("seen") && !said.contains("also-hush"), "{said}");
+    }
+    // It is compared all the same: one of the two expectations holds, the other says no more than that it does not.
+    let (code, said) = run(&["test", "kept.test.kdl"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("authorization: (not shown)") && !said.contains("x-key: (not shown)"), "{said}");
 }
 
 #[test]

@@ -173,7 +173,7 @@ fn every_change_is_in_the_log_with_who_and_why() {
 }
 
 /// The answer of the socket that only reads.
-fn read_socket(daemon: &Daemon, method: &str, path: &str, body: &str) -> String {
+pub(crate) fn read_socket(daemon: &Daemon, method: &str, path: &str, body: &str) -> String {
     let mut stream = UnixStream::connect(daemon.config().with_file_name("read.sock")).unwrap();
     let length = body.len();
     let head = format!(

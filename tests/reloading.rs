@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::proxying::config;
-use crate::support::lbctl::said;
+use crate::support::lbctl::{lbctl, said};
 use crate::support::{Client, DEADLINE, Daemon, Origin, Tail, eventually, websocket};
 
 /// The body of lbd's own answer at `/word`.
@@ -109,6 +109,19 @@ fn clients_keep_their_server_over_a_reload() {
 }
 
 #[test]
+fn a_file_that_is_written_and_says_what_it_said_is_no_new_generation_and_is_logged() {
+    let origin = Origin::echo("a");
+    let daemon = Daemon::run(&saying(&origin, "one"));
+    // From here on the files are surely watched.
+    save_and_wait(&daemon, &saying(&origin, "same"), "same");
+    let generation = daemon.control("GET", "/v1").1["generation"].clone();
+    daemon.save(&saying(&origin, "same"));
+    daemon.says("says what it said (LB804)");
+    assert_eq!(daemon.control("GET", "/v1").1["generation"], generation);
+    save_and_wait(&daemon, &saying(&origin, "other"), "other");
+}
+
+#[test]
 fn a_removed_server_finishes_what_it_has_and_gets_nothing_new() {
     let (let_go, wait) = std::sync::mpsc::channel::<()>();
     let wait = std::sync::Mutex::new(wait);
@@ -148,7 +161,7 @@ fn a_kept_connection_sees_the_edit_with_its_next_request() {
 }
 
 #[test]
-fn a_save_does_not_close_a_listener_under_open_websockets_and_a_person_may() {
+fn neither_a_save_nor_a_reload_closes_a_listener_under_open_websockets_and_force_does() {
     let origin = Origin::scripted(|message, wire| websocket::echo(message, wire));
     let text = config(&[&origin], "", "");
     let (_port, second) = crate::support::daemon::reserve_port();
@@ -166,8 +179,16 @@ fn a_save_does_not_close_a_listener_under_open_websockets_and_a_person_may() {
     assert_eq!(first["code"], "LB908", "{refused}");
     assert!(first["message"].as_str().is_some_and(|said| said.contains("listener second, by which 1 open")));
     websocket::round_trip(&mut socket, "it goes on");
+    // What is on the disk is not what is meant: to read it again changes nothing, nor does a plain apply.
+    let again = lbctl(&daemon, &["config", "reload"], "");
+    assert_eq!(again.status.code(), Some(1), "{again:?}");
+    let plain = lbctl(&daemon, &["config", "apply"], "");
+    let told = String::from_utf8_lossy(&plain.stderr);
+    assert_eq!(plain.status.code(), Some(6), "{told}");
+    assert!(told.contains("closes the listener second") && told.contains("--force"), "{told}");
+    websocket::round_trip(&mut socket, "still");
     // Nobody is on the first listener: it could go.
-    said(&daemon, &["config", "reload"], "");
+    said(&daemon, &["config", "apply", "--force"], "");
     eventually("it takes nobody any more", || std::net::TcpStream::connect(second).is_err().then_some(()));
     assert!(daemon.control("GET", "/v1/status").1["config"]["rejected"].is_null());
     daemon.save(&both);

@@ -35,6 +35,7 @@ mod reference;
 mod reloading;
 mod routing;
 mod saving;
+mod showing;
 mod stickiness;
 mod support;
 mod upgrading;

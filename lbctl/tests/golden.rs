@@ -62,6 +62,11 @@ fn what_a_change_would_do_and_did() {
 }
 
 #[test]
+fn what_a_configuration_means() {
+    check("model", |value: &Vec<wire::Part>| render::model(value, Paint::Plain));
+}
+
+#[test]
 fn server() {
     check("server", |value: &wire::Server| {
         render::server(value, Paint::Plain) + &render::servers(std::slice::from_ref(value), Paint::Plain)

@@ -12,23 +12,24 @@ use crate::explain::{Outcome, Question, STRANGER, Unanswerable, World};
 /// Options of `lbd explain`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Explain {
-    /// What would be asked: http://, https://, ws:// or wss://, or a path for any host of the default site
-    #[arg(value_name = "URL")]
-    url: String,
+    /// What would be asked: a method (GET when it is left out), and http://, https://, ws:// or wss://, or a path for
+    /// any host of the default site
+    #[arg(num_args = 1..=2, required = true, value_names = ["METHOD", "URL"])]
+    request: Vec<String>,
     /// The configuration; a directory stands for its lbd.kdl
     #[arg(long, value_name = "PATH", default_value = "/etc/lbd/lbd.kdl")]
     config: PathBuf,
-    /// The method
-    #[arg(long, value_name = "METHOD", default_value = "GET")]
-    method: String,
-    /// A field of the request; may be repeated
+    /// The method, where the request does not begin with it
+    #[arg(long, value_name = "METHOD")]
+    method: Option<String>,
+    /// A field of the request, also 'Cookie: NAME=VALUE'; may be repeated
     #[arg(short = 'H', long = "header", value_name = "'NAME: VALUE'", value_parser = field)]
     headers: Vec<(String, String)>,
     /// Who connects
-    #[arg(long, value_name = "IP", default_value_t = STRANGER)]
+    #[arg(long, visible_alias = "from", value_name = "IP", default_value_t = STRANGER)]
     client_ip: IpAddr,
     /// The listener that it comes to [default: that of the URL's scheme and port]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, visible_alias = "on", value_name = "NAME")]
     listener: Option<String>,
     /// Print JSON
     #[arg(long)]
@@ -44,11 +45,15 @@ fn field(text: &str) -> Result<(String, String), String> {
 impl Explain {
     /// 0: something takes it; 1: it is refused; 2: nobody can tell.
     pub(super) fn execute(self) -> ExitCode {
+        let Some((method, url)) = self.asked() else {
+            eprintln!("error: the request is not clear\n  help: say [METHOD] URL, and the method once");
+            return ExitCode::from(2);
+        };
         let Some(world) = world(&self.config) else { return ExitCode::from(2) };
         let json = self.json;
         let question = Question {
-            method: self.method,
-            url: self.url,
+            method,
+            url,
             headers: self.headers,
             client_ip: self.client_ip,
             listener: self.listener,
@@ -69,6 +74,15 @@ impl Explain {
             return ExitCode::from(2);
         }
         ExitCode::from(u8::from(matches!(answer.outcome, Outcome::Refuse { .. })))
+    }
+
+    /// Method and URL, where each is said once.
+    fn asked(&self) -> Option<(String, String)> {
+        match (self.request.as_slice(), &self.method) {
+            ([url], method) => Some((method.clone().unwrap_or_else(|| "GET".to_owned()), url.clone())),
+            ([method, url], None) => Some((method.to_ascii_uppercase(), url.clone())),
+            _ => None,
+        }
     }
 }
 

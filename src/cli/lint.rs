@@ -165,8 +165,10 @@ impl Lint {
             false if path.is_dir() => path.join("lbd.kdl"),
             false => path.to_owned(),
         };
-        let check =
-            |texts: &Texts| self.check(&main, &Outside { environment, stdin: stdin.as_deref(), texts });
+        let is_here = self.files == "yes" && !self.assume_env;
+        let check = |texts: &Texts| {
+            self.check(&main, &Outside { environment, stdin: stdin.as_deref(), texts, is_here })
+        };
         let (mut report, mut sources) = check(&Texts::new());
         if self.fix || self.diff {
             let trust = if self.trust { Trust::Unsafe } else { Trust::Safe };
@@ -179,7 +181,7 @@ impl Lint {
             }
         }
         if let Some(socket) = self.daemon().filter(|_| !report.has_errors()) {
-            let outside = Outside { environment, stdin: stdin.as_deref(), texts: &Texts::new() };
+            let outside = Outside { environment, stdin: stdin.as_deref(), texts: &Texts::new(), is_here };
             against::look(&main, &outside, &socket, &mut report)?;
             self.select(&mut report);
         }

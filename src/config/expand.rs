@@ -1,7 +1,8 @@
 //! `${NAME}`, `${env:NAME}`, `${env:NAME:-default}`, `${file:PATH}` and `$${`, inside quoted strings and nowhere else.
 //!
 //! A name is a template's parameter first, then a `let`. What cannot be expanded has a finding and is marked
-//! poisoned, so that nobody complains about it a second time; what came from a file is marked secret.
+//! poisoned, so that nobody complains about it a second time; what came from a file is marked secret, what
+//! came from the environment is marked as such.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -101,6 +102,7 @@ impl<'a> Expander<'a> {
         Value {
             scalar: Scalar::String { text: filled.text, quoted: true, expanded },
             secret: filled.secret,
+            from_env: filled.from_env,
             ..value.clone()
         }
     }
@@ -164,7 +166,10 @@ impl<'a> Expander<'a> {
             return self.fail(finding.label("not understood").help(FORMS), filled);
         }
         match self.loader.env(name).or_else(|| default.map(str::to_owned)) {
-            Some(value) => filled.text.push_str(&value),
+            Some(value) => {
+                filled.from_env = true;
+                filled.text.push_str(&value);
+            }
             // Nobody complains about a value that is marked as failed.
             None if self.inside && self.loader.assumes_env() => {
                 self.sources.mark_assumed();
@@ -284,6 +289,7 @@ const FORMS: &str = "write `${NAME}`, `${env:NAME}`, `${env:NAME:-default}` or `
 struct Filled {
     text: String,
     secret: bool,
+    from_env: bool,
     expanded: bool,
     failed: bool,
 }
@@ -291,6 +297,7 @@ struct Filled {
 impl Filled {
     fn push(&mut self, value: &Value) {
         self.secret |= value.secret;
+        self.from_env |= value.from_env;
         self.failed |= value.poisoned;
         match &value.scalar {
             Scalar::String { text, .. } => self.text.push_str(text),

@@ -123,7 +123,7 @@ mod tests {
         };
         // What is missing follows from what is unknown.
         check("frontend web { bind \":80\"; }\nbackend app", &["LB101 1", "LB101 2"]);
-        check("", &["LB801", "LB801"]);
+        check("", &["LB801 1", "LB801 1"]);
         check(&BASE.replace("pool=app", "{ pool app; }"), &["LB101 3"]);
         check(&BASE.replace("pool=app", "redirect=\"/x\""), &["LB101 3"]);
         check(&BASE.replace("pool=app", "app"), &["LB205 3"]);

@@ -21,6 +21,7 @@ mod regexes;
 mod routes;
 mod secrets;
 mod servers;
+mod sessions;
 mod spelling;
 mod splits;
 mod stickiness;
@@ -94,6 +95,23 @@ impl<'a> Subject<'a> {
         self.model.listeners.iter().filter(serves).filter(is_on)
     }
 
+    /// Whether clients reach a route through a proxy on this machine alone, whose word about them is not believed.
+    fn is_hidden(&self, route: &'a Route) -> bool {
+        let hidden = |listener: &Listener| {
+            listener.address.ip.is_some_and(|ip| ip.is_loopback())
+                && listener.trust_forwarded.is_empty()
+                && listener.proxy_protocol.is_none()
+        };
+        let mut listeners = self.listeners_of(route).peekable();
+        listeners.peek().is_some() && listeners.all(hidden)
+    }
+
+    /// The same of every route that leads to a pool.
+    fn is_behind_a_proxy(&self, pool: &'a Pool<'a>) -> bool {
+        let mut routes = self.routes_to(pool).peekable();
+        routes.peek().is_some() && routes.all(|one| self.is_hidden(one.route))
+    }
+
     /// Whether WebSockets surely go to a pool: a route takes them alone or says how long they live, or the pool says
     /// what they are told.
     fn carries_websockets(&self, pool: &'a Pool<'a>) -> bool {
@@ -161,6 +179,7 @@ pub(crate) fn run<'a>(
     overload::run(&subject);
     stickiness::run(&subject);
     affinity::run(&subject);
+    sessions::run(&subject);
     clocks::run(&subject);
     websockets::run(&subject);
     tls::run(&subject);

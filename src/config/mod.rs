@@ -10,6 +10,7 @@ pub mod braces;
 pub mod diagnostic;
 mod encoding;
 pub mod expand;
+pub mod expanded;
 pub mod expectations;
 mod files;
 pub mod fix;
@@ -68,6 +69,7 @@ pub struct Loaded {
 pub fn load(path: &Path, loader: &dyn Loader) -> Loaded {
     on_reader_thread(|| {
         let (mut nodes, mut report, mut sources) = syntax::read(path, loader);
+        sources.set_memory(loader.memory());
         schema::rename(&mut nodes, &mut report);
         schema::check(&nodes, &mut report);
         // What is missing from an incomplete set means nothing: no reference is judged by it.

@@ -336,6 +336,8 @@ pub enum HeaderEdit {
         name: Name,
         /// Value, with holes.
         value: Vec<LocationPart>,
+        /// Whether the value was read from a file or the environment: it is never shown.
+        secret: bool,
     },
     /// Append a field.
     Add {
@@ -343,6 +345,8 @@ pub enum HeaderEdit {
         name: Name,
         /// Value, with holes.
         value: Vec<LocationPart>,
+        /// Whether the value was read from a file or the environment: it is never shown.
+        secret: bool,
     },
     /// Remove every field of this name.
     Remove {

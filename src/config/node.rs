@@ -46,6 +46,15 @@ pub struct Value {
     pub poisoned: bool,
     /// True when the text was made (in part) from `${file:…}`; never shown.
     pub secret: bool,
+    /// True when the text was made (in part) from `${env:…}`; not shown where secrets usually stand.
+    pub from_env: bool,
+}
+
+impl Value {
+    /// Whether this is to be kept from whoever reads what a configuration means, standing where secrets usually do.
+    pub fn is_private(&self) -> bool {
+        self.secret || self.from_env
+    }
 }
 
 /// A value as KDL knows it.

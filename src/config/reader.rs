@@ -83,6 +83,11 @@ impl<'a> Cx<'a> {
         self.places.place(span)
     }
 
+    /// Bytes of memory of the machine, where somebody knows.
+    pub(crate) fn memory(&self) -> Option<u64> {
+        self.places.memory()
+    }
+
     /// A file named in the file of `span`: relative names start at that file's directory.
     pub(crate) fn file(&self, name: &str, span: Span) -> PathBuf {
         let from = self.places.place(span).file;
@@ -377,7 +382,8 @@ impl<'n> Reader<'n> {
 pub(crate) fn default_value(spec: &NodeSpec, key: &str) -> Option<Typed> {
     let prop = spec.prop(key)?;
     let scalar = Scalar::String { text: prop.default.into(), quoted: true, expanded: true };
-    let value = Value { scalar, ty: None, span: NOTHING.span, poisoned: false, secret: false };
+    let value =
+        Value { scalar, ty: None, span: NOTHING.span, poisoned: false, secret: false, from_env: false };
     convert(&value, prop.ty, key).ok()
 }
 

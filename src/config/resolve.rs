@@ -11,7 +11,7 @@ mod tcp;
 mod ties;
 
 use super::ast::{self, lint::Lint, listen::Listen, pool::Pool, site::Site};
-use super::diagnostic::{Diagnostic, Place, Report, Severity, Span};
+use super::diagnostic::{Diagnostic, FileId, Place, Report, Severity, Span};
 use super::model::{Action, Control, ErrorPage, Log, Model, Reload, Resolver, Status};
 use super::node::Node;
 use super::reader::{Block, Cx};
@@ -29,11 +29,19 @@ mod tests;
 pub trait Places {
     /// The file, as the user named it, and the line where `span` starts.
     fn place(&self, span: Span) -> Place;
+    /// Bytes of memory of the machine, where somebody knows.
+    fn memory(&self) -> Option<u64> {
+        None
+    }
 }
 
 impl Places for Sources {
     fn place(&self, span: Span) -> Place {
         Sources::place(self, span)
+    }
+
+    fn memory(&self) -> Option<u64> {
+        Sources::memory(self)
     }
 }
 
@@ -72,11 +80,11 @@ pub fn model(nodes: &[Node], places: &dyn Places, report: &mut Report) -> Option
     let cx = Cx::new(places, report);
     let root = Block::root(&cx, nodes);
     let written = Written::read(root);
+    let model = assemble(&cx, root, &written);
     // What a name that nobody knows was meant to be may be what is missing.
     if !report.findings.iter().any(|finding| finding.code == "LB101") {
         nothing_to_do(root, &written);
     }
-    let model = assemble(&cx, root, &written);
     // A node that is refused may have used what now looks unused.
     let complete =
         !report.findings.iter().any(|f| f.severity == Severity::Error) && !nodes.iter().any(is_assumed);
@@ -142,8 +150,9 @@ fn assemble(cx: &Cx<'_>, root: Block<'_>, written: &Written<'_>) -> Model {
 /// LB801: an empty or half-written file is not a configuration.
 fn nothing_to_do(root: Block<'_>, written: &Written<'_>) {
     let error = |message: &str, help: &str| {
-        let finding = Diagnostic::new("LB801", Severity::Error, None, message);
-        root.push(finding.help(help));
+        // What is missing stands nowhere: the beginning of the main file says which file it is missing from.
+        let start = Span { file: FileId(0), start: 0, end: 0 };
+        root.push(Diagnostic::error("LB801", start, message).help(help));
     };
     if !root.holds("listen") {
         error("there is nothing to listen on", "add `listen \":80\"`; an empty file is never applied");

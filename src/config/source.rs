@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::num::NonZeroU64;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,6 +29,10 @@ pub trait Loader: Sync {
     /// What is known of a file or directory besides its bytes; nothing where files have no such facts.
     fn facts(&self, path: &Path) -> Option<FileFacts> {
         let _ = path;
+        None
+    }
+    /// Bytes of memory of the machine that the configuration is read on; nothing where nobody knows.
+    fn memory(&self) -> Option<u64> {
         None
     }
 }
@@ -84,6 +89,13 @@ impl Loader for FsLoader {
         let mounted = about.is_file() && points.any(|point| Path::new(point) == whole);
         Some(FileFacts { mode: about.mode() & 0o7777, mounted })
     }
+
+    fn memory(&self) -> Option<u64> {
+        // Only Linux tells, in KiB (proc_meminfo(5)).
+        let facts = std::fs::read_to_string("/proc/meminfo").ok()?;
+        let total = facts.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        total.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+    }
 }
 
 /// Files and variables held in memory: for tests, and for text that is not saved yet.
@@ -92,6 +104,7 @@ pub struct MemLoader {
     files: BTreeMap<PathBuf, Vec<u8>>,
     env: BTreeMap<String, String>,
     facts: BTreeMap<PathBuf, FileFacts>,
+    memory: Option<u64>,
 }
 
 impl MemLoader {
@@ -111,6 +124,13 @@ impl MemLoader {
     #[must_use]
     pub fn about(mut self, path: impl Into<PathBuf>, facts: FileFacts) -> Self {
         self.facts.insert(path.into(), facts);
+        self
+    }
+
+    /// On a machine with so many bytes of memory.
+    #[must_use]
+    pub fn on_machine(mut self, memory: u64) -> Self {
+        self.memory = Some(memory);
         self
     }
 
@@ -148,6 +168,10 @@ impl Loader for MemLoader {
 
     fn facts(&self, path: &Path) -> Option<FileFacts> {
         self.facts.get(path).copied()
+    }
+
+    fn memory(&self) -> Option<u64> {
+        self.memory
     }
 }
 
@@ -197,6 +221,8 @@ pub struct Sources {
     globs: BTreeMap<PathBuf, Vec<PathBuf>>,
     incomplete: bool,
     assumed: bool,
+    /// Bytes of memory of the machine, where somebody knows.
+    memory: Option<NonZeroU64>,
 }
 
 impl Sources {
@@ -288,6 +314,16 @@ impl Sources {
     /// The id of a file that was read under this path.
     pub(super) fn find(&self, path: &Path) -> Option<FileId> {
         self.files().find(|(_, file)| file.path() == path).map(|(id, _)| id)
+    }
+
+    /// Says what the machine has.
+    pub(super) fn set_memory(&mut self, memory: Option<u64>) {
+        self.memory = memory.and_then(NonZeroU64::new);
+    }
+
+    /// Bytes of memory of the machine, where somebody knows.
+    pub(super) fn memory(&self) -> Option<u64> {
+        self.memory.map(NonZeroU64::get)
     }
 
     /// Says that a value was assumed.

@@ -86,6 +86,7 @@ impl Builder<'_> {
             poisoned: self.repaired.is_poisoned(&place),
             span: Span::new(self.file, place),
             secret: false,
+            from_env: false,
         }
     }
 

@@ -77,6 +77,8 @@ async fn configuration(context: &Rc<ControlContext>, call: &Call, method: &str, 
         ("GET", ["generations"]) => config::generations(context),
         ("GET", ["generations", number]) => config::generation(context, number),
         ("GET", ["generations", number, "files"]) => changes::files(context, call, number).await,
+        ("GET", ["expanded"]) => changes::expanded(context, call).await,
+        ("GET", ["model"]) => changes::model(context, call).await,
         ("GET", ["diff"]) => changes::diff(context, call).await,
         ("POST", ["plan"]) => changes::plan(context, call).await,
         ("POST", ["apply"]) => changes::apply(context, call).await,
@@ -125,7 +127,7 @@ fn allowed(path: &[&str]) -> Option<&'static str> {
         | ["pools", _, "servers", _]
         | ["operations", _, "events"]
         | ["sticky", _, "export"]
-        | ["config", "report" | "generations" | "diff"]
+        | ["config", "report" | "generations" | "diff" | "expanded" | "model"]
         | ["config", "generations", _]
         | ["config", "generations", _, "files"] => Some("GET"),
         _ => None,

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::question::Request;
 use super::{Question, World, pool};
-use crate::config::model::{self, Listener};
+use crate::config::model::{self, HeaderEdit, Listener};
 use crate::config::values::{show_duration, show_size};
 use crate::proxy::foresee::{Ending, Foreseen};
 use crate::router::{Conditions, Verdict};
@@ -101,11 +101,34 @@ pub struct Candidate {
 
 /// A name and a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "Shown")]
 pub struct Field {
     /// The name.
     pub name: String,
     /// The value.
     pub value: String,
+    /// Whether the value was read from a file or the environment, and is to be compared only.
+    pub secret: bool,
+}
+
+impl Field {
+    /// The value for whoever reads the answer.
+    pub fn shown(&self) -> &str {
+        if self.secret { "(not shown)" } else { &self.value }
+    }
+}
+
+/// A field as it leaves the program.
+#[derive(Serialize)]
+struct Shown {
+    name: String,
+    value: String,
+}
+
+impl From<Field> for Shown {
+    fn from(field: Field) -> Self {
+        Self { value: field.shown().to_owned(), name: field.name }
+    }
 }
 
 /// The route that won.
@@ -227,11 +250,11 @@ impl Telling<'_> {
                 .iter()
                 .map(|one| candidate(&one.route, &one.pattern, &one.verdict))
                 .collect(),
-            params: fields(&seen.params),
+            params: fields(&seen.params, &[]),
             route: self.route(),
             outcome: self.outcome(),
             pool: seen.pool().and_then(|pool| pool::told(self.world, pool, seen)),
-            answers: fields(&seen.answer),
+            answers: fields(&seen.answer, &self.secrets(|route| &route.response_headers)),
         };
         if let Some(tcp) = self.passed() {
             answer.outcome = Outcome::Pass;
@@ -286,6 +309,20 @@ impl Telling<'_> {
         site.routes.iter().find(|one| one.name == route.name && one.place.to_string() == *route.place)
     }
 
+    /// The fields that the route's edits fill from a file or the environment.
+    fn secrets(&self, edits: impl Fn(&model::Route) -> &Vec<HeaderEdit>) -> Vec<&str> {
+        let route = self.seen.matched.as_ref().and_then(|route| self.written(route));
+        let mut names = Vec::new();
+        for edit in route.into_iter().flat_map(|route| edits(route)) {
+            if let HeaderEdit::Set { name, secret: true, .. } | HeaderEdit::Add { name, secret: true, .. } =
+                edit
+            {
+                names.push(name.as_ref());
+            }
+        }
+        names
+    }
+
     fn branches(&self, route: &RouteSnap) -> Vec<Branch> {
         let ActionSnap::Split(split) = &route.action else { return Vec::new() };
         let taken = self.seen.pool().map(|pool| &pool.name);
@@ -306,16 +343,17 @@ impl Telling<'_> {
                 let (host, others): (Vec<_>, Vec<_>) =
                     fields.iter().partition(|(name, _)| name.eq_ignore_ascii_case("host"));
                 let sent = |value: &String| self.question.headers.iter().any(|(_, sent)| sent == value);
-                let field = |(name, value): &(String, String)| {
-                    // A random one would say nothing, and never twice the same.
+                // A random one would say nothing, and never twice the same.
+                let told = |(name, value): &(String, String)| {
                     let made = name.eq_ignore_ascii_case("x-request-id") && !sent(value);
                     let value = if made { "(new for each request)".to_owned() } else { value.clone() };
-                    Field { name: name.clone(), value }
+                    (name.clone(), value)
                 };
+                let others: Vec<_> = others.into_iter().map(told).collect();
                 Outcome::Forward {
                     target: target.clone(),
                     host: host.first().map(|(_, value)| value.clone()).unwrap_or_default(),
-                    fields: others.into_iter().map(field).collect(),
+                    fields: self::fields(&others, &self.secrets(|route| &route.request_headers)),
                 }
             }
             Ending::Redirected { status, location } => {
@@ -362,8 +400,14 @@ fn candidate(route: &RouteSnap, pattern: &str, verdict: &Verdict) -> Candidate {
     }
 }
 
-fn fields(pairs: &[(String, String)]) -> Vec<Field> {
-    pairs.iter().map(|(name, value)| Field { name: name.clone(), value: value.clone() }).collect()
+/// Fields, of which those named in `secrets` are not shown.
+fn fields(pairs: &[(String, String)], secrets: &[&str]) -> Vec<Field> {
+    let field = |(name, value): &(String, String)| Field {
+        name: name.clone(),
+        value: value.clone(),
+        secret: secrets.iter().any(|secret| secret.eq_ignore_ascii_case(name)),
+    };
+    pairs.iter().map(field).collect()
 }
 
 /// What a route asks and does beside its action, a sentence each.

@@ -49,7 +49,7 @@ impl Answer {
                 self.pool.iter().for_each(|pool| pool.tell(out));
                 line(out, "sends", &format!("{} {target}", self.method));
                 line(out, "", &format!("Host: {host}"));
-                fields.iter().for_each(|field| line(out, "", &format!("{}: {}", field.name, field.value)));
+                fields.iter().for_each(|field| line(out, "", &format!("{}: {}", field.name, field.shown())));
             }
             Outcome::Redirect { status, location } => {
                 line(out, "answer", &format!("{status}, to {location}"))
@@ -63,7 +63,7 @@ impl Answer {
         }
         for (at, field) in self.answers.iter().enumerate() {
             let word = if at == 0 { "adds" } else { "" };
-            line(out, word, &format!("{}: {}  (to the answer)", field.name, field.value));
+            line(out, word, &format!("{}: {}  (to the answer)", field.name, field.shown()));
         }
     }
 }

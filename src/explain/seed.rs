@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use regex_syntax::hir::{Hir, HirKind};
 
 use super::{Answer, Outcome, Question, World};
+use crate::config::expanded::quoted;
 use crate::config::model::{Listener, Route, Site};
 use crate::router::{Conditions, Pattern, PatternKind, ValueMatch};
 
@@ -213,21 +214,4 @@ fn written(question: &Question, answer: &Answer, conditions: Option<&Conditions>
     }
     out.push('\n');
     out
-}
-
-/// A string of KDL; `$` is doubled where it would begin an expansion.
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out.replace("${", "$${")
 }

@@ -82,7 +82,7 @@ fn compare(answer: &Answer, want: &Want) -> Compared {
         Want::Drops(name) => {
             let expected = format!("does not send {name}");
             let Some((.., fields)) = sent(answer) else { return (false, expected, outcome(answer)) };
-            let found: Vec<_> = values(name, fields).collect();
+            let found: Vec<_> = named(name, fields).map(Field::shown).collect();
             (found.is_empty(), expected, format!("sends {name}: {}", found.join(", ")))
         }
         Want::Answers(name, value) => field("answers", name, value.as_ref(), &answer.answers),
@@ -132,19 +132,19 @@ fn sent(answer: &Answer) -> Option<(&str, &str, &[Field])> {
     }
 }
 
-fn values<'a>(name: &'a str, fields: &'a [Field]) -> impl Iterator<Item = &'a str> {
-    fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value.as_str())
+fn named<'a>(name: &'a str, fields: &'a [Field]) -> impl Iterator<Item = &'a Field> {
+    fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name))
 }
 
 fn field(verb: &str, name: &str, value: Option<&TextMatch>, fields: &[Field]) -> (bool, String, String) {
-    let found: Vec<&str> = values(name, fields).collect();
-    let holds = found.iter().any(|found| value.is_none_or(|value| passes(value, found)));
+    let holds = named(name, fields).any(|found| value.is_none_or(|value| passes(value, &found.value)));
     let expected = match value {
         None => format!("{verb} {name}"),
         Some(TextMatch::Exact(text)) => format!("{verb} {name}: {text}"),
         Some(TextMatch::Prefix(text)) => format!("{verb} {name}: {text}…"),
         Some(TextMatch::Regex(text)) => format!("{verb} {name} matching {text}"),
     };
+    let found: Vec<&str> = named(name, fields).map(Field::shown).collect();
     let found = if found.is_empty() { format!("no {name}") } else { format!("{name}: {}", found.join(", ")) };
     (holds, expected, found)
 }

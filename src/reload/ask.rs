@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::offer::Offer;
-use super::plan::Plan;
+use super::plan::{Part, Plan};
 use super::state::{By, Findings, Rejected};
 use super::vitals::Limits;
 use crate::config::model::Model;
@@ -94,6 +94,16 @@ pub enum Ask {
         /// Its number.
         generation: u64,
     },
+    /// The same as one text, with everything filled in but secrets.
+    Expanded {
+        /// Its number; `None` is what runs.
+        generation: Option<u64>,
+    },
+    /// What a generation means, setting by setting.
+    Model {
+        /// Its number; `None` is what runs.
+        generation: Option<u64>,
+    },
 }
 
 /// What came of it.
@@ -119,6 +129,8 @@ pub struct Answer {
     pub next: Option<Arc<(Model, TlsConfigs)>>,
     /// What files say, where that was the question.
     pub texts: BTreeMap<PathBuf, String>,
+    /// What a generation means, where that was the question.
+    pub parts: Vec<Part>,
 }
 
 /// Why nothing was done.

@@ -28,13 +28,15 @@ pub(super) struct Gate {
     since: Option<Instant>,
     quiet_at: Option<Instant>,
     writers: HashMap<PathBuf, Instant>,
+    /// An input that was written, closed, renamed or touched.
+    touched: Option<PathBuf>,
 }
 
 impl Gate {
     /// A gate that opens `settle` after the last change, `longest` after the first at the latest, and
     /// waits at most `writer` for the close of a file.
     pub(super) fn new(settle: Duration, longest: Duration, writer: Duration) -> Self {
-        Self { settle, longest, writer, since: None, quiet_at: None, writers: HashMap::new() }
+        Self { settle, longest, writer, since: None, quiet_at: None, writers: HashMap::new(), touched: None }
     }
 
     /// Takes note of a change.
@@ -49,6 +51,9 @@ impl Gate {
         }
         self.since.get_or_insert(now);
         self.quiet_at = Some(now + self.settle);
+        if let Change::Written(path) | Change::Settled(path) = &change {
+            self.touched.get_or_insert_with(|| path.clone());
+        }
         match change {
             Change::Written(path) => {
                 self.writers.insert(path, now);
@@ -75,11 +80,12 @@ impl Gate {
         !self.writers.is_empty()
     }
 
-    /// The files are being read: what changes from now on counts anew.
-    pub(super) fn open(&mut self) {
+    /// The files are being read: what changes from now on counts anew. Gives an input that was surely touched.
+    pub(super) fn open(&mut self) -> Option<PathBuf> {
         self.since = None;
         self.quiet_at = None;
         self.writers.clear();
+        self.touched.take()
     }
 }
 

@@ -196,6 +196,18 @@ pub(super) struct Stored {
 }
 
 impl Stored {
+    /// Texts that lie in no directory, as a loader too: those of what runs.
+    pub(super) fn kept(
+        info: GenerationInfo,
+        texts: &BTreeMap<PathBuf, Vec<u8>>,
+        globs: &BTreeMap<PathBuf, Vec<PathBuf>>,
+        files: Files,
+    ) -> Self {
+        let texts = texts.iter().map(|(path, bytes)| (absolute(path), bytes.clone())).collect();
+        let globs = globs.iter().map(|(pattern, found)| (absolute(pattern), found.clone())).collect();
+        Self { info, texts, globs, files }
+    }
+
     /// What its files say.
     pub(super) fn texts(self) -> BTreeMap<PathBuf, String> {
         let text = |(path, bytes): (PathBuf, Vec<u8>)| (path, String::from_utf8_lossy(&bytes).into_owned());
@@ -220,6 +232,9 @@ impl Loader for Stored {
 
     fn env(&self, name: &str) -> Option<String> {
         self.files.env(name)
+    }
+    fn memory(&self) -> Option<u64> {
+        self.files.memory()
     }
 }
 

@@ -129,6 +129,12 @@ impl Journal {
         }
     }
 
+    /// Somebody wrote a file, and its bytes are those that were there (LB804).
+    pub(super) fn says_the_same(&self, path: &Path) {
+        let generation = self.state().generation;
+        info!(generation, file = %path.display(), "the file was written and says what it said (LB804)");
+    }
+
     /// A file set was refused. Says nothing new when it is the failure that was logged last.
     pub(super) fn rejected(&mut self, rejected: Arc<Rejected>) {
         let text = text(&rejected);

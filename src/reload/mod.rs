@@ -16,7 +16,7 @@ pub use ask::{Answer, Ask, Confirmation, Refusal, Source};
 pub(crate) use attempt::give_way;
 pub use handle::ReloadHandle;
 pub use offer::Offer;
-pub use plan::{Change, KINDS, Plan, Setting, What};
+pub use plan::{Change, KINDS, Part, Plan, Setting, What};
 pub use refusal::{BootError, Severed};
 pub use reloader::Reloader;
 pub use state::{
@@ -41,6 +41,7 @@ mod plan;
 mod record;
 mod refusal;
 mod reloader;
+mod shown;
 mod state;
 mod timing;
 mod vitals;

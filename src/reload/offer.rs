@@ -82,6 +82,9 @@ impl Loader for Offered {
     fn env(&self, name: &str) -> Option<String> {
         self.files.env(name)
     }
+    fn memory(&self) -> Option<u64> {
+        self.files.memory()
+    }
 }
 
 /// The real files with some of them as they were.
@@ -124,6 +127,9 @@ impl Loader for Restored {
 
     fn env(&self, name: &str) -> Option<String> {
         self.now.env(name)
+    }
+    fn memory(&self) -> Option<u64> {
+        self.now.memory()
     }
 }
 

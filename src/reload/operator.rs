@@ -13,7 +13,7 @@ use super::fileset::{self, Edit, says};
 use super::offer::Offered;
 use super::plan::Plan;
 use super::record::hex;
-use super::refusal::headline;
+use super::refusal::{MEANT, closes, headline};
 use super::reloader::Reloader;
 use super::state::{By, Cause};
 use super::{Files, World};
@@ -33,6 +33,13 @@ pub(super) struct Wanted {
     pub(super) id: Option<String>,
 }
 
+impl Wanted {
+    /// Whether nobody said that it may cut what is open: neither forced nor to be confirmed. Going back always may.
+    fn is_casual(&self) -> bool {
+        self.verb == "apply" && !self.force && self.confirm.is_none()
+    }
+}
+
 impl<W: World> Reloader<W> {
     /// Answers one question, or makes one change.
     pub(super) async fn obey(&mut self, ask: Ask) -> Result<Answer, Refusal> {
@@ -47,6 +54,8 @@ impl<W: World> Reloader<W> {
             Ask::Unpin { by } => self.unpin_by(by).await,
             Ask::Diff { from, to } => self.diff(from, to).await,
             Ask::Texts { generation } => self.texts(generation).await,
+            Ask::Expanded { generation } => self.expanded(generation).await,
+            Ask::Model { generation } => self.meaning(generation).await,
         }
     }
 
@@ -83,6 +92,7 @@ impl<W: World> Reloader<W> {
     /// Publishes a candidate and makes the files say it.
     pub(super) async fn change(&mut self, wanted: Wanted) -> Result<Answer, Refusal> {
         self.may_change(wanted.confirm.as_ref())?;
+        let casual = wanted.is_casual();
         let (attempt, lacking) = self.candidate(wanted.source).await?;
         if !lacking.is_empty() {
             return Ok(Answer { wanted: lacking, generation: self.number_now(), ..Answer::default() });
@@ -91,6 +101,11 @@ impl<W: World> Reloader<W> {
         if wanted.id.as_ref().is_some_and(|id| *id != answer.id) {
             let message = format!("that plan is no longer true: it would be {} now", answer.id);
             return Err(Refusal::Guard(message, "look again: lbctl config plan".into()));
+        }
+        if let (true, Some(next)) = (casual, &answer.next)
+            && let Some(message) = closes(&self.world.severed(&next.0))
+        {
+            return Err(Refusal::Guard(message, MEANT.into()));
         }
         let edits = self.edits(&attempt)?;
         let to_write = unwritten(&edits, wanted.force)?;
@@ -247,7 +262,7 @@ impl<W: World> Reloader<W> {
     }
 
     /// What a generation that is kept means.
-    async fn model_of(&self, number: u64) -> Result<Model, Refusal> {
+    pub(super) async fn model_of(&self, number: u64) -> Result<Model, Refusal> {
         let stored = Arc::new(self.stored(number)?);
         let attempt = self.read(stored, Stage::Reload).await;
         let unreadable = || {

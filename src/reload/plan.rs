@@ -11,8 +11,11 @@ use sha2::{Digest as _, Sha256};
 use crate::config::diagnostic::{FileId, Place, Span};
 use crate::config::model::{Action, Certificate, ErrorPage, Listener, Model, Pool, Route, Site, Status};
 use flat::Value;
+pub use told::Part;
+pub(super) use told::parts;
 
 mod flat;
+mod told;
 
 /// The difference between two models.
 #[derive(Debug, Clone, Default, PartialEq)]

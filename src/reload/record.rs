@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::config::source::Loader;
+use crate::config::source::{FileFacts, Loader};
 
 /// Sha-256 over the paths and bytes of a file set.
 pub(super) type Digest = [u8; 32];
@@ -147,5 +147,13 @@ impl Loader for Capture<'_> {
 
     fn env(&self, name: &str) -> Option<String> {
         self.files.env(name)
+    }
+
+    fn facts(&self, path: &Path) -> Option<FileFacts> {
+        self.files.facts(path)
+    }
+
+    fn memory(&self) -> Option<u64> {
+        self.files.memory()
     }
 }

@@ -38,21 +38,30 @@ pub struct Severed {
     pub streams: u64,
 }
 
-/// Listeners with open streams are closed by who knows of the streams, not by a save.
+/// What lets a change close listeners with open streams.
+pub(super) const MEANT: &str =
+    "if it is meant, say so: `lbctl config apply --force`, or `lbctl config apply --confirm-within 5m`";
+
+/// Listeners with open streams are closed by who knows of the streams: not by a save, and not by an order to read what
+/// was saved. What takes a change back, and a process that starts, is not held up.
 pub(super) fn severs_streams(cause: &Cause, severed: &[Severed]) -> Option<Diagnostic> {
-    let first = severed.first().filter(|_| *cause == Cause::Watch)?;
-    let Severed { listener, streams } = first;
+    let guarded = matches!(cause, Cause::Watch | Cause::Signal | Cause::Api { .. });
+    let message = closes(severed).filter(|_| guarded)?;
+    Some(Diagnostic::new("LB908", Severity::Error, None, message).help(MEANT))
+}
+
+/// That a change closes listeners with open streams, in words.
+pub(super) fn closes(severed: &[Severed]) -> Option<String> {
+    let Severed { listener, streams } = severed.first()?;
     let more = match severed.len() {
         1 => String::new(),
         count => format!(", and {} more listeners with streams", count - 1),
     };
     let plural = if *streams == 1 { "" } else { "s" };
-    let message = format!(
+    Some(format!(
         "this change closes the listener {listener}, by which {streams} open WebSocket{plural} or tunnel{plural} \
-         came{more}, without a person asking"
-    );
-    let finding = Diagnostic::new("LB908", Severity::Error, None, message);
-    Some(finding.help("if it is meant, say so: `lbctl config reload`"))
+         came{more}"
+    ))
 }
 
 /// A file that was cut or emptied by accident must not take the site down while nobody looks.

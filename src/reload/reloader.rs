@@ -53,7 +53,7 @@ pub struct Reloader<W> {
 pub(super) struct Running {
     pub(super) number: u64,
     pub(super) model: Model,
-    record: Record,
+    pub(super) record: Record,
     pub(super) digest: Digest,
     /// Texts of the configuration, without secrets.
     pub(super) texts: BTreeMap<PathBuf, Vec<u8>>,
@@ -146,7 +146,7 @@ impl<W: World> Reloader<W> {
             tokio::select! {
                 command = self.commands.recv() => {
                     let Some(command) = command else { return };
-                    gate.open();
+                    drop(gate.open());
                     // Whoever asked may have gone; what came of it is in the state as well.
                     match command {
                         Command::Reload { cause, answer } => {
@@ -161,7 +161,7 @@ impl<W: World> Reloader<W> {
                     changes.into_iter().for_each(|change| gate.on(change, now));
                 }
                 () = until(gate.due()) => {
-                    gate.open();
+                    let touched = gate.open();
                     let mut is_written = || {
                         let now = Instant::now();
                         watcher.pending().into_iter().for_each(|change| gate.on(change, now));
@@ -170,11 +170,12 @@ impl<W: World> Reloader<W> {
                         postponed = wait;
                         wait
                     };
-                    if let Err(rejected) = self.reload(&Cause::Watch, &mut is_written).await
-                        && rejected.reason == Reason::Unstable
-                        && gate.due().is_none()
-                    {
-                        gate.on(Change::Unknown, Instant::now());
+                    match (self.reload(&Cause::Watch, &mut is_written).await, touched) {
+                        (Err(rejected), _) if rejected.reason == Reason::Unstable && gate.due().is_none() => {
+                            gate.on(Change::Unknown, Instant::now());
+                        }
+                        (Ok(applied), Some(path)) if !applied.changed => self.journal.says_the_same(&path),
+                        _ => {}
                     }
                 }
                 () = until(polling) => {
@@ -413,7 +414,7 @@ impl<W: World> Reloader<W> {
         }
     }
 
-    fn describe(
+    pub(super) fn describe(
         &self,
         number: u64,
         cause: &Cause,
@@ -458,7 +459,7 @@ impl<W: World> Reloader<W> {
         self.journal.files(&records);
         if !self.settings().watch {
             watcher.look_at(Chains::default());
-            gate.open();
+            drop(gate.open());
             return;
         }
         let files = records.iter().flat_map(|record| record.files());

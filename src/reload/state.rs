@@ -125,7 +125,8 @@ pub enum Reason {
     Tls,
     /// It could not be put in place: a port is taken, for example.
     Apply,
-    /// It removes more than `reload max-removal` allows, or a listener with open streams, without a person asking.
+    /// It removes more than `reload max-removal` allows, without a person asking, or closes a
+    /// listener with open streams.
     Removal,
     /// The files kept changing while they were read.
     Unstable,

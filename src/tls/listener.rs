@@ -67,7 +67,7 @@ pub fn listener_config(
     }
     let mut shown: Vec<Shown> = Vec::with_capacity(written.len());
     let mut complete = true;
-    for certificate in written {
+    for &certificate in &written {
         match identity(store, certificate, about, report) {
             Some(known) if shown.iter().any(|other| other.identity.hash == known.hash) => {}
             Some(identity) => {
@@ -78,7 +78,12 @@ pub fn listener_config(
         }
     }
     if complete {
+        let before = report.findings.len();
         uncovered(listener, tls, sites, &shown, report);
+        // A site without a certificate and a certificate without a site are one mistake.
+        if report.findings.len() == before {
+            strange(listener, sites, &written, store, report);
+        }
     }
     let clients = match &tls.client_ca {
         None => None,
@@ -89,16 +94,10 @@ pub fn listener_config(
 
 /// LB215: sites of this listener that no certificate is for. Names only: of addresses certificates say too little.
 fn uncovered(listener: &Listener, tls: &ListenerTls, sites: &[&Site], shown: &[Shown], report: &mut Report) {
-    let has = |name: &str, host: &str| match name.strip_prefix("*.") {
-        Some(suffix) => {
-            name == host || host.split_once('.').is_some_and(|(label, rest)| label != "*" && rest == suffix)
-        }
-        None => name == host,
-    };
     let names = || shown.iter().flat_map(|one| &one.identity.names);
     for site in sites {
         let is_name = |host: &&crate::config::model::Name| host.parse::<std::net::IpAddr>().is_err();
-        for host in site.hosts.iter().filter(is_name).filter(|host| !names().any(|name| has(name, host))) {
+        for host in site.hosts.iter().filter(is_name).filter(|host| !names().any(|name| covers(name, host))) {
             let message = format!("no certificate of listener `{}` is for the site `{host}`", listener.name);
             let label = match tls.unknown_sni {
                 UnknownSni::Reject => "its clients are refused",
@@ -113,6 +112,52 @@ fn uncovered(listener: &Listener, tls: &ListenerTls, sites: &[&Site], shown: &[S
                     .subject(format!("site/{host}")),
             );
         }
+    }
+}
+
+/// LB612: certificates whose names are those of no site of this listener. Where a site takes every host, or one that is
+/// an address, nobody knows.
+fn strange(
+    listener: &Listener,
+    sites: &[&Site],
+    written: &[&Certificate],
+    store: &Store,
+    report: &mut Report,
+) {
+    let mut hosts = sites.iter().flat_map(|site| &site.hosts).peekable();
+    let vague = sites.iter().any(|site| site.hosts.is_empty())
+        || hosts.peek().is_none()
+        || hosts.clone().any(|host| host.parse::<std::net::IpAddr>().is_ok());
+    if vague {
+        return;
+    }
+    for certificate in written {
+        let Some(known) = store.in_use(&certificate.chain, &certificate.key) else { continue };
+        let either = |name: &str, host: &str| covers(name, host) || covers(host, name);
+        if known.names.is_empty()
+            || hosts.clone().any(|host| known.names.iter().any(|name| either(name, host)))
+        {
+            continue;
+        }
+        let file = certificate.chain.display();
+        let message = format!("certificate `{file}` is for no site of listener `{}`", listener.name);
+        let finding = Diagnostic::warning("LB612", certificate.span, message);
+        report.push(
+            finding
+                .label(format!("for {}", known.names.join(", ")))
+                .help("remove it, or add the site that it is for")
+                .subject(format!("listen/{}", listener.name)),
+        );
+    }
+}
+
+/// Whether a name of a certificate is for a host; either may begin with `*.`.
+fn covers(name: &str, host: &str) -> bool {
+    match name.strip_prefix("*.") {
+        Some(suffix) => {
+            name == host || host.split_once('.').is_some_and(|(label, rest)| label != "*" && rest == suffix)
+        }
+        None => name == host,
     }
 }
 

@@ -347,3 +347,14 @@ fn fixes_of_several_files_are_all_written_or_none() {
     left.sort();
     assert_eq!(left, ["a.kdl", "lbd.kdl", long.as_str()]);
 }
+
+#[test]
+fn a_file_that_anyone_can_change_is_told_where_it_will_run_and_not_in_a_pipeline() {
+    let desk = Desk::with("lbd.kdl", GOOD);
+    let path = desk.0.path().join("lbd.kdl");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o646)).unwrap();
+    let here = desk.lint(&["lbd.kdl", "--format", "plain"]);
+    assert!(here.stdout.contains("LB802"), "{here:?}");
+    assert_eq!(desk.lint(&["lbd.kdl", "--format", "plain", "--files", "no"]).stdout, "");
+    assert_eq!(desk.lint(&["lbd.kdl", "--format", "plain", "--assume-env"]).stdout, "");
+}

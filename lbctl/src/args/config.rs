@@ -11,6 +11,14 @@ pub enum ConfigCommand {
     Show {
         /// Its number
         generation: Option<u64>,
+        /// As one text: what includes, templates, defaults and variables make of the files; secrets are not shown
+        #[arg(long)]
+        expanded: bool,
+    },
+    /// What the running generation means, or another one: every setting, written or default; secrets are not shown
+    Model {
+        /// Its number
+        generation: Option<u64>,
     },
     /// What is different: between what runs and the files, or between generations
     Diff {

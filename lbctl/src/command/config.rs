@@ -7,19 +7,28 @@ use http::Method;
 use lbctl::args::{ApplyArgs, ConfigCommand};
 use lbctl::client::Client;
 use lbctl::protocol::{
-    ApplyAsk, ConfigFile, ConfigState, Exit, Generation, PinAsk, PlanAsk, Planned, ReasonAsk, ReloadDone,
-    Report, RollbackAsk, Severity,
+    ApplyAsk, ConfigFile, ConfigState, Exit, Generation, Part, PinAsk, PlanAsk, Planned, ReasonAsk,
+    ReloadDone, Report, RollbackAsk, Severity,
 };
 use lbctl::render;
 use std::path::PathBuf;
 
 pub(super) async fn run(command: ConfigCommand, client: &Client, screen: &Screen) -> Result<Exit, Failure> {
     match command {
-        ConfigCommand::Show { generation: None } => {
+        ConfigCommand::Show { generation, expanded: true } => {
+            let files: Vec<ConfigFile> =
+                client.get(&format!("/v1/config/expanded{}", of(generation))).await?;
+            screen.data(&files, |paint| render::config_files(&files, paint));
+        }
+        ConfigCommand::Model { generation } => {
+            let parts: Vec<Part> = client.get(&format!("/v1/config/model{}", of(generation))).await?;
+            screen.data(&parts, |paint| render::model(&parts, paint));
+        }
+        ConfigCommand::Show { generation: None, .. } => {
             let state: ConfigState = client.get("/v1/config").await?;
             screen.data(&state, |paint| render::config_state(&state, paint));
         }
-        ConfigCommand::Show { generation: Some(number) } => {
+        ConfigCommand::Show { generation: Some(number), .. } => {
             let files: Vec<ConfigFile> =
                 client.get(&format!("/v1/config/generations/{number}/files")).await?;
             screen.data(&files, |paint| render::config_files(&files, paint));
@@ -71,6 +80,11 @@ pub(super) async fn run(command: ConfigCommand, client: &Client, screen: &Screen
         }
     }
     Ok(Exit::Done)
+}
+
+/// The query that asks for a generation.
+fn of(generation: Option<u64>) -> String {
+    generation.map(|number| format!("?generation={number}")).unwrap_or_default()
 }
 
 async fn plan(

@@ -1,5 +1,7 @@
 //! Which configuration runs, and what the files say.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +27,21 @@ pub struct ConfigFile {
     pub path: String,
     /// Its text.
     pub text: String,
+}
+
+/// A part of what a configuration means: one of `GET /v1/config/model`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// `listener`, `site`, `route`, `pool`, `server` or `settings`.
+    pub kind: String,
+    /// Its identity: `platform`, `platform/tw1`, `shop.test /cart`, `log`.
+    pub name: String,
+    /// Where it is written, `file:line`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub place: String,
+    /// Every setting with its value, whether it was written or is the default; what may be secret is not shown.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
 }
 
 /// That the files on disk do not run.

@@ -25,7 +25,8 @@ pub use certificate::Certificate;
 pub use change::{ApplyAsk, Change, Offer, PinAsk, PlanAsk, Planned, ReasonAsk, RollbackAsk, Setting, What};
 pub use choice::Choice;
 pub use config::{
-    ConfigFile, ConfigState, Finding, Generation, Pinned, Rejected, ReloadDone, Report, Severity, Unconfirmed,
+    ConfigFile, ConfigState, Finding, Generation, Part, Pinned, Rejected, ReloadDone, Report, Severity,
+    Unconfirmed,
 };
 pub use connection::{Connection, Connections, Rebalance, Rebalanced, Share};
 pub use event::{Event, LAGGED};

@@ -25,7 +25,7 @@ pub use effect::effect;
 pub use event::event;
 pub use operation::{forecast, outcome, progress};
 pub use paint::{Paint, Tone};
-pub use plan::{applied, config_files, confirmed, diff, pinned, plan, unpinned};
+pub use plan::{applied, config_files, confirmed, diff, model, pinned, plan, unpinned};
 pub use route::{decision, explanation, routes};
 pub use server::{pool, pools, probe, server, server_state, servers};
 pub use status::{api, micros, status, upgraded};

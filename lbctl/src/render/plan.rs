@@ -3,7 +3,7 @@
 use super::config::{file_texts, report};
 use super::{Paint, Tone, time};
 use crate::protocol::units::{format_count, format_number};
-use crate::protocol::{Change, ConfigFile, Leaving, Move, Planned, Replay, Setting, Traffic, What};
+use crate::protocol::{Change, ConfigFile, Leaving, Move, Part, Planned, Replay, Setting, Traffic, What};
 
 /// `lbctl config diff`.
 pub fn diff(planned: &Planned, paint: Paint) -> String {
@@ -76,6 +76,21 @@ pub fn unpinned(done: &Planned, _paint: Paint) -> String {
 /// `lbctl config show N`.
 pub fn config_files(files: &[ConfigFile], paint: Paint) -> String {
     file_texts(files, paint)
+}
+
+/// `lbctl config model`.
+pub fn model(parts: &[Part], paint: Paint) -> String {
+    let mut out = String::new();
+    for part in parts {
+        let place = if part.place.is_empty() { String::new() } else { format!("  ({})", part.place) };
+        out.push_str(&format!("{} {}{}\n", part.kind, part.name, paint.text(Tone::Dim, &place)));
+        let width = part.settings.keys().map(|name| name.chars().count()).max().unwrap_or_default();
+        for (name, value) in &part.settings {
+            out.push_str(format!("    {name:<width$}  {value}").trim_end());
+            out.push('\n');
+        }
+    }
+    out
 }
 
 fn changes(changes: &[Change], paint: Paint) -> String {

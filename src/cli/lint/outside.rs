@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::config::fix::Texts;
-use crate::config::source::{FsLoader, Loader};
+use crate::config::source::{FileFacts, FsLoader, Loader};
 
 /// The name under which standard input is shown.
 pub(super) const STDIN: &str = "<stdin>";
@@ -60,6 +60,8 @@ pub(super) struct Outside<'a> {
     pub(super) stdin: Option<&'a str>,
     /// Texts that are not saved.
     pub(super) texts: &'a Texts,
+    /// Whether files and the machine here are those that will run it.
+    pub(super) is_here: bool,
 }
 
 impl Loader for Outside<'_> {
@@ -81,6 +83,15 @@ impl Loader for Outside<'_> {
 
     fn assumes_env(&self) -> bool {
         self.environment.assumed
+    }
+
+    fn facts(&self, path: &Path) -> Option<FileFacts> {
+        // What is not saved has no facts.
+        FsLoader.facts(path).filter(|_| self.is_here && !self.texts.contains_key(path))
+    }
+
+    fn memory(&self) -> Option<u64> {
+        FsLoader.memory().filter(|_| self.is_here)
     }
 }
 

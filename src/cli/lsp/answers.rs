@@ -8,7 +8,6 @@ use lsp_types::{
     Hover, HoverContents, Location, MarkupContent, MarkupKind, SymbolKind, TextEdit, WorkspaceEdit,
 };
 
-use super::nearby;
 use super::outline::{Item, Outline, Spot, bare};
 use super::positions::Encoding;
 use super::workspace::{Mention, Role, Workspace, mentions, url};
@@ -129,20 +128,18 @@ impl Question<'_> {
                 (item.args[index].clone(), format!("**{}** of `{}`\n\n{}", arg.name, spec.name, spec.doc))
             }
         };
-        let doc = match self.running(&outline, item) {
-            Some(state) => format!("{state}\n\n{doc}"),
-            None => doc,
-        };
         let range = Some(self.encoding.range(self.text, range));
         Some(Hover { contents: HoverContents::Markup(markdown(&doc)), range })
     }
 
-    /// How the server is that this node names, where a daemon near knows it.
-    fn running(&self, outline: &Outline, item: &Item) -> Option<String> {
+    /// The pool and the name of the server that the node here defines.
+    pub(super) fn server(&self) -> Option<(String, String)> {
+        let outline = Outline::of(self.text);
+        let item = outline.item_at(self.at)?;
         let first = |item: &Item| Some(bare(&self.text[item.args.first()?.clone()]));
         let pool = outline.items.get(item.parent?)?;
         let is_server = self.text[item.name.clone()] == *"server" && self.text[pool.name.clone()] == *"pool";
-        nearby::state(first(pool)?, first(item).filter(|_| is_server)?)
+        is_server.then(|| Some((first(pool)?.to_owned(), first(item)?.to_owned()))).flatten()
     }
 
     /// Every followable name of the configuration that this text belongs to, with its file.

@@ -31,6 +31,7 @@ use crate::config::Loaded;
 use crate::config::diagnostic::{self, Severity};
 use crate::tls;
 use answers::Question;
+use nearby::{Asked, Nearby};
 use positions::Encoding;
 use workspace::{MOST_OPEN, Workspace, url};
 
@@ -72,33 +73,13 @@ fn serve(connection: &Connection) -> Result<(), String> {
     });
     connection.initialize_finish(id, about).map_err(|error| error.to_string())?;
     let (workspace, dirty, shown) = Default::default();
-    let mut server = Server { connection, encoding, workspace, dirty, shown };
-    loop {
-        let message = if server.dirty.is_empty() {
-            connection.receiver.recv().ok()
-        } else {
-            match connection.receiver.recv_timeout(PAUSE) {
-                Ok(message) => Some(message),
-                Err(error) if error.is_timeout() => {
-                    server.publish();
-                    continue;
-                }
-                Err(_) => None,
-            }
-        };
-        match message {
-            None => return Ok(()),
-            Some(Message::Request(request)) => {
-                if connection.handle_shutdown(&request).map_err(|error| error.to_string())? {
-                    return Ok(());
-                }
-                let answer = server.answer(request);
-                server.send(answer.into());
-            }
-            Some(Message::Notification(notification)) => server.note(notification),
-            Some(Message::Response(_)) => {}
-        }
-    }
+    let sender = connection.sender.clone();
+    // An editor that went away reads nothing; the loop ends when its side closes.
+    let nearby = Nearby::new(move |message| drop(sender.send(message)));
+    let mut server = Server { connection, encoding, workspace, dirty, shown, nearby };
+    let served = server.listen();
+    server.nearby.finish();
+    served
 }
 
 fn encoding(params: &InitializeParams) -> Encoding {
@@ -138,15 +119,48 @@ struct Server<'a> {
     dirty: BTreeSet<PathBuf>,
     /// Files that findings are shown in.
     shown: BTreeSet<PathBuf>,
+    nearby: Nearby,
 }
 
 impl Server<'_> {
+    /// Hears what the editor says until it says goodbye.
+    fn listen(&mut self) -> Result<(), String> {
+        loop {
+            let message = if self.dirty.is_empty() {
+                self.connection.receiver.recv().ok()
+            } else {
+                match self.connection.receiver.recv_timeout(PAUSE) {
+                    Ok(message) => Some(message),
+                    Err(error) if error.is_timeout() => {
+                        self.publish();
+                        continue;
+                    }
+                    Err(_) => None,
+                }
+            };
+            match message {
+                None => return Ok(()),
+                Some(Message::Request(request)) => {
+                    if self.connection.handle_shutdown(&request).map_err(|error| error.to_string())? {
+                        return Ok(());
+                    }
+                    if let Some(answer) = self.answer(request) {
+                        self.send(answer.into());
+                    }
+                }
+                Some(Message::Notification(notification)) => self.note(notification),
+                Some(Message::Response(_)) => {}
+            }
+        }
+    }
+
     fn send(&self, message: Message) {
         // An editor that went away reads nothing; the loop ends when its side closes.
         let _ = self.connection.sender.send(message);
     }
 
-    fn answer(&self, request: Request) -> Response {
+    /// None when the answer comes later.
+    fn answer(&self, request: Request) -> Option<Response> {
         let Request { id, method, params } = request;
         let about = |params: &Value| -> Option<(PathBuf, &str, usize)> {
             let uri = params.pointer("/textDocument/uri")?.as_str()?;
@@ -159,21 +173,23 @@ impl Server<'_> {
         };
         const METHODS: &str = "textDocument/";
         if !method.starts_with(METHODS) {
-            return Response::new_err(
-                id,
-                ErrorCode::MethodNotFound as i32,
-                format!("unknown method {method}"),
-            );
+            let message = format!("unknown method {method}");
+            return Some(Response::new_err(id, ErrorCode::MethodNotFound as i32, message));
         }
         let Some((path, text, at)) = about(&params) else {
             let message = "the request names no text that is open, or no place in it".to_owned();
-            return Response::new_err(id, ErrorCode::InvalidParams as i32, message);
+            return Some(Response::new_err(id, ErrorCode::InvalidParams as i32, message));
         };
         let question =
             Question { workspace: &self.workspace, encoding: self.encoding, path: &path, text, at };
         let result = match &method[METHODS.len()..] {
             "completion" => Ok(json(question.completion())),
-            "hover" => Ok(json(question.hover())),
+            "hover" => match (question.hover(), question.server()) {
+                (Some(hover), Some((pool, server))) => {
+                    return self.nearby.ask(Asked { id, hover, pool, server });
+                }
+                (hover, _) => Ok(json(hover)),
+            },
             "definition" => Ok(json(question.places(false))),
             "references" => Ok(json(question.places(true))),
             "rename" => {
@@ -186,13 +202,13 @@ impl Server<'_> {
             "codeAction" => Ok(json(self.actions(&path, params.get("range")))),
             _ => {
                 let message = format!("unknown method {method}");
-                return Response::new_err(id, ErrorCode::MethodNotFound as i32, message);
+                return Some(Response::new_err(id, ErrorCode::MethodNotFound as i32, message));
             }
         };
-        match result {
+        Some(match result {
             Ok(value) => Response::new_ok(id, value),
             Err(message) => Response::new_err(id, ErrorCode::RequestFailed as i32, message),
-        }
+        })
     }
 
     fn note(&mut self, notification: Notification) {

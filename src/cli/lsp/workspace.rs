@@ -36,6 +36,9 @@ impl Loader for Workspace {
     fn env(&self, name: &str) -> Option<String> {
         FsLoader.env(name)
     }
+    fn memory(&self) -> Option<u64> {
+        FsLoader.memory()
+    }
 }
 
 impl Workspace {

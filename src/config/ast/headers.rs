@@ -2,6 +2,7 @@
 
 use super::super::diagnostic::{Diagnostic, Span, Spanned};
 use super::super::model::{HeaderEdit, LocationPart};
+use super::super::node::Value;
 use super::super::reader::Block;
 use super::super::values::typed::Typed;
 
@@ -36,10 +37,11 @@ pub(crate) fn edits(block: Block<'_>, name: &'static str) -> Edits {
             }
             let name = field.value.as_str().into();
             let value = || edit.arg(1, Typed::text).map(|text| parts(&text.value));
+            let secret = edit.node().args.get(1).is_some_and(Value::is_private);
             let meant = match edit.name() {
                 "remove" => Some(HeaderEdit::Remove { name }),
-                "add" => value().map(|value| HeaderEdit::Add { name, value }),
-                _ => value().map(|value| HeaderEdit::Set { name, value }),
+                "add" => value().map(|value| HeaderEdit::Add { name, value, secret }),
+                _ => value().map(|value| HeaderEdit::Set { name, value, secret }),
             };
             edits.extend(meant.map(|meant| Spanned::new(meant, edit.span())));
         }

@@ -8,16 +8,19 @@ use super::super::ast::pool::Pool;
 use super::super::diagnostic::{Diagnostic, Severity, Span, Spanned};
 use super::super::model::{Balance, ClientKey, Key, OnDown, Sticky, StickyCookie, StickyTable};
 use super::super::reader::Reader;
-use super::super::values::show_duration;
 use super::super::values::typed::Typed;
+use super::super::values::{show_duration, show_size};
 use super::{Routed, Subject, edits};
 use crate::router::{Pattern, PatternKind};
 
 /// Bytes of an entry in a table, with what finds it.
 const ENTRY: usize = 64;
 
-/// Tables of less than this are full at once; those of more than this take a gigabyte.
-const ENTRIES: std::ops::RangeInclusive<usize> = 1000..=(1 << 30) / ENTRY;
+/// Tables of less than this are full at once.
+const FEW: usize = 1000;
+
+/// What a table may take of a machine whose memory is not known.
+const MOST: u64 = 1 << 30;
 
 pub(super) fn run(s: &Subject<'_>) {
     for pool in &s.written.pools {
@@ -83,10 +86,13 @@ fn forgotten(s: &Subject<'_>, pool: &Pool<'_>, node: Reader<'_>, said: &[(&str, 
 
 /// LB408.
 fn odd_size(s: &Subject<'_>, pool: &Pool<'_>, table: &StickyTable, node: Reader<'_>) {
-    let Some(at) = node.written("max-entries").filter(|_| !ENTRIES.contains(&table.max_entries)) else {
+    let Some(at) = node.written("max-entries") else { return };
+    let takes = (table.max_entries as u64).saturating_mul(ENTRY as u64);
+    let memory = s.cx.memory();
+    let few = table.max_entries < FEW;
+    if !few && takes <= memory.map_or(MOST, |memory| memory / 10) {
         return;
-    };
-    let few = table.max_entries < *ENTRIES.start();
+    }
     let (message, label, help) = match few {
         true => (
             format!("a table of {} clients is soon full", table.max_entries),
@@ -94,16 +100,23 @@ fn odd_size(s: &Subject<'_>, pool: &Pool<'_>, table: &StickyTable, node: Reader<
             "count the clients of a `ttl`, and write more than that; the default is 100000",
         ),
         false => (
-            format!(
-                "a table of {} clients takes {} GiB",
-                table.max_entries,
-                (table.max_entries * ENTRY) >> 30
-            ),
-            format!("{ENTRY} bytes each"),
+            format!("a table of {} clients takes {}", table.max_entries, show_size(rounded(takes))),
+            match memory {
+                Some(memory) => {
+                    format!("{ENTRY} bytes each: over 10% of the {} here", show_size(rounded(memory)))
+                }
+                None => format!("{ENTRY} bytes each"),
+            },
             "count the clients of a `ttl`: nobody else needs an entry",
         ),
     };
     push(s, pool, Diagnostic::warning("LB408", at, message).label(label).help(help));
+}
+
+/// A size that is easy to read, and no larger: whole gibibytes or mebibytes where there are some.
+fn rounded(bytes: u64) -> u64 {
+    let unit = if bytes >> 30 > 0 { 30 } else { 20 };
+    if bytes >> unit > 0 { bytes >> unit << unit } else { bytes }
 }
 
 /// LB406.

@@ -84,13 +84,7 @@ fn claimed_addresses(s: &Subject<'_>) {
 
 /// LB705: a listener that only this machine reaches has a proxy in front, whose address is then everyone's.
 fn local(s: &Subject<'_>, one: &Routed<'_>) {
-    let mut listeners = s.listeners_of(one.route).peekable();
-    let hidden = |listener: &super::super::model::Listener| {
-        listener.address.ip.is_some_and(|ip| ip.is_loopback())
-            && listener.trust_forwarded.is_empty()
-            && listener.proxy_protocol.is_none()
-    };
-    if listeners.peek().is_none() || !listeners.all(hidden) {
+    if !s.is_hidden(one.route) {
         return;
     }
     let block = one.written.reader.block();

@@ -55,7 +55,7 @@ fn any_host(s: &Subject<'_>, one: &Routed<'_>) {
 /// LB709: what a request says goes back as a field of the answer.
 fn written_by_clients(s: &Subject<'_>, one: &Routed<'_>, edits: &Edits) {
     for edit in edits {
-        let (HeaderEdit::Set { name, value } | HeaderEdit::Add { name, value }) = &edit.value else {
+        let (HeaderEdit::Set { name, value, .. } | HeaderEdit::Add { name, value, .. }) = &edit.value else {
             continue;
         };
         let chosen = |part: &&LocationPart| match part {

@@ -14,7 +14,7 @@ pub(super) fn run(s: &Subject<'_>) {
         let node = pool.reader.block().one("health");
         match (&pool.pool.health, node) {
             (Some(health), Some(node)) => {
-                flapping(s, pool, node);
+                flapping(s, pool, health, node);
                 tolerance(s, pool, health, node);
             }
             (None, None) if pool.pool.servers.len() >= 2 || !pool.pool.discover.is_empty() => {
@@ -39,11 +39,11 @@ pub(super) fn run(s: &Subject<'_>) {
     }
 }
 
-fn flapping(s: &Subject<'_>, pool: &Pool<'_>, node: Reader<'_>) {
-    let health = pool.pool.health.as_ref();
-    let keys = [("rise", health.map(|h| h.rise)), ("fall", health.map(|h| h.fall))];
-    for (key, count) in keys {
-        if let (Some(1), Some(at)) = (count, node.written(key)) {
+/// LB305. With a slow start a server that came back too soon has little to lose.
+fn flapping(s: &Subject<'_>, pool: &Pool<'_>, health: &Health, node: Reader<'_>) {
+    let rises = pool.pool.slow_start.is_none().then_some(("rise", health.rise));
+    for (key, count) in rises.into_iter().chain([("fall", health.fall)]) {
+        if let (1, Some(at)) = (count, node.written(key)) {
             let message = format!("`{key}=1`: one answer decides");
             warn(s, pool, "LB305", at, &message, "a server may flap", "2 or more is calmer");
         }

@@ -5,8 +5,10 @@ use super::super::model::{ClientKey, Secure, Sticky};
 use super::{Subject, edits};
 
 pub(super) fn run(s: &Subject<'_>) {
-    let tls = s.model.listeners.iter().any(|listener| listener.tls.is_some());
     for pool in &s.written.pools {
+        let over_tls =
+            |one: super::Routed<'_>| s.listeners_of(one.route).any(|listener| listener.tls.is_some());
+        let tls = s.routes_to(pool).any(over_tls);
         let nodes = pool.reader.block().strongest("sticky");
         for (sticky, node) in pool.pool.sticky.iter().zip(nodes) {
             let warn = |code, key: &str, message: String, label: &str, help: &str| {
@@ -41,6 +43,13 @@ pub(super) fn run(s: &Subject<'_>) {
                 Sticky::Marked(_) => {}
                 Sticky::Table(table) => {
                     let ClientKey::SourceIp { mask_v4, .. } = table.by else { continue };
+                    if std::ptr::eq(sticky, &pool.pool.sticky[0]) && s.is_behind_a_proxy(pool) {
+                        let message = format!("all clients of pool `{}` land on one server", pool.pool.name);
+                        let label = "their address is that of the proxy in front";
+                        let help = "put `sticky cookie` first, or believe what the proxy says: `trust-forwarded \"127.0.0.1\"`, or `proxy-protocol` on the listener";
+                        warn("LB405", "", message, label, help);
+                        continue;
+                    }
                     if mask_v4 == 32 {
                         continue;
                     }

@@ -1,6 +1,10 @@
 //! Each rule: what sets it off, and what does not.
 
+use std::path::Path;
+
 use super::super::diagnostic::Severity;
+use super::super::load;
+use super::super::source::MemLoader;
 use super::super::testing::{BASE, findings, warnings};
 
 const ROUTE: &str = "\nroute \"/b\" pool=b";
@@ -35,6 +39,7 @@ fn checks_that_are_missing_nervous_or_slow() {
     pool("server \"10.0.0.3:1\";", &["LB301 4"]);
     pool("server \"10.0.0.3:1\"; health tcp;", &[]);
     pool("health tcp fall=1 rise=1;", &["LB305 4", "LB305 4"]);
+    pool(&two("slow-start \"30s\"; health tcp rise=1;").replace("health tcp; ", ""), &[]);
     let tolerance = |seconds: u32| {
         format!(
             "pool b {{ server \"10.0.0.2:1\"; health tcp; }}{ROUTE}\nlint error-tolerance=\"{seconds}s\" {{ allow LB000 because=\"no rule\"; }}"
@@ -105,6 +110,63 @@ fn cookies_in_clear_or_open_to_scripts_and_networks_that_count_as_one_client() {
     pool(&two("sticky cookie http-only=#false;"), &["LB404 4"]);
     pool(&two("sticky source-ip mask-v4=24;"), &["LB405 4"]);
     pool(&two("sticky source-ip;"), &[]);
+    // A cookie that no client of the TLS listener gets is not sent in clear to one.
+    warnings(
+        &format!(
+            "pool b {{ server \"10.0.0.2:1\"; {} }}\nroute \"/b\" pool=b {{ on \":80\"; }}{tls}",
+            two("sticky cookie secure=never;")
+        ),
+        &["LB713 1"],
+    );
+}
+
+#[test]
+fn everyone_behind_one_proxy_that_is_not_believed() {
+    let local = |listen: &str, sticky: &str| {
+        format!(
+            "listen \"127.0.0.1:81\" name=local {listen}\npool b {{ server \"10.0.0.2:1\"; {} }}\nroute \"/b\" pool=b {{ on local; }}",
+            two(sticky)
+        )
+    };
+    warnings(&local("", "sticky source-ip;"), &["LB405 5"]);
+    warnings(&local("", "sticky cookie; sticky source-ip;"), &[]);
+    warnings(&local("{ trust-forwarded \"127.0.0.1\"; }", "sticky source-ip;"), &[]);
+    warnings(&local("{ proxy-protocol \"127.0.0.1\"; }", "sticky source-ip;"), &[]);
+}
+
+#[test]
+fn a_session_that_is_marked_and_learned() {
+    pool(
+        &two("sticky cookie mode=prefix name=JSESSIONID; sticky learn from=parameter name=jsessionid;"),
+        &["LB410 4"],
+    );
+    pool(&two("sticky cookie mode=prefix name=JSESSIONID; sticky learn from=header name=x-session;"), &[]);
+    pool(&two("sticky cookie mode=suffix name=JSESSIONID param=jsessionid;"), &[]);
+}
+
+#[test]
+fn a_table_that_is_too_large_for_the_machine() {
+    let found = |entries: usize, memory: Option<u64>| -> Vec<String> {
+        let text = format!(
+            "listen \":80\"\npool app {{ server \"10.0.0.1:1\"; server \"10.0.0.2:1\"; health tcp; sticky source-ip max-entries={entries}; }}\nroute \"/\" pool=app\n"
+        );
+        let loader = MemLoader::new().file("lbd.kdl", text);
+        let loader = memory.map_or_else(|| loader.clone(), |memory| loader.clone().on_machine(memory));
+        let report = load(Path::new("lbd.kdl"), &loader).report;
+        report
+            .findings
+            .iter()
+            .map(|found| {
+                format!("{} {}: {}", found.code, found.message, found.label.as_deref().unwrap_or(""))
+            })
+            .collect()
+    };
+    let million = "LB408 a table of 1000000 clients takes 61MiB: 64 bytes each: over 10% of the 610MiB here";
+    assert_eq!(found(1_000_000, Some(640_000_000 - 1)), [million]);
+    assert_eq!(found(1_000_000, Some(640_000_000)), [""; 0]);
+    assert_eq!(found(1_000_000, None), [""; 0]);
+    assert_eq!(found(20_000_000, Some(64 << 30)), [""; 0]);
+    assert_eq!(found(20_000_000, None), ["LB408 a table of 20000000 clients takes 1GiB: 64 bytes each"]);
 }
 
 #[test]

@@ -41,6 +41,8 @@ struct Set<'a> {
     cookie: &'a StickyCookie,
     pool: &'a Name,
     span: Span,
+    /// Whether the name stands at `span`, for this pool alone.
+    named: bool,
 }
 
 /// LB401: two pools that one client can reach set one cookie, or one pool sets it twice.
@@ -49,14 +51,12 @@ fn cookies(cx: &Cx<'_>, written: &Written<'_>) {
     let mut earlier: Vec<Set<'_>> = Vec::new();
     for written_pool in &written.pools {
         let pool = &written_pool.pool;
-        let spans = written_pool
-            .reader
-            .block()
-            .strongest("sticky")
-            .into_iter()
-            .map(|r| r.written("name").unwrap_or(r.span()));
-        let cookies = pool.sticky.iter().zip(spans).filter_map(|(sticky, span)| match sticky {
-            Sticky::Cookie(cookie) => Some(Set { cookie, pool: &pool.name, span }),
+        let spans =
+            written_pool.reader.block().strongest("sticky").into_iter().map(|r| {
+                (r.written("name").unwrap_or(r.span()), r.is_written() && r.written("name").is_some())
+            });
+        let cookies = pool.sticky.iter().zip(spans).filter_map(|(sticky, (span, named))| match sticky {
+            Sticky::Cookie(cookie) => Some(Set { cookie, pool: &pool.name, span, named }),
             Sticky::Marked(_) | Sticky::Table(_) => None,
         });
         for set in cookies {
@@ -70,7 +70,10 @@ fn cookies(cx: &Cx<'_>, written: &Written<'_>) {
                 };
                 let error = Diagnostic::error("LB401", set.span, message).label("overwrites the other");
                 let help = format!("name them apart; without `name=` it is `lbd-{}`", set.pool);
-                cx.push(error.also(first.span, "first here").help(help));
+                let error = error.also(first.span, "first here").help(help);
+                let own = format!("lbd-{}", set.pool);
+                let apart = set.named && first.pool != set.pool && *set.cookie.name != *own;
+                cx.push(if apart { error.fix(set.span, own) } else { error });
             }
             earlier.push(set);
         }

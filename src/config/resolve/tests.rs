@@ -102,7 +102,7 @@ fn a_route_takes_over_what_its_site_and_pool_say() {
     let [root, upload] = site.routes.as_slice() else { panic!("{:?}", site.routes) };
     assert_eq!((root.timeout.connect, root.timeout.response), (SECOND, 3 * SECOND));
     assert_eq!((root.timeout.tunnel_idle, root.timeout.idle), (None, 60 * SECOND));
-    let site_edit = HeaderEdit::Set { name: "x-site".into(), value: vec![LocationPart::Host] };
+    let site_edit = HeaderEdit::Set { name: "x-site".into(), value: vec![LocationPart::Host], secret: false };
     assert_eq!(root.request_headers, [site_edit.clone(), HeaderEdit::Remove { name: "x-debug".into() }]);
     assert_eq!(upload.request_headers, [site_edit]);
     assert_eq!((root.allow_from.len(), root.allow_from[1].len(), upload.allow_from.len()), (2, 2, 1));
@@ -321,12 +321,12 @@ fn framing_and_host_are_not_edited() {
 
 #[test]
 fn an_empty_or_half_written_file_is_no_configuration() {
-    assert_eq!(findings("", Severity::Error), ["LB801", "LB801"]);
-    assert_eq!(findings("// nothing\n", Severity::Error), ["LB801", "LB801"]);
-    assert_eq!(findings("listen \":80\"", Severity::Error), ["LB801"]);
+    assert_eq!(findings("", Severity::Error), ["LB801 1", "LB801 1"]);
+    assert_eq!(findings("// nothing\n", Severity::Error), ["LB801 1", "LB801 1"]);
+    assert_eq!(findings("listen \":80\"", Severity::Error), ["LB801 1"]);
     assert_eq!(findings("listen \":80\" { redirect-to-https; }", Severity::Error), [""; 0]);
     assert_eq!(findings("listen \":80\"\nroute \"/\" { respond 200; }", Severity::Error), [""; 0]);
-    assert_eq!(findings("pool a { server \"10.0.0.1:1\"; }", Severity::Error), ["LB801"]);
+    assert_eq!(findings("pool a { server \"10.0.0.1:1\"; }", Severity::Error), ["LB801 1"]);
 }
 
 #[test]

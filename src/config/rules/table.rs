@@ -82,6 +82,7 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     ("LB407", include_str!("../../../docs/lint/LB407.md")),
     ("LB408", include_str!("../../../docs/lint/LB408.md")),
     ("LB409", include_str!("../../../docs/lint/LB409.md")),
+    ("LB410", include_str!("../../../docs/lint/LB410.md")),
     ("LB411", include_str!("../../../docs/lint/LB411.md")),
     ("LB412", include_str!("../../../docs/lint/LB412.md")),
     ("LB413", include_str!("../../../docs/lint/LB413.md")),

@@ -19,7 +19,7 @@ fn span() -> Span {
 
 fn word(text: &str) -> Value {
     let scalar = Scalar::String { text: text.into(), quoted: false, expanded: false };
-    Value { scalar, ty: None, span: span(), poisoned: false, secret: false }
+    Value { scalar, ty: None, span: span(), poisoned: false, secret: false, from_env: false }
 }
 
 /// `inner` inside the blocks where it may stand, up to the top level.

@@ -5,7 +5,7 @@ use crate::control::reply::{Outcome, json};
 use crate::control::role::Role;
 use crate::control::world::ConfigRefusal;
 use crate::control::{ControlContext, view};
-use crate::reload::{Ask, By, Confirmation, Limits, Offer, Refusal, Source};
+use crate::reload::{Ask, By, Confirmation, Limits, Offer, Part, Refusal, Source};
 use lbctl::protocol::{self as wire, Kind, Problem};
 use serde_json::json;
 use std::path::PathBuf;
@@ -32,11 +32,30 @@ pub(in crate::control) async fn files(context: &ControlContext, call: &Call, num
     call.need(Role::Operate)?;
     let generation = number.parse().map_err(|_| bad(format!("`{number}` is not a generation")))?;
     let told = ask(context, Ask::Texts { generation }).await?;
-    let file = |(path, text): (&PathBuf, &String)| wire::ConfigFile {
-        path: path.display().to_string(),
-        text: text.clone(),
-    };
     json(&told.answer.texts.iter().map(file).collect::<Vec<_>>())
+}
+
+pub(in crate::control) async fn expanded(context: &ControlContext, call: &Call) -> Outcome {
+    call.need(Role::Operate)?;
+    let told = ask(context, Ask::Expanded { generation: call.number("generation")? }).await?;
+    json(&told.answer.texts.iter().map(file).collect::<Vec<_>>())
+}
+
+pub(in crate::control) async fn model(context: &ControlContext, call: &Call) -> Outcome {
+    // Values of settings are told: not to those who only look.
+    call.need(Role::Operate)?;
+    let told = ask(context, Ask::Model { generation: call.number("generation")? }).await?;
+    let part = |part: &Part| wire::Part {
+        kind: part.kind.to_owned(),
+        name: part.name.clone(),
+        place: part.place.clone(),
+        settings: part.settings.clone(),
+    };
+    json(&told.answer.parts.iter().map(part).collect::<Vec<_>>())
+}
+
+fn file((path, text): (&PathBuf, &String)) -> wire::ConfigFile {
+    wire::ConfigFile { path: path.display().to_string(), text: text.clone() }
 }
 
 pub(in crate::control) async fn apply(context: &ControlContext, call: &Call) -> Outcome {

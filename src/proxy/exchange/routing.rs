@@ -130,7 +130,7 @@ impl Texts<'_, '_> {
     /// Appends the lines that edits set or add.
     fn lines(&self, edits: &[HeaderEdit], out: &mut Vec<u8>) {
         for edit in edits {
-            if let HeaderEdit::Set { name, value } | HeaderEdit::Add { name, value } = edit {
+            if let HeaderEdit::Set { name, value, .. } | HeaderEdit::Add { name, value, .. } = edit {
                 out.extend_from_slice(name.as_bytes());
                 out.extend_from_slice(b": ");
                 self.fill(value, out);

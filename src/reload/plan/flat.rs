@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use crate::config::values::show_duration;
 
-/// Fields that say where something was written.
-const PLACES: [&str; 2] = ["place", "span"];
+/// Fields that say where something was written, or whether it is shown.
+const PLACES: [&str; 3] = ["place", "span", "secret"];
 /// Fields whose values are compared and not shown: they may have been read from a secret's file.
 const HIDDEN: [&str; 3] = ["value", "headers", "body"];
 

@@ -103,6 +103,33 @@ fn a_listener_needs_a_certificate_and_a_site_can_bring_it() {
 }
 
 #[test]
+fn a_certificate_for_no_site_is_told_where_every_host_is_known() {
+    let desk = Desk::new();
+    let own = desk.pair("own.pem", &["site.test"]);
+    let other = desk.pair("other.pem", &["other.test", "*.more.test"]);
+    let listener = listener(vec![own, other], UnknownSni::Fallback);
+    let found = |hosts: &[&str]| {
+        let site = Site {
+            error_pages: Vec::new(),
+            hosts: hosts.iter().map(|host| (*host).into()).collect(),
+            paths: crate::router::PathOptions::default(),
+            certificates: Vec::new(),
+            routes: Vec::new(),
+            place: Place { file: Arc::default(), line: 1 },
+        };
+        let mut report = Report::default();
+        listener_config(&mut Store::new(), &listener, &[&site], at(Stage::Start), &mut report).unwrap();
+        codes(&report)
+    };
+    assert_eq!(found(&["site.test"]), [("LB612", Severity::Warning)]);
+    assert_eq!(found(&["site.test", "other.test"]), []);
+    assert_eq!(found(&["site.test", "a.more.test"]), []);
+    assert_eq!(found(&["*.test"]), [("LB215", Severity::Warning)], "the wildcard may be any of them");
+    assert_eq!(found(&["site.test", "10.0.0.1"]), [], "of addresses nobody knows");
+    assert_eq!(found(&[]), [], "every host");
+}
+
+#[test]
 fn a_pair_that_goes_bad_keeps_the_old_one_with_a_warning() {
     let desk = Desk::new();
     let (chain, key) = desk.issue(&["site.test"]);
