@@ -313,7 +313,7 @@ impl Telling<'_> {
     fn secrets(&self, edits: impl Fn(&model::Route) -> &Vec<HeaderEdit>) -> Vec<&str> {
         let route = self.seen.matched.as_ref().and_then(|route| self.written(route));
         let mut names = Vec::new();
-        for edit in route.into_iter().flat_map(|route| edits(route)) {
+        for edit in route.into_iter().flat_map(edits) {
             if let HeaderEdit::Set { name, secret: true, .. } | HeaderEdit::Add { name, secret: true, .. } =
                 edit
             {
