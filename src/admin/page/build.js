@@ -83,7 +83,7 @@ function sparkline() {
 /** Draws the last minutes, the newest at the right; `least` is the smallest value that fills the height. */
 function putSpark(svg, values, least) {
   const most = Math.max(least, ...values);
-  const step = 100 / (KEPT - 1);
+  const step = 100 / (Math.max(values.length, KEPT / 5) - 1);
   const from = 100 - step * (values.length - 1);
   const points = values.map((value, at) => `${(from + at * step).toFixed(1)},${(21 - (20 * value) / most).toFixed(1)}`);
   const [area, line] = svg.children;

@@ -22,11 +22,11 @@ const address = (path) => {
 function openServer(path) {
   const dialog = $("server");
   dialog.path = path;
-  dialog.part = {
+  dialog.drawn = {
     state: stateMark(), facts: el("dl.pairs"), history: el("ol.events"), none: el("p.dim", "Nothing is remembered of it."),
     sessions: el("tbody"), count: el("p.dim"), buttons: el("div.bar"), rights: el("p.dim"),
   };
-  const { part } = dialog;
+  const part = dialog.drawn;
   part.table = el("table", el("caption.hidden", `Sessions on ${path}`), el("thead", el("tr", ...["Kind", "Client", "Open for", "Idle for"].map((name) => having(el("th", name), { scope: "col" })))), part.sessions);
   part.drain = button("Drain…", () => confirmChange(path, "drain"));
   part.maint = button("Maintenance…", () => confirmChange(path, "maint"));
@@ -43,7 +43,7 @@ function openServer(path) {
 function drawServer() {
   const dialog = $("server");
   if (!dialog.open) return;
-  const { part, path } = dialog;
+  const { drawn: part, path } = dialog;
   const server = state.look.servers.find((one) => pathOf(one) === path);
   const history = state.events.filter((event) => event.subject === path).slice(-30).reverse();
   keyed(part.history, history, (event) => event.seq, (event) => makeEvent(event, true));
@@ -82,12 +82,12 @@ function serverFacts(server) {
 
 async function askSessions() {
   const dialog = $("server");
-  const { path, part } = dialog;
-  while (dialog.open && dialog.part === part) {
+  const { path, drawn: part } = dialog;
+  while (dialog.open && dialog.drawn === part) {
     try {
       const server = await ask("GET", address(path));
       part.seen = (server.streams ?? []).slice(0, SESSIONS_SHOWN);
-      if (dialog.part === part) drawServer();
+      if (dialog.drawn === part) drawServer();
     } catch {
       // The next look says whether lbd answers.
     }

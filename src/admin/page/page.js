@@ -68,7 +68,7 @@ async function askMore() {
 function takeLook(look) {
   const before = state.look;
   if (before && before.status.lbd !== look.status.lbd && !document.querySelector("dialog[open]")) return location.reload();
-  if (before && before.instance !== look.instance && !state.fresh) state.events = [];
+  if (before && before.instance !== look.instance && state.fresh) state.events = [];
   state.look = look;
   state.heard = Date.now();
   for (const pool of look.status.pools) remember(pool);
@@ -108,7 +108,10 @@ function announce(before, now) {
   state.announced = Date.now();
 }
 
+/** What is still shown may be wrong by now: nothing says that all is well. */
 function lost(words) {
+  putState($("verdict"), ["no answer", "bad"]);
+  document.title = "✗ no answer – lbd";
   put($("lost"), words);
   show($("lost"), true);
   document.documentElement.classList.add("stale");
@@ -145,7 +148,6 @@ async function again(source) {
   const answers = await ask("GET", "v1").then(() => true, () => false);
   const of = state.look ? ` What is shown is of ${clock(state.look.at)}.` : "";
   lost(answers ? `lbd has no place for one more page now.${of} Trying again.` : `lbd does not answer.${of} Trying again.`);
-  if (!state.look) putState($("verdict"), ["no answer", "bad"]);
   setTimeout(() => { if (!state.source && !document.hidden) listen(); }, 2000);
 }
 

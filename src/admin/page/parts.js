@@ -73,7 +73,7 @@ function problems() {
   for (const name of status.unresolved ?? []) add("warn", `name ${name.name}`, `${name.name} does not resolve for ${span(name.since_ms)}: ${name.reason}`);
   for (const old of status.predecessors ?? []) {
     const open = old.requests + old.websockets + old.tunnels + old.tcp + old.streams;
-    add("warn", `process ${old.pid}`, `Old process ${old.pid} (lbd ${old.lbd}) still serves ${many(open, "request or stream").replace("streams", "streams")}; at most ${span(old.left_ms)} more`);
+    add("warn", `process ${old.pid}`, `Old process ${old.pid} (lbd ${old.lbd}) still serves ${count(open)} requests and streams; at most ${span(old.left_ms)} more`);
   }
   for (const finding of config.warnings ?? []) add("warn", `finding ${finding.code} ${finding.message} ${finding.place}`, `${finding.message} (${finding.code}${finding.place ? `, ${finding.place}` : ""})`);
   return all;
@@ -159,8 +159,9 @@ function drawEntry(some) {
   });
   const rows = [];
   let site = null;
+  const others = state.routes.some((route) => route.hosts.length) ? "every other host" : "every host";
   for (const [at, route] of some.routes.entries()) {
-    const hosts = route.hosts.join(", ") || "every other host";
+    const hosts = route.hosts.join(", ") || others;
     if (hosts !== site) rows.push({ key: `site ${hosts} ${at}`, site: hosts });
     site = hosts;
     rows.push({ key: `${at} ${route.name} ${route.patterns} ${route.conditions} ${route.action}`, route });
@@ -284,7 +285,7 @@ function makeGeneration(generation) {
   const { number, since, cause, actor, summary, reason } = generation;
   const words = button(summary || "the first", () => openChanges(number), "link");
   const who = [cause, actor, reason].filter(Boolean).join(", ");
-  return el("tr", el("td.number", String(number)), el("td", recent(since)), el("td", words, el("div.dim", who)));
+  return el("tr", el("td.number", String(number)), el("td", having(el("time", recent(since)), { datetime: since, title: day(since) })), el("td", words, el("div.dim", who)));
 }
 
 function drawCertificates() {

@@ -94,12 +94,12 @@ function byWhom({ actor, reason }) {
 
 /** What an event says beyond its kind and subject. */
 function eventWords({ data, actor }) {
-  const why = ["reason", "summary", "message", "why"].map((name) => data?.[name]).find((text) => typeof text === "string" && text);
+  const why = ["message", "summary", "reason", "why"].map((name) => data?.[name]).find((text) => typeof text === "string" && text);
   return [why, actor && `by ${actor}`].filter(Boolean).join(", ");
 }
 
 const eventTone = ({ kind }) =>
-  /\.(down|rejected|failed|ejected|forced|rolled-back|upgrade-failed)$/.test(kind) ? "bad"
+  /\.(down|rejected|failed|ejected|forced|upgrade-failed)$/.test(kind) ? "bad"
   : /\.(up|applied|ready|drained|restored|recovered|confirmed)$/.test(kind) ? "good" : "dim";
 
 /** What a drain is expected to do. */

@@ -43,6 +43,12 @@ pub(crate) fn read(root: Block<'_>) -> Option<Status> {
             r.cx.push(error.label("taken").help("use another path, or `page=#false`"));
         }
     }
+    if !status.page
+        && let Some(operate) = r.block().one("operate")
+    {
+        let error = Diagnostic::error("LB101", operate.span(), "`operate` means nothing with `page=#false`");
+        r.cx.push(error.label("has no effect").help("remove one of them"));
+    }
     Some(status)
 }
 
