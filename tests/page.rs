@@ -74,7 +74,8 @@ impl Stream {
                 }
             }
             assert!(started.elapsed() < crate::support::DEADLINE, "no `{name}` tells it");
-            self.text.push_str(&String::from_utf8(self.chunk()).unwrap());
+            let more = self.chunk();
+            self.text.push_str(&String::from_utf8(more).unwrap());
         }
     }
 

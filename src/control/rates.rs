@@ -45,7 +45,7 @@ pub(super) struct Lately {
 impl Rates {
     /// Takes a sample, unless the last one is fresh.
     pub(super) fn sample(&mut self, pools: &[Arc<Pool>], now: Instant) {
-        if self.samples.back().is_some_and(|(last, _)| now < *last + EVERY / 2) {
+        if self.samples.back().is_some_and(|(last, _)| now < *last + EVERY * 9 / 10) {
             return;
         }
         let totals: HashMap<Arc<str>, Totals> =
