@@ -169,10 +169,10 @@ impl Endpoint {
 }
 
 /// Refuses what a browser sends for another site.
-fn same_site(headers: &HeaderMap) -> Result<(), Problem> {
+fn same_site(headers: &HeaderMap) -> Result<(), Box<Problem>> {
     match headers.get(FETCH_SITE).map(HeaderValue::as_bytes) {
         None | Some(b"same-origin" | b"none") => Ok(()),
-        Some(_) => Err(Problem::new(Kind::NotPermitted, "only lbd's own page may ask this")),
+        Some(_) => Err(Problem::new(Kind::NotPermitted, "only lbd's own page may ask this").into()),
     }
 }
 

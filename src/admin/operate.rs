@@ -23,9 +23,13 @@ pub(super) fn way(operate: Option<&Operate>, peer: IpAddr) -> &'static str {
 }
 
 /// What the sender of these fields may do.
-pub(super) fn role(operate: Option<&Operate>, peer: IpAddr, headers: &HeaderMap) -> Result<Role, Problem> {
+pub(super) fn role(
+    operate: Option<&Operate>,
+    peer: IpAddr,
+    headers: &HeaderMap,
+) -> Result<Role, Box<Problem>> {
     let Some(shown) = headers.get(AUTHORIZATION) else { return Ok(Role::Read) };
-    let refused = |detail: &str, help: &str| Err(Problem::new(Kind::NotPermitted, detail).help(help));
+    let refused = |detail: &str, help: &str| Err(Problem::new(Kind::NotPermitted, detail).help(help).into());
     let Some(operate) = operate else {
         return refused("nobody may change anything here", "add `operate` to `status`, or use lbctl");
     };

@@ -23,7 +23,7 @@ from tomcat import MANY, Tomcat
 
 import page
 
-BUDGET = 340
+BUDGET = 420
 ECHO = "/examples/websocket/echoAnnotation"
 
 
