@@ -23,7 +23,8 @@
 //! | [`health`], [`drain`] | checks; servers on their way out |
 //! | [`discover`] | names: their addresses, and the servers that DNS gives to pools |
 //! | [`reload`] | files -> published, or refused with nothing changed |
-//! | [`control`], [`admin`] | the control socket; the status endpoint |
+//! | [`control`] | the control socket |
+//! | [`admin`] | the status endpoint: probes, metrics, and the page, which asks `control` |
 //! | [`daemon`] | owns every task and thread; joins the rooms |
 //! | [`import`] | other balancers' configurations, made into ours; pure |
 //! | [`cli`] | the `lbd` command |

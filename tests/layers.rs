@@ -28,7 +28,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cluster", &["pool", "snapshot", "observe"]),
     ("reload", &["config", "tls", "snapshot", "proxy", "health", "observe"]),
     ("control", &["router", "pool", "snapshot", "reload", "drain", "observe"]),
-    ("admin", &["pool", "snapshot", "reload", "observe", "config::model"]),
+    // Its page asks what `lbctl` asks, of the same handlers.
+    ("admin", &["pool", "snapshot", "reload", "observe", "config::model", "control"]),
     (
         "daemon",
         &[

@@ -29,6 +29,7 @@ mod linting;
 mod listening;
 mod moving;
 mod operators;
+mod page;
 mod process;
 mod proxying;
 mod reference;

@@ -1,7 +1,11 @@
-//! lbd's own plain-HTTP endpoint: whether the process lives, whether it takes traffic, and its metrics, for
-//! the balancer above and for Prometheus. Nothing can be changed here.
+//! lbd's own plain-HTTP endpoint: whether the process lives, whether it takes traffic, its metrics, and a page for
+//! people. By the page something can be changed only from this machine, with the token that `operate` names.
 
+mod answer;
+mod feed;
 mod metrics;
+mod operate;
+mod page;
 
 pub use metrics::render as metrics_page;
 
@@ -11,25 +15,31 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::Bytes;
+use http_body_util::Either;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use crate::config::model::Status;
+use crate::control::{ControlContext, Patient};
 use crate::reload::ReloadHandle;
 use crate::snapshot::Current;
+use answer::Endpoint;
 
 /// Clients at a time.
 const CLIENTS: usize = 64;
 /// For a request's head.
 const HEAD: Duration = Duration::from_secs(5);
-/// A connection's whole life: scrapers and probes come anew.
+/// A connection's whole life, unless it carries the page's stream: scrapers and probes come anew.
 const LIFE: Duration = Duration::from_secs(60);
+/// For the answer that is under way at the end of it.
+const FAREWELL: Duration = Duration::from_secs(10);
+/// How long a write may make no progress.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two looks at what every pool counted.
+const SAMPLE: Duration = Duration::from_secs(1);
 
 /// What the endpoint shows.
 pub struct StatusSource {
@@ -41,20 +51,25 @@ pub struct StatusSource {
     pub reload: ReloadHandle,
     /// False once the process is stopping.
     pub ready: Rc<Cell<bool>>,
+    /// Who answers the page.
+    pub control: Rc<ControlContext>,
 }
 
 /// Answers until `stop` ends. Must run within a `LocalSet`.
 pub async fn serve(listener: TcpListener, source: StatusSource, stop: impl Future<Output = ()>) {
-    let source = Rc::new(source);
+    let endpoint = Rc::new(Endpoint::new(source));
     let mut clients = JoinSet::new();
+    let mut tick = tokio::time::interval(SAMPLE);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut stop = std::pin::pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => return,
             Some(_) = clients.join_next() => {}
+            _ = tick.tick() => endpoint.sample(),
             accepted = listener.accept(), if clients.len() < CLIENTS => match accepted {
                 Ok((stream, peer)) => {
-                    clients.spawn_local(client(stream, peer.ip().to_canonical(), Rc::clone(&source)));
+                    clients.spawn_local(client(stream, peer.ip().to_canonical(), Rc::clone(&endpoint)));
                 }
                 Err(error) => {
                     warn!(%error, "cannot accept on the status endpoint");
@@ -65,46 +80,34 @@ pub async fn serve(listener: TcpListener, source: StatusSource, stop: impl Futur
     }
 }
 
-async fn client(stream: TcpStream, peer: IpAddr, source: Rc<StatusSource>) {
-    let answer = |request: Request<hyper::body::Incoming>| {
-        let response = source.answer(request.method(), request.uri().path(), peer);
-        std::future::ready(Ok::<_, Infallible>(response))
+async fn client(stream: TcpStream, peer: IpAddr, endpoint: Rc<Endpoint>) {
+    // An answer is written at once; whether its last packet waits matters to nobody when this fails.
+    let _ = stream.set_nodelay(true);
+    let streaming = Cell::new(false);
+    let answer = |request| {
+        let (endpoint, streaming) = (Rc::clone(&endpoint), &streaming);
+        async move {
+            let reply = endpoint.answer(request, peer).await;
+            streaming.set(matches!(reply.body(), Either::Right(_)));
+            Ok::<_, Infallible>(reply)
+        }
     };
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
-        .serve_connection(TokioIo::new(stream), service_fn(answer));
-    if let Ok(Err(error)) = tokio::time::timeout(LIFE, connection).await {
-        debug!(%peer, %error, "status client");
-    }
-}
-
-impl StatusSource {
-    fn answer(&self, method: &Method, path: &str, peer: IpAddr) -> Response<Full<Bytes>> {
-        let admitted = self.settings.allow_from.is_empty()
-            || self.settings.allow_from.iter().any(|net| net.contains(&peer));
-        let text = "text/plain; charset=utf-8";
-        let (status, kind, body) = if !admitted {
-            (StatusCode::FORBIDDEN, text, "forbidden\n".to_owned())
-        } else if !matches!(*method, Method::GET | Method::HEAD) {
-            (StatusCode::METHOD_NOT_ALLOWED, text, "only GET and HEAD\n".to_owned())
-        } else if path == &*self.settings.live {
-            (StatusCode::OK, text, "live\n".to_owned())
-        } else if path == &*self.settings.ready {
-            match self.ready.get() {
-                true => (StatusCode::OK, text, "ready\n".to_owned()),
-                false => (StatusCode::SERVICE_UNAVAILABLE, text, "stopping\n".to_owned()),
+        .serve_connection(TokioIo::new(Patient::new(stream, PATIENCE)), service_fn(answer));
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = tokio::time::sleep(LIFE) => {
+            connection.as_mut().graceful_shutdown();
+            match streaming.get() {
+                true => connection.await,
+                false => tokio::time::timeout(FAREWELL, connection).await.unwrap_or(Ok(())),
             }
-        } else if path == &*self.settings.metrics {
-            let body = metrics::render(&self.current.load(), &self.reload.state());
-            (StatusCode::OK, lbctl::protocol::METRICS_CONTENT_TYPE, body)
-        } else {
-            let Status { live, ready, metrics, .. } = &self.settings;
-            (StatusCode::NOT_FOUND, text, format!("here are {live}, {ready} and {metrics}\n"))
-        };
-        let mut response = Response::new(Full::new(Bytes::from(body)));
-        *response.status_mut() = status;
-        response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
-        response
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%peer, %error, "status client");
     }
 }

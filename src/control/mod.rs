@@ -16,8 +16,11 @@ mod role;
 mod server;
 mod socket;
 mod view;
+mod within;
 pub mod world;
 
+pub use patient::Patient;
+pub use reply::{Lines, Reply};
 pub use role::{Grants, Role, has_group};
 pub use server::serve;
 pub use socket::{Access, BindError, Bound, Hold, SocketSettings, adopt, bind};

@@ -11,11 +11,11 @@ use std::convert::Infallible;
 use std::pin::Pin;
 
 /// Frames of a streaming answer.
-pub(super) type Lines = Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, Infallible>>>>;
+pub type Lines = Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, Infallible>>>>;
 /// The body of any answer.
 pub(super) type Body = Either<Full<Bytes>, StreamBody<Lines>>;
 /// Any answer.
-pub(super) type Reply = Response<Body>;
+pub type Reply = Response<Body>;
 /// What a handler gives.
 pub(super) type Outcome = Result<Reply, Box<Problem>>;
 

@@ -94,6 +94,7 @@ impl World for Fake {
             redirect: false,
             connections: 3,
             accepted: 9,
+            tcp: Vec::new(),
         }]
     }
 

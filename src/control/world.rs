@@ -145,6 +145,8 @@ pub struct ListenerFacts {
     pub connections: u64,
     /// Client connections since the listener opened.
     pub accepted: u64,
+    /// Connections that are passed on as they are: the name in their hello, and the pool.
+    pub tcp: Vec<(Option<Arc<str>>, Arc<str>)>,
 }
 
 /// A name that has no answer.

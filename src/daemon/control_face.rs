@@ -137,6 +137,7 @@ impl World for ControlFace {
                 redirect: listener.redirect_to_https.is_some(),
                 connections: listener.live.open().into(),
                 accepted: listener.live.accepted.load(Ordering::Relaxed),
+                tcp: listener.tcp.iter().flat_map(crate::snapshot::TcpSnap::passages).collect(),
             }
         };
         self.current.load().listeners.iter().map(facts).collect()

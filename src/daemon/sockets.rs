@@ -252,7 +252,8 @@ impl Sockets {
                 old.into_iter().for_each(Served::stop);
             }
         }
-        if let (Some(status), Some(reload)) = (prepared.status, self.reload.get()) {
+        let face = self.reload.get().zip(self.context.get());
+        if let (Some(status), Some((reload, context))) = (prepared.status, face) {
             let next = status.map(|(wanted, listener)| {
                 if let Ok(address) = listener.local_addr() {
                     info!(%address, "status endpoint");
@@ -262,6 +263,7 @@ impl Sockets {
                     current: self.current.clone(),
                     reload: reload.clone(),
                     ready: Rc::clone(&self.ready),
+                    control: Rc::clone(context),
                 };
                 let hold = Held::Status(wanted.address, listener.as_fd().try_clone_to_owned().ok());
                 (Wanted(wanted), Served::start(hold, |stop| admin::serve(listener, source, stop)))

@@ -13,6 +13,8 @@ pub struct TcpSnap {
     /// By the name in the client's hello; the default takes every other connection.
     routes: HostRouter<Arc<TcpRouteSnap>>,
     named: bool,
+    /// What each takes, for those who look: the name in the hello, and the pool.
+    passages: Vec<(Option<Arc<str>>, Arc<str>)>,
 }
 
 /// One `tcp`.
@@ -41,8 +43,17 @@ impl TcpSnap {
             }
         }
         let has_names = !named.is_empty();
-        (has_names || default.is_some())
-            .then(|| Self { routes: HostRouter::build(named, default), named: has_names })
+        let passages = listener.tcp.iter().map(|tcp| (tcp.sni.as_deref().map(Into::into), tcp.pool.clone()));
+        (has_names || default.is_some()).then(|| Self {
+            routes: HostRouter::build(named, default),
+            named: has_names,
+            passages: passages.collect(),
+        })
+    }
+
+    /// What it passes on to which pool, by the name in the client's hello, in the order of the file.
+    pub fn passages(&self) -> impl Iterator<Item = (Option<Arc<str>>, Arc<str>)> {
+        self.passages.iter().cloned()
     }
 
     /// Whether the client's hello must be read to choose.

@@ -21,7 +21,9 @@ from browser import Browser
 from clients import Crowd, Load, Visitor, WebSocket, first_visit
 from tomcat import MANY, Tomcat
 
-BUDGET = 340
+import page
+
+BUDGET = 420
 ECHO = "/examples/websocket/echoAnnotation"
 
 
@@ -326,6 +328,16 @@ def check_reloads(stage):
     return f"10 edits live, the slowest after {slowest:.2f} s; {load.requests} requests, 0 failed; 100 WebSockets, 0 dropped"
 
 
+def check_page(stage):
+    """The page of `status` in headless Chromium, in front of servers of its own."""
+    directory = stage.dir / "page"
+    directory.mkdir()
+    try:
+        return page.run(directory)
+    except page.Wrong as error:
+        raise Failed(f"{error}\n{page.said(directory)}") from None
+
+
 def edit_seen(stage):
     visitor = Visitor(stage.port)
     try:
@@ -347,6 +359,7 @@ CHECKS = {
     "rolling": check_rolling,
     "kill": check_kill,
     "reloads": check_reloads,
+    "page": check_page,
 }
 
 
@@ -394,7 +407,7 @@ def main():
         return 0
     names = arguments.only or list(CHECKS)
     if arguments.balancer == "haproxy":
-        names = [name for name in names if name not in ("lbctl-drain", "rolling")]
+        names = [name for name in names if name not in ("lbctl-drain", "rolling", "page")]
     for number in (signal.SIGALRM, signal.SIGTERM):
         signal.signal(number, end)
     signal.alarm(BUDGET)

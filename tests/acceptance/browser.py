@@ -38,6 +38,7 @@ class Browser:
             time.sleep(0.1)
         wanted = {
             "acceptInsecureCerts": True,
+            "goog:loggingPrefs": {"browser": "SEVERE"},
             "goog:chromeOptions": {"args": [*FLAGS, f"--user-data-dir={self.directory}/profile"]},
         }
         self.session = self.ask("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
@@ -87,3 +88,24 @@ class Browser:
                 return found
             time.sleep(0.05)
         raise RuntimeError(f"in vain: {script}")
+
+    def keys(self, *keys):
+        """Presses keys one after the other, wherever the focus is."""
+        presses = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
+        body = {"actions": [{"type": "key", "id": "keyboard", "actions": presses}]}
+        self.ask("POST", f"/session/{self.session}/actions", body)
+
+    def command(self, name, **parameters):
+        """A command of the DevTools protocol."""
+        body = {"cmd": name, "params": parameters}
+        return self.ask("POST", f"/session/{self.session}/goog/cdp/execute", body)
+
+    def later(self, script):
+        """Runs a script that calls `done` with what it returns."""
+        body = {"script": f"const done = arguments[0]; {script}", "args": []}
+        return self.ask("POST", f"/session/{self.session}/execute/async", body)
+
+    def complaints(self):
+        """What the browser said against the page since it was asked last."""
+        entries = self.ask("POST", f"/session/{self.session}/se/log", {"type": "browser"})
+        return [entry["message"] for entry in entries]

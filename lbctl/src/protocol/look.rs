@@ -19,3 +19,16 @@ pub struct Look {
     #[serde(default)]
     pub events: Vec<Event>,
 }
+
+/// What happened to one pool in the last minutes: one number a second each, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Past {
+    /// The pool.
+    pub pool: String,
+    /// Requests a second.
+    pub rate: Vec<f32>,
+    /// Share of 5xx among the answers, in percent; 0 without answers.
+    pub error_percent: Vec<f32>,
+    /// Time to the first byte that 99 of 100 answers kept; 0 without answers.
+    pub p99_us: Vec<u32>,
+}

@@ -30,7 +30,7 @@ pub use config::{
 };
 pub use connection::{Connection, Connections, Rebalance, Rebalanced, Share};
 pub use event::{Event, LAGGED};
-pub use look::Look;
+pub use look::{Look, Past};
 pub use metrics::{CONTENT_TYPE as METRICS_CONTENT_TYPE, Family, Sample};
 pub use operation::{Left, Operation, Phase};
 pub use problem::{CONTENT_TYPE as PROBLEM_CONTENT_TYPE, Exit, Kind, PROBLEM_BASE, Problem};
@@ -40,8 +40,8 @@ pub use server::{
     Server, SetAdmin, SetWeight, Weight,
 };
 pub use status::{
-    Api, ConfigSummary, Listener, LogFilter, Pool, PoolSummary, Predecessor, Role, SetLog, Shutdown, Status,
-    Unresolved, Upgrade, Upgraded,
+    Api, ConfigSummary, Listener, LogFilter, Passage, Pool, PoolSummary, Predecessor, Role, SetLog, Shutdown,
+    Status, Unresolved, Upgrade, Upgraded,
 };
 pub use sticky::{
     StickyCleared, StickyEntries, StickyEntry, StickyImported, StickyLine, StickyLookup, StickyMove,

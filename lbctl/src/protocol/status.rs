@@ -142,6 +142,19 @@ pub struct Listener {
     pub connections: u64,
     /// Client connections since it opened.
     pub accepted: u64,
+    /// Connections that are passed on as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tcp: Vec<Passage>,
+}
+
+/// Connections of a listener that are passed on as they are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Passage {
+    /// Those whose ClientHello names this host; absent: all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sni: Option<String>,
+    /// Where to.
+    pub pool: String,
 }
 
 /// One pool in short, and `GET /v1/pools` as a list of them.

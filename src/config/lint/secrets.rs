@@ -20,6 +20,7 @@ pub(super) fn run(s: &Subject<'_>) {
 }
 
 fn look(s: &Subject<'_>, node: &Node) {
+    token(s, node);
     if let ("set" | "add" | "header", [name, value]) = (node.name.value.as_str(), node.args.as_slice())
         && let (Scalar::String { text: name, .. }, Scalar::String { text, expanded: false, .. }) =
             (&name.scalar, &value.scalar)
@@ -35,4 +36,18 @@ fn look(s: &Subject<'_>, node: &Node) {
     // The values that a `match` compares with are no less secret; but a condition is no place for a file.
     let inside = node.children.iter().flatten().filter(|_| node.name.value != "match");
     inside.for_each(|child| look(s, child));
+}
+
+/// The token of `operate`.
+fn token(s: &Subject<'_>, node: &Node) {
+    let written = node.props.iter().find(|(key, _)| node.name.value == "operate" && key.value == "token");
+    if let Some((_, value)) = written
+        && let Scalar::String { expanded: false, .. } = &value.scalar
+        && !value.secret
+        && !value.poisoned
+    {
+        let finding = Diagnostic::warning("LB803", value.span, "a secret stands in the configuration");
+        let finding = finding.label("read by all who read this file, and kept in its history");
+        s.push(finding.help("put it into a file of its own: `token=\"${file:page.token}\"`"));
+    }
 }

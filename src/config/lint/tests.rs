@@ -184,6 +184,7 @@ fn doors_that_are_open_to_everyone() {
     warnings("status \":81\"", &["LB702 4"]);
     warnings("status \"127.0.0.1:81\"", &[]);
     warnings("status \":81\" { allow-from \"10.0.0.0/8\"; }", &[]);
+    warnings("status \"127.0.0.1:81\" { operate token=\"sixteen letters!\"; }", &["LB803 4"]);
     warnings("control mode=\"0666\"", &["LB703 4"]);
     warnings("control socket=\"/tmp/lbd.sock\"", &["LB703 4"]);
     warnings("control socket=\"/tmp/lbd-demo/control.sock\"", &[]);

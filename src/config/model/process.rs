@@ -23,10 +23,21 @@ pub struct Status {
     pub metrics: Name,
     /// Not-ready this long before the listeners close.
     pub drain_delay: Duration,
+    /// Whether there is a page for people.
+    pub page: bool,
     /// Only these networks; empty is everyone.
     pub allow_from: Vec<IpNet>,
+    /// Who may change something by the page; `None` is nobody.
+    pub operate: Option<Operate>,
     /// Where it was written.
     pub place: Place,
+}
+
+/// `status { operate }`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operate {
+    /// SHA-256 of the token.
+    pub token: [u8; 32],
 }
 
 /// `control`.

@@ -83,8 +83,9 @@ fn every_default_can_be_read() {
     let (mut bare, _, sources) = nodes(EVERYTHING);
     visit(&mut bare, &mut 0, &mut |_, node| {
         // Without its kind a service is an address that lacks its port.
-        let needed =
-            |key: &str| ["pool", "user", "role", "key", "file", "sni", "certificate", "kind"].contains(&key);
+        let needed = |key: &str| {
+            ["pool", "user", "role", "key", "file", "sni", "certificate", "kind", "token"].contains(&key)
+        };
         let sticky = node.name.value == "sticky";
         node.props.retain(|(key, _)| needed(&key.value) || sticky && key.value == "name");
     });

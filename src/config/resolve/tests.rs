@@ -219,6 +219,10 @@ fn identities_are_single() {
     errors("control { grant user=a role=read; grant user=a role=admin; }", &["LB105 4"]);
     errors("paths ignore-case=#true\npaths ignore-case=#true", &["LB105 5"]);
     errors("status \":81\" live=\"/x\" ready=\"/x\"", &["LB105 4"]);
+    errors("status \":81\" live=\"/\"", &["LB105 4"]);
+    errors("status \":81\" { operate; }", &["LB102 4"]);
+    errors("status \":81\" { operate token=\"fifteen letters\"; }", &["LB102 4"]);
+    errors("status \":81\" page=#false { operate token=\"sixteen letters!\"; }", &["LB101 4"]);
 }
 
 #[test]

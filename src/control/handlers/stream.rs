@@ -40,18 +40,23 @@ pub(in crate::control) fn watch(context: &Rc<ControlContext>, call: &Call) -> Ou
 
 impl Feed {
     fn look(&mut self) -> wire::Look {
-        let context = &*self.context;
-        let news = context.events.since(self.seq);
-        self.seq = context.events.last();
+        let news = self.context.events.since(self.seq);
+        self.seq = self.context.events.last();
         let skipped = news.len().saturating_sub(EVENTS);
-        let pools = context.world.pools();
-        let servers = pools.iter().flat_map(|pool| pool.members.iter().map(|one| view::member(pool, one)));
-        wire::Look {
-            at: view::time(SystemTime::now()),
-            instance: context.instance.clone(),
-            status: super::daemon::overview(context),
-            servers: servers.collect(),
-            events: news.iter().skip(skipped).map(|event| view::event(event)).collect(),
-        }
+        let events = news.iter().skip(skipped).map(|event| view::event(event)).collect();
+        wire::Look { events, ..look(&self.context) }
+    }
+}
+
+/// Everything at this moment, without events.
+pub(in crate::control) fn look(context: &ControlContext) -> wire::Look {
+    let pools = context.world.pools();
+    let servers = pools.iter().flat_map(|pool| pool.members.iter().map(|one| view::member(pool, one)));
+    wire::Look {
+        at: view::time(SystemTime::now()),
+        instance: context.instance.clone(),
+        status: super::daemon::overview(context),
+        servers: servers.collect(),
+        events: Vec::new(),
     }
 }

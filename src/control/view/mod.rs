@@ -16,6 +16,7 @@ pub(super) use config::{
 pub(super) use connection::{choice, connection};
 pub(super) use server::{member, pool, pool_summary, sticky_entry, sticky_tables, with_streams};
 
+use super::rates::Moment;
 use super::role::Role;
 use super::world::{ListenerFacts, PredecessorFacts, UnresolvedFacts, Upgraded};
 use crate::drain;
@@ -24,6 +25,7 @@ use jiff::Timestamp;
 use lbctl::protocol as wire;
 use lbctl::protocol::units::format_rate;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// An instant, to the millisecond.
@@ -117,7 +119,24 @@ pub(super) fn listener(facts: &ListenerFacts) -> wire::Listener {
         redirect: facts.redirect,
         connections: facts.connections,
         accepted: facts.accepted,
+        tcp: facts.tcp.iter().map(passage).collect(),
     }
+}
+
+fn passage((sni, pool): &(Option<Arc<str>>, Arc<str>)) -> wire::Passage {
+    wire::Passage { sni: sni.as_ref().map(ToString::to_string), pool: pool.to_string() }
+}
+
+/// The last minutes of a pool.
+pub(super) fn past(pool: &str, moments: impl Iterator<Item = Moment>) -> wire::Past {
+    let tenths = |number: f32| (number * 10.0).round() / 10.0;
+    let mut past = wire::Past { pool: pool.to_owned(), ..wire::Past::default() };
+    for moment in moments {
+        past.rate.push(tenths(moment.rate));
+        past.error_percent.push(tenths(moment.error_share * 100.0));
+        past.p99_us.push(moment.p99_us);
+    }
+    past
 }
 
 /// An event.

@@ -13,7 +13,7 @@ use crate::config::values::show_duration;
 /// Fields that say where something was written, or whether it is shown.
 const PLACES: [&str; 3] = ["place", "span", "secret"];
 /// Fields whose values are compared and not shown: they may have been read from a secret's file.
-const HIDDEN: [&str; 3] = ["value", "headers", "body"];
+const HIDDEN: [&str; 4] = ["value", "headers", "body", "token"];
 
 /// A value: as it is shown, and as it is compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

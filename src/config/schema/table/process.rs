@@ -13,10 +13,16 @@ pub(super) const PROCESS: &[NodeSpec] = &[
             prop("ready", Type::Path, "/ready").doc("200 while it takes traffic, else 503").peers("monitor fail", "", "/ready"),
             prop("metrics", Type::Path, "/metrics").doc("in the text format of Prometheus").peers("prometheus-exporter", "stub_status", "/stats/prometheus"),
             prop("drain-delay", TIME_0, "5s").doc("answer not-ready this long before closing listeners").peers("grace", "", "--drain-time-s"),
+            prop("page", Type::Bool, "#true").doc("a page at / for people, which shows what lbctl status does, live").peers("stats uri", "dashboard (Plus)", "admin"),
         ]),
     node("allow-from", &["status"], "Only these networks.")
         .peers("src", "allow", "")
         .args(&[arg("network", Type::Cidr).rep()]),
+    node("operate", &["status"], "On the page of `status`, who has the token drains servers and brings them back; from this machine alone: by an SSH tunnel, or behind a TLS listener.")
+        .peers("stats admin", "api write=on (Plus)", "admin")
+        .props(&[
+            prop("token", Type::Text, "").without("must be given").doc("at least 16 characters; kept in a file: `${file:NAME}`").peers("stats auth", "auth_basic", ""),
+        ]),
     node("control", &["root"], "Unix-socket control protocol.")
         .peers("stats socket", "", "admin")
         .props(&[
