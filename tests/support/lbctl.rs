@@ -33,7 +33,7 @@ pub(crate) fn said(daemon: &Daemon, args: &[&str], input: &str) -> String {
 }
 
 /// It stands beside `lbd`, or `LBCTL_BIN` names it; where only this package was built it is built now.
-fn bin() -> PathBuf {
+pub(crate) fn bin() -> PathBuf {
     static BIN: OnceLock<PathBuf> = OnceLock::new();
     let find = || {
         if let Some(named) = std::env::var_os("LBCTL_BIN") {

@@ -1,14 +1,12 @@
-//! `lbctl completion SHELL`: a script to source or to install.
+//! `lbctl completions SHELL`: a script to source or to install.
 
 use crate::screen::Screen;
 use clap::CommandFactory;
-use clap_complete::{Shell, generate};
 use lbctl::args::Cli;
+use lbctl::completions::{self, Shell};
 use lbctl::protocol::Exit;
 
 pub(super) fn run(shell: Shell, screen: &Screen) -> Exit {
-    let mut script = Vec::new();
-    generate(shell, &mut Cli::command(), "lbctl", &mut script);
-    screen.write(&String::from_utf8_lossy(&script));
+    screen.write(&completions::script(Cli::command(), shell));
     Exit::Done
 }

@@ -13,8 +13,7 @@ use super::super::values::typed::Typed;
 use super::{Routed, Subject, edits};
 use crate::router::{Pattern, PatternKind};
 
-/// Bytes of an entry in a table, with what finds it.
-const ENTRY: usize = 64;
+const ENTRY: usize = StickyTable::ENTRY;
 
 /// Tables of less than this are full at once; those of more than this take a gigabyte.
 const ENTRIES: std::ops::RangeInclusive<usize> = 1000..=(1 << 30) / ENTRY;
