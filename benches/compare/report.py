@@ -36,7 +36,8 @@ def met(value, target, most=True):
     if target is None or value is None:
         return "–"
     good = value <= target if most else value >= target
-    return "yes" if good else f"no, {abs(value / target - 1) * 100:.0f} % {'over' if most else 'under'}"
+    off = abs(value / target - 1) * 100
+    return "yes" if good else f"no, {off:.{0 if off >= 2 else 1}f} % {'over' if most else 'under'}"
 
 
 def names(results):
