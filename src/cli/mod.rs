@@ -12,6 +12,7 @@ mod replace;
 mod rewrite;
 mod test;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::LazyLock;
@@ -104,7 +105,9 @@ pub fn main() -> ExitCode {
         Command::Import(import) => import.execute(),
         Command::Migrate(migrate) => migrate.execute(),
         Command::Completions { shell } => {
-            print!("{}", lbctl::completions::script(command(), shell));
+            let script = lbctl::completions::script(command(), shell);
+            // Whoever reads no further has what was wanted.
+            let _ = std::io::stdout().write_all(script.as_bytes());
             ExitCode::SUCCESS
         }
         Command::Lsp(lsp) => lsp.execute(),

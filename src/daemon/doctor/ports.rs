@@ -1,6 +1,7 @@
 //! Whether lbd can listen where the file says: the address is here, the port is free or its own, and it has the right.
 
 use std::io::{self, ErrorKind};
+use std::net::IpAddr;
 use std::path::Path;
 
 use super::{Line, text};
@@ -13,7 +14,7 @@ pub(super) fn look(model: &Model, serving: Option<u32>) -> Vec<Line> {
     let all = listeners.chain(model.status.iter().map(|status| status.address));
     // Port 0 is any free one.
     let all = all.filter(|address| address.port != 0);
-    all.map(|address| judge(address, may_bind(address), owner(address.port), serving)).collect()
+    all.map(|address| judge(address, may_bind(address), owner(address), serving)).collect()
 }
 
 fn judge(address: ListenAddress, bound: io::Result<()>, owner: Option<Owner>, serving: Option<u32>) -> Line {
@@ -58,25 +59,40 @@ struct Owner {
     name: String,
 }
 
-/// Who listens on a port, as far as this user may see.
-fn owner(port: u16) -> Option<Owner> {
+/// Who listens on an address, as far as this user may see.
+fn owner(address: ListenAddress) -> Option<Owner> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(text);
-    let sockets: Vec<String> = tables.iter().flat_map(|table| listening(table, port)).collect();
+    let sockets: Vec<String> = tables.iter().flat_map(|table| listening(table, address)).collect();
     let processes = std::fs::read_dir("/proc").ok()?.flatten();
     let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let pid = pids.find(|pid| holds(Path::new(&format!("/proc/{pid}/fd")), &sockets))?;
     Some(Owner { pid, name: text(format!("/proc/{pid}/comm")).trim().to_owned() })
 }
 
-/// The sockets that listen on a port, as the links of descriptors name them (proc(5), `/proc/net/tcp`).
-fn listening(table: &str, port: u16) -> Vec<String> {
+/// The sockets that listen on an address, as the links of descriptors name them (proc(5), `/proc/net/tcp`).
+fn listening(table: &str, address: ListenAddress) -> Vec<String> {
+    let wanted = address.ip.map(hexadecimal);
+    // One that listens on every address has all of them.
+    let is_there =
+        |ip: &str| wanted.as_ref().is_none_or(|wanted| wanted == ip) || ip.bytes().all(|b| b == b'0');
     let lines = table.lines().skip(1).filter_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        let (_, local) = fields.get(1)?.rsplit_once(':')?;
-        let listens = fields.get(3) == Some(&"0A") && u16::from_str_radix(local, 16) == Ok(port);
+        let (ip, port) = fields.get(1)?.rsplit_once(':')?;
+        let is_it = u16::from_str_radix(port, 16) == Ok(address.port) && is_there(ip);
+        let listens = fields.get(3) == Some(&"0A") && is_it;
         listens.then(|| format!("socket:[{}]", fields.get(9).copied().unwrap_or_default()))
     });
     lines.collect()
+}
+
+/// Words of 32 bits, each as this machine keeps it.
+fn hexadecimal(ip: IpAddr) -> String {
+    let bytes = match ip {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    let word = |bytes: &[u8]| bytes.try_into().map_or(0, u32::from_ne_bytes);
+    bytes.chunks(4).map(|bytes| format!("{:08X}", word(bytes))).collect()
 }
 
 fn holds(descriptors: &Path, sockets: &[String]) -> bool {
@@ -98,7 +114,7 @@ mod tests {
     fn a_port_that_somebody_has_is_told_with_the_process() {
         let taken = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
-        let found = owner(port).unwrap();
+        let found = owner(on_loopback(port)).unwrap();
         assert_eq!(found.pid, std::process::id());
         let bound = may_bind(on_loopback(port));
         assert_eq!(bound.as_ref().unwrap_err().kind(), ErrorKind::AddrInUse);
@@ -134,7 +150,15 @@ mod tests {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   \
                      0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 12345 1 0\n   \
                      1: 0100007F:1F90 0100007F:C350 01 00000000:00000000 00:00000000 00000000  1000        0 777 1 0\n";
-        assert_eq!(listening(table, 8080), ["socket:[12345]"]);
-        assert_eq!(listening(table, 80), [""; 0]);
+        assert_eq!(listening(table, on_loopback(8080)), ["socket:[12345]"]);
+        assert_eq!(listening(table, ListenAddress { ip: None, port: 8080 }), ["socket:[12345]"]);
+        assert_eq!(listening(table, on_loopback(80)), [""; 0]);
+        let other = ListenAddress { ip: Some([127, 0, 0, 2].into()), port: 8080 };
+        assert_eq!(listening(table, other), [""; 0]);
+        assert_eq!(
+            listening(&table.replace("0100007F:1F90 0", "00000000:1F90 0"), other),
+            ["socket:[12345]"]
+        );
+        assert_eq!(hexadecimal("::1".parse().unwrap()), "00000000000000000000000001000000");
     }
 }
