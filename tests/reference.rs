@@ -1,7 +1,7 @@
 //! The reference that is checked in is the one that the code gives: manual pages from the parsers of the
 //! command lines and from the table of the language, and `docs/reference.md` from the same table.
 //!
-//! `man/*.md` and `lbctl/topics/*.md` are what a person writes; the pages about topics, `man/lbd.8`, `man/lbctl.1`, `man/lbd.kdl.5`, `man/lbd-lint.7` (with the pages
+//! `packaging/openapi.json` is the control protocol, from its types. `man/*.md` and `lbctl/topics/*.md` are what a person writes; the pages about topics, `man/lbd.8`, `man/lbctl.1`, `man/lbd.kdl.5`, `man/lbd-lint.7` (with the pages
 //! of `docs/lint`) and `docs/reference.md` are written by `LBD_BLESS=1 cargo test --test tests reference`.
 
 use std::path::Path;
@@ -10,7 +10,9 @@ use clap::CommandFactory as _;
 use lbctl::topic::{TOPICS, Topic};
 
 pub(crate) mod command;
+pub(crate) mod endpoints;
 pub(crate) mod language;
+pub(crate) mod openapi;
 pub(crate) mod roff;
 
 fn root() -> &'static Path {
@@ -104,6 +106,7 @@ fn generated() -> Vec<(String, String)> {
         ("docs/reference.md", web.trim_end().to_owned() + "\n"),
     ];
     all.extend(pages.map(|(path, text)| (path.to_owned(), text)));
+    all.push(("packaging/openapi.json".to_owned(), format!("{:#}\n", openapi::document())));
     all
 }
 

@@ -9,15 +9,18 @@ use std::time::Duration;
 
 mod config;
 mod conn;
+mod daemon;
 mod sticky;
 
 pub use config::{ApplyArgs, ConfigCommand};
 pub use conn::{ChoiceArgs, ConnCommand};
+pub use daemon::{DaemonCommand, LogCommand};
 pub use sticky::{ExportFormat, StickyCommand, StickyFilter, StickySort};
 
 /// Talk to a running lbd.
 #[derive(Debug, Parser)]
-#[command(name = "lbctl", version, max_term_width = 100, propagate_version = true)]
+#[command(name = "lbctl", version, long_version = crate::version::of_lbctl())]
+#[command(max_term_width = 100, propagate_version = true)]
 #[command(
     after_help = "Exit codes: 0 done, 1 failed or the answer is no, 2 usage, 3 daemon not reachable, \
 4 not permitted, 5 no such thing, 6 refused by a guard, 7 a deadline was reached, \
@@ -150,9 +153,16 @@ pub enum Command {
         names: Vec<String>,
     },
     /// Print a completion script for a shell
-    Completion {
+    #[command(alias = "completion")]
+    Completions {
         /// Which shell
-        shell: clap_complete::Shell,
+        shell: crate::completions::Shell,
+    },
+    /// What completion offers
+    #[command(hide = true)]
+    Names {
+        /// Of what
+        kind: crate::completions::Named,
     },
     /// A page about a topic (config, drain, exit-codes, routing, units), or what a command takes
     Help {
@@ -409,56 +419,6 @@ pub enum CertCommand {
     },
     /// Read the files again now; a changed file is taken up without this
     Reload,
-}
-
-/// `lbctl log`.
-#[derive(Debug, Subcommand)]
-pub enum LogCommand {
-    /// Which lines are written; with a filter, other ones for a while
-    Level {
-        /// Such as debug, or info,lbd::reload=trace
-        filter: Option<String>,
-        /// For how long; then the file counts again
-        #[arg(long = "for", value_name = "TIME", value_parser = duration_text, default_value = "10m")]
-        time: String,
-        /// As the file says, from now on
-        #[arg(long, conflicts_with = "filter")]
-        reset: bool,
-        /// Why; goes into log and events
-        #[arg(long, value_name = "TEXT")]
-        reason: Option<String>,
-    },
-}
-
-/// `lbctl daemon`.
-#[derive(Debug, Subcommand)]
-pub enum DaemonCommand {
-    /// Version, instance, workers, what you may do
-    Info,
-    /// Let another binary take over, without losing a connection; the old process finishes what it serves
-    Upgrade {
-        /// The new binary; without it whatever stands now where the running one was started from
-        #[arg(long, value_name = "PATH")]
-        binary: Option<PathBuf>,
-        /// How long streams of the old process may go on; without it as long as a drain of their pools
-        #[arg(long, value_name = "TIME", value_parser = duration_text)]
-        drain: Option<String>,
-        /// How long the new process has to be ready [default: 60s]
-        #[arg(long, value_name = "TIME", value_parser = duration_text)]
-        within: Option<String>,
-        /// Why; goes into log and events
-        #[arg(long, value_name = "TEXT")]
-        reason: Option<String>,
-    },
-    /// End the daemon
-    Shutdown {
-        /// How long streams have to finish
-        #[arg(long, value_name = "TIME", value_parser = duration_text)]
-        drain: Option<String>,
-        /// Why; goes into log and events
-        #[arg(long, value_name = "TEXT")]
-        reason: Option<String>,
-    },
 }
 
 /// `80x24`.

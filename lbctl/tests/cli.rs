@@ -415,7 +415,7 @@ fn raw_access_passes_everything_on() {
 #[test]
 fn completion_scripts_are_printed() {
     for shell in ["bash", "zsh", "fish"] {
-        let output = lbctl().args(["completion", shell]).output().unwrap();
+        let output = lbctl().args(["completions", shell]).output().unwrap();
         assert!(
             output.status.success() && String::from_utf8_lossy(&output.stdout).contains("drain"),
             "{shell}"

@@ -1,6 +1,7 @@
 //! The `lbd` command: what works on files, and the daemon itself. What talks to a running daemon is `lbctl`.
 
 pub mod demo;
+mod doctor;
 mod explain;
 mod fmt;
 mod import;
@@ -11,16 +12,21 @@ mod replace;
 mod rewrite;
 mod test;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::daemon::{self, Ended};
 
+/// The features that this was built with.
+const FEATURES: &[&str] = &[];
+
 /// A layer-7 load balancer for stateful applications.
 #[derive(Debug, Parser)]
-#[command(name = "lbd", version, about, arg_required_else_help = true)]
+#[command(name = "lbd", version, long_version = long_version(), about, arg_required_else_help = true)]
 struct Args {
     #[command(subcommand)]
     command: Command,
@@ -34,6 +40,8 @@ enum Command {
     Demo(demo::Options),
     /// Say what is wrong with a configuration; needs no daemon
     Lint(lint::Lint),
+    /// Look at this machine, its files and the servers for what would go wrong, and say how to mend it
+    Doctor(doctor::Doctor),
     /// Say where a request would go, and why; needs no daemon
     Explain(explain::Explain),
     /// Test whether a configuration does with requests what is expected; needs no daemon
@@ -44,6 +52,11 @@ enum Command {
     Import(import::Import),
     /// Turn configurations in version 1 of KDL into version 2; comments and blanks stay
     Migrate(migrate::Migrate),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: lbctl::completions::Shell,
+    },
     /// Serve an editor: findings while you type, completion, hover, rename (LSP over stdin and stdout)
     Lsp(lsp::Lsp),
 }
@@ -73,17 +86,30 @@ pub fn command() -> clap::Command {
     Args::command()
 }
 
+fn long_version() -> &'static str {
+    static TEXT: LazyLock<String> =
+        LazyLock::new(|| lbctl::version::long(env!("CARGO_PKG_VERSION"), FEATURES));
+    &TEXT
+}
+
 /// Runs the command line.
 pub fn main() -> ExitCode {
     match Args::parse().command {
         Command::Run(run) => run.execute(),
         Command::Demo(demo) => demo.execute(),
         Command::Lint(lint) => lint.execute(),
+        Command::Doctor(doctor) => doctor.execute(),
         Command::Explain(explain) => explain.execute(),
         Command::Test(test) => test.execute(),
         Command::Fmt(fmt) => fmt.execute(),
         Command::Import(import) => import.execute(),
         Command::Migrate(migrate) => migrate.execute(),
+        Command::Completions { shell } => {
+            let script = lbctl::completions::script(command(), shell);
+            // Whoever reads no further has what was wanted.
+            let _ = std::io::stdout().write_all(script.as_bytes());
+            ExitCode::SUCCESS
+        }
         Command::Lsp(lsp) => lsp.execute(),
     }
 }

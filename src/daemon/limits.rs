@@ -23,14 +23,19 @@ pub(super) fn raise_open_files() -> Option<u64> {
     limit.current
 }
 
-/// Each proxied connection needs two descriptors, and the process some of its own. Says so once for each
-/// change of `limits`: as a warning where the file asks for more than there is.
+/// For how many connections there is room: each that is proxied needs two descriptors, and the process some of its own.
+pub(super) fn room(limit: u64) -> u64 {
+    limit.saturating_sub(100) / 2
+}
+
+/// Says whether there is room for as many connections as the configuration promises, once for each change of `limits`:
+/// as a warning where there is not.
 pub(super) fn check_open_files(limit: Option<u64>, before: &Snapshot, snapshot: &Snapshot) {
     let said = |snapshot: &Snapshot| snapshot.listeners.iter().filter_map(|l| l.limits.max_connections).max();
     let (was, promised) = (said(before), said(snapshot));
     let changed = before.generation == 0 || was != promised;
     let Some(limit) = limit.filter(|_| changed) else { return };
-    let room = limit.saturating_sub(100) / 2;
+    let room = room(limit);
     match promised {
         Some(promised) if u64::from(promised) > room => warn!(
             open_files = limit,

@@ -6,6 +6,7 @@
 mod activation;
 mod admission;
 mod control_face;
+pub mod doctor;
 mod effect;
 mod ending;
 mod explain;

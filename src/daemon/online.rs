@@ -23,8 +23,11 @@ use crate::snapshot::{Context, Discovered, Snapshot, compile};
 use crate::tls::TlsConfigs;
 
 mod certificates;
+mod clock;
 mod names;
 mod ports;
+
+pub use clock::{Clock, clocks};
 
 /// Servers that are looked at at a time.
 const AT_A_TIME: usize = 64;

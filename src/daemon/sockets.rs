@@ -340,7 +340,7 @@ fn settings(path: &Path, mode: u32, group: Option<&str>, access: Access, replace
 }
 
 /// `/run/lbd/control.sock`, or for a user who may not write there, the same below the user's own run directory.
-fn default_socket() -> PathBuf {
+pub(super) fn default_socket() -> PathBuf {
     if rustix::process::geteuid().is_root() {
         return PathBuf::from(DEFAULT_SOCKET);
     }

@@ -188,20 +188,37 @@ impl Listeners {
     }
 }
 
+/// Whether this process could listen there now; nobody is let in.
+pub fn may_bind(address: ListenAddress) -> io::Result<()> {
+    either(address, address.port, |address, dual| bound(address, dual, false)).map(drop)
+}
+
 fn bind(address: ListenAddress, port: u16, backlog: u32, reuse_port: bool) -> io::Result<TcpListener> {
+    let socket = either(address, port, |address, dual| {
+        let socket = bound(address, dual, reuse_port)?;
+        socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+        Ok(socket)
+    })?;
+    Ok(socket.into())
+}
+
+/// `make` at the address, with whether one socket takes both families.
+fn either<T>(
+    address: ListenAddress,
+    port: u16,
+    make: impl Fn(SocketAddr, bool) -> io::Result<T>,
+) -> io::Result<T> {
     match address.ip {
-        Some(ip) => bind_at(SocketAddr::new(ip, port), false, backlog, reuse_port),
+        Some(ip) => make(SocketAddr::new(ip, port), false),
         // Every interface, both families on one socket; plain IPv4 where the machine has no IPv6.
-        None => bind_at((Ipv6Addr::UNSPECIFIED, port).into(), true, backlog, reuse_port).or_else(|error| {
-            match error.kind() {
-                io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
-                _ => bind_at((Ipv4Addr::UNSPECIFIED, port).into(), false, backlog, reuse_port),
-            }
+        None => make((Ipv6Addr::UNSPECIFIED, port).into(), true).or_else(|error| match error.kind() {
+            io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
+            _ => make((Ipv4Addr::UNSPECIFIED, port).into(), false),
         }),
     }
 }
 
-fn bind_at(address: SocketAddr, dual: bool, backlog: u32, reuse_port: bool) -> io::Result<TcpListener> {
+fn bound(address: SocketAddr, dual: bool, reuse_port: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
@@ -212,8 +229,7 @@ fn bind_at(address: SocketAddr, dual: bool, backlog: u32, reuse_port: bool) -> i
     }
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::from(address))?;
-    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 #[cfg(test)]

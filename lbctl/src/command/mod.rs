@@ -3,7 +3,7 @@
 mod api;
 mod certificate;
 mod check;
-mod completion;
+mod completions;
 mod config;
 mod conn;
 mod daemon;
@@ -13,6 +13,7 @@ mod help;
 mod log;
 mod man;
 mod metrics;
+mod names;
 mod pool;
 mod route;
 mod server;
@@ -60,7 +61,8 @@ pub(crate) async fn run(command: Command, client: &Client, screen: &Screen) -> R
         Command::Help { words } => help::run(&words, screen),
         Command::Metrics { names } => metrics::run(&names, client, screen).await,
         Command::Man { directory } => man::run(&directory, screen),
-        Command::Completion { shell } => Ok(completion::run(shell, screen)),
+        Command::Completions { shell } => Ok(completions::run(shell, screen)),
+        Command::Names { kind } => Ok(names::run(kind, client, screen).await),
         Command::Api { method, path, data } => api::run(&method, &path, data, client, screen).await,
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// One certificate; `GET /v1/certificates` is a list of them by name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Certificate {
     /// The name of its file, without the ending.
     pub name: String,

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 /// The texts of a candidate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Offer {
     /// The main file.
@@ -21,6 +22,7 @@ pub struct Offer {
 
 /// The body of `POST /v1/config/plan`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PlanAsk {
     /// The candidate; absent: the files as they are.
@@ -30,6 +32,7 @@ pub struct PlanAsk {
 
 /// The body of `POST /v1/config/apply`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ApplyAsk {
     /// The candidate; absent: the files as they are.
@@ -57,6 +60,7 @@ pub struct ApplyAsk {
 
 /// The body of `POST /v1/config/rollback`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RollbackAsk {
     /// The generation; absent: the one before.
@@ -72,6 +76,7 @@ pub struct RollbackAsk {
 
 /// The body of `POST /v1/config/pin`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PinAsk {
     /// The generation.
@@ -86,6 +91,7 @@ pub struct PinAsk {
 
 /// The body of `POST /v1/config/confirm` and `/unpin`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ReasonAsk {
     /// Why; goes into log and events.
@@ -95,6 +101,7 @@ pub struct ReasonAsk {
 
 /// What a change would do, or did; and the difference between two generations.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Planned {
     /// The generation that runs.
     pub generation: u64,
@@ -128,6 +135,7 @@ pub struct Planned {
 
 /// What became of a thing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
     /// It is new.
@@ -142,6 +150,7 @@ pub enum What {
 
 /// One thing that is different.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Change {
     /// `listener`, `site`, `route`, `pool`, `server`, `settings`.
     pub kind: String,
@@ -162,6 +171,7 @@ pub struct Change {
 
 /// One setting that is different.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Setting {
     /// `balance`, `health interval`.
     pub name: String,

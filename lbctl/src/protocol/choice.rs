@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// All that is said must hold; where nothing is said, all are meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Choice {
     /// Clients of this network: `10.0.0.0/8`, or one address.

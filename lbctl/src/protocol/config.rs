@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// `GET /v1/config`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConfigState {
     /// The main file.
     pub main: String,
@@ -22,6 +23,7 @@ pub struct ConfigState {
 
 /// One file of the running generation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConfigFile {
     /// Its path.
     pub path: String,
@@ -46,6 +48,7 @@ pub struct Part {
 
 /// That the files on disk do not run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rejected {
     /// When the last attempt was refused.
     pub at: Timestamp,
@@ -58,6 +61,7 @@ pub struct Rejected {
 
 /// One generation; `GET /v1/config/generations` is a list of them, oldest first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Generation {
     /// Its number; grows, never used twice.
     pub number: u64,
@@ -81,6 +85,7 @@ pub struct Generation {
 
 /// That what runs waits for a confirmation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Unconfirmed {
     /// What comes back without one.
     pub previous: u64,
@@ -98,6 +103,7 @@ pub struct Unconfirmed {
 
 /// That a generation runs whatever the files say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pinned {
     /// Whose texts run.
     pub generation: u64,
@@ -115,6 +121,7 @@ pub struct Pinned {
 
 /// `GET /v1/config/report`: the findings of the last attempt to read the files.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
     /// Errors first.
     pub findings: Vec<Finding>,
@@ -125,6 +132,7 @@ pub struct Report {
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Keeps the files from running.
@@ -139,6 +147,7 @@ pub enum Severity {
 
 /// One finding.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// `LB103`.
     pub code: String,
@@ -156,6 +165,7 @@ pub struct Finding {
 
 /// The answer of `POST /v1/config/reload`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReloadDone {
     /// The generation that serves now.
     pub generation: u64,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// `GET /v1/connections/{id}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Connection {
     /// Its name.
     pub id: String,
@@ -45,6 +46,7 @@ pub struct Connection {
 
 /// `GET /v1/connections`, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Connections {
     /// Those of this page.
     pub connections: Vec<Connection>,
@@ -57,6 +59,7 @@ pub struct Connections {
 
 /// The body of `POST /v1/pools/{pool}/rebalance`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rebalance {
     /// How fast; `20/s`. Absent: the pool's rate of drains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,6 +74,7 @@ pub struct Rebalance {
 
 /// The answer: what is closed, server by server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rebalanced {
     /// The pool.
     pub pool: String,
@@ -85,6 +89,7 @@ pub struct Rebalanced {
 
 /// One server's part.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Share {
     /// Its name.
     pub server: String,

@@ -8,6 +8,7 @@ pub const LAGGED: &str = "lagged";
 
 /// One line of `GET /v1/events`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Event {
     /// Grows by one.
     #[serde(default)]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// One line of `GET /v1/stream`: everything at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Look {
     /// The moment.
     pub at: Timestamp,

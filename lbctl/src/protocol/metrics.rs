@@ -9,6 +9,7 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// One metric with all that it was measured of.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Family {
     /// `lbd_pool_requests_total`.
     pub name: String,
@@ -25,6 +26,7 @@ pub struct Family {
 
 /// One value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Sample {
     /// The family's name; of a histogram with `_bucket`, `_sum` or `_count` behind it.
     pub name: String,

@@ -11,6 +11,7 @@ pub const CONTENT_TYPE: &str = "application/problem+json";
 
 /// An error answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Problem {
     /// [`PROBLEM_BASE`] and the key.
     #[serde(rename = "type")]

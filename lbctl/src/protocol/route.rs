@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// One route; `GET /v1/routes` is a list of them in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Route {
     /// Its name: as written, or site and pattern.
     pub name: String,
@@ -27,6 +28,7 @@ pub struct Route {
 
 /// One header field.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Field {
     /// Its name.
     pub name: String,
@@ -36,6 +38,7 @@ pub struct Field {
 
 /// The body of `POST /v1/routes/explain`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Explain {
     /// The method; GET when absent.
@@ -56,6 +59,7 @@ pub struct Explain {
 
 /// Where it would go.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Explanation {
     /// The method that was asked.
     pub method: String,
@@ -92,6 +96,7 @@ pub struct Explanation {
 
 /// One route that was looked at.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Candidate {
     /// The route's name.
     pub route: String,
@@ -108,6 +113,7 @@ pub struct Candidate {
 
 /// What became of one request: `GET /v1/requests/{id}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Decision {
     /// Its `X-Request-Id`.
     pub id: String,

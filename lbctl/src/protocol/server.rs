@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// `GET /v1/pools/{p}/servers/{s}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Server {
     /// Its pool.
     pub pool: String,
@@ -68,6 +69,7 @@ pub struct Server {
 
 /// The operator's wish, in one word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum AdminState {
     /// Serve.
@@ -81,6 +83,7 @@ pub enum AdminState {
 
 /// What a draining server's existing clients do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum DrainSticky {
     /// Keep coming.
@@ -92,6 +95,7 @@ pub enum DrainSticky {
 
 /// The operator's wish.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Admin {
     /// In one word.
     pub state: AdminState,
@@ -123,6 +127,7 @@ pub struct Admin {
 
 /// What the checks find, in one word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum HealthState {
     /// It answers.
@@ -137,6 +142,7 @@ pub enum HealthState {
 
 /// What the checks find.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Health {
     /// In one word.
     pub state: HealthState,
@@ -158,6 +164,7 @@ pub struct Health {
 
 /// The body of `PUT /v1/pools/{p}/servers/{s}/admin`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SetAdmin {
     /// The wish.
@@ -202,6 +209,7 @@ pub struct SetAdmin {
 
 /// The body of `PUT /v1/pools/{p}/servers/{s}/weight`; DELETE goes back to the file's value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SetWeight {
     /// The weight.
@@ -216,6 +224,7 @@ pub struct SetWeight {
 
 /// A weight: a number, or a percentage of what the file says as text (`"50%"`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Weight {
     /// The number itself.
@@ -226,6 +235,7 @@ pub enum Weight {
 
 /// The answer of a change to a server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Changed {
     /// The server as it is now, or as it was for a dry run.
     pub server: Server,
@@ -238,6 +248,7 @@ pub struct Changed {
 
 /// What a change to a server means for clients.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Effect {
     /// Nothing was done.
     #[serde(default)]
@@ -258,6 +269,7 @@ pub struct Effect {
 
 /// What a drain is expected to do, by what is on the server now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Forecast {
     /// WebSockets: closed at a rate, by a frame.
     pub websockets: u64,
@@ -277,6 +289,7 @@ pub struct Forecast {
 
 /// Which WebSockets a drain closes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum CloseOrder {
     /// The longest silent; of equals the oldest.
@@ -292,6 +305,7 @@ pub enum CloseOrder {
 
 /// The answer of `POST /v1/pools/{p}/servers/{s}/check`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Probe {
     /// Whether the server passed.
     pub passed: bool,

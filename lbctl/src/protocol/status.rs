@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a caller may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Look; keys of stickiness and client addresses are shortened.
@@ -19,6 +20,7 @@ pub enum Role {
 
 /// `GET /v1`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Api {
     /// The version of the protocol.
     pub api: String,
@@ -42,6 +44,7 @@ pub struct Api {
 
 /// `GET /v1/status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Status {
     /// The version of the daemon.
     pub lbd: String,
@@ -66,6 +69,7 @@ pub struct Status {
 
 /// A process that an upgrade replaced, and what it still waits for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Predecessor {
     /// The process.
     pub pid: u32,
@@ -91,6 +95,7 @@ pub struct Predecessor {
 
 /// A name that has no answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Unresolved {
     /// The name.
     pub name: String,
@@ -106,6 +111,7 @@ pub struct Unresolved {
 
 /// Which configuration runs, in short.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConfigSummary {
     /// The generation that runs.
     pub generation: u64,
@@ -129,6 +135,7 @@ pub struct ConfigSummary {
 
 /// One listener.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Listener {
     /// The name given in the file, or the address.
     pub name: String,
@@ -159,6 +166,7 @@ pub struct Passage {
 
 /// One pool in short, and `GET /v1/pools` as a list of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PoolSummary {
     /// Its name.
     pub name: String,
@@ -198,6 +206,7 @@ pub struct PoolSummary {
 
 /// `GET /v1/pools/{p}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pool {
     /// The overview.
     pub summary: PoolSummary,
@@ -207,6 +216,7 @@ pub struct Pool {
 
 /// The body of `POST /v1/shutdown`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Shutdown {
     /// How long streams have to finish; `30s`.
@@ -219,6 +229,7 @@ pub struct Shutdown {
 
 /// The body of `POST /v1/upgrade`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Upgrade {
     /// The new binary, absolute; absent: the path that runs.
@@ -237,6 +248,7 @@ pub struct Upgrade {
 
 /// The answer to `POST /v1/upgrade`: another process serves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Upgraded {
     /// The process that serves.
     pub pid: u32,
@@ -248,6 +260,7 @@ pub struct Upgraded {
 
 /// `GET /v1/log`: which lines the daemon's log has.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LogFilter {
     /// `info`, or `info,lbd::reload=debug`.
     pub filter: String,
@@ -258,6 +271,7 @@ pub struct LogFilter {
 
 /// The body of `PUT /v1/log`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SetLog {
     /// The filter; absent: as the file says.

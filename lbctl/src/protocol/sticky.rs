@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// One means of stickiness of a pool; `GET /v1/sticky` lists them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StickyTable {
     /// The pool.
     pub pool: String,
@@ -35,6 +36,7 @@ pub struct StickyTable {
 
 /// `GET /v1/sticky/{pool}`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StickyEntries {
     /// The pool.
     pub pool: String,
@@ -46,6 +48,7 @@ pub struct StickyEntries {
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StickyEntry {
     /// The masked address, or a hash of the value.
     pub key: String,
@@ -66,6 +69,7 @@ pub struct StickyEntry {
 
 /// `GET /v1/sticky/{pool}?lookup=KEY`: which server an address, a cookie or another value is held by.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StickyLookup {
     /// The pool.
     pub pool: String,
@@ -82,6 +86,7 @@ pub struct StickyLookup {
 
 /// The answer of `DELETE /v1/sticky/{pool}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StickyCleared {
     /// The pool.
     pub pool: String,
@@ -94,6 +99,7 @@ pub struct StickyCleared {
 
 /// `POST /v1/sticky/{pool}/move`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StickyMove {
     /// The server that has the entries.
@@ -113,6 +119,7 @@ pub struct StickyMove {
 
 /// The answer of `POST /v1/sticky/{pool}/move`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StickyMoved {
     /// The pool.
     pub pool: String,
@@ -128,6 +135,7 @@ pub struct StickyMoved {
 
 /// One line of `GET /v1/sticky/{pool}/export`, and of the body of `POST /v1/sticky/{pool}/import`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StickyLine {
     /// What the table is by: `source-ip`, `header` or `learn`.
@@ -150,6 +158,7 @@ pub struct StickyLine {
 
 /// The answer of `POST /v1/sticky/{pool}/import`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StickyImported {
     /// The pool.
     pub pool: String,

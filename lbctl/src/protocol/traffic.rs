@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// The effect of a change, as of now.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Traffic {
     /// Addresses that would be listened on.
     #[serde(default)]
@@ -34,6 +35,7 @@ pub struct Traffic {
 
 /// Something that would go.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Leaving {
     /// Its name.
     pub name: String,
@@ -45,6 +47,7 @@ pub struct Leaving {
 
 /// The last requests, routed again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Replay {
     /// How many were looked at.
     pub requests: u64,
@@ -63,6 +66,7 @@ pub struct Replay {
 
 /// Requests that would go elsewhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Move {
     /// The target now.
     pub from: String,

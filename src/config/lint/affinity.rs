@@ -13,8 +13,7 @@ use super::super::values::{show_duration, show_size};
 use super::{Routed, Subject, edits};
 use crate::router::{Pattern, PatternKind};
 
-/// Bytes of an entry in a table, with what finds it.
-const ENTRY: usize = 64;
+const ENTRY: usize = StickyTable::ENTRY;
 
 /// Tables of less than this are full at once.
 const FEW: usize = 1000;
