@@ -28,6 +28,7 @@ mod layers;
 mod linting;
 mod listening;
 mod moving;
+mod observing;
 mod operators;
 mod process;
 mod proxying;

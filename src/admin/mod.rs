@@ -3,7 +3,7 @@
 
 mod metrics;
 
-pub use metrics::render as metrics_page;
+pub use metrics::{Family, Format, Kind, Metrics, families};
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -21,8 +21,6 @@ use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use crate::config::model::Status;
-use crate::reload::ReloadHandle;
-use crate::snapshot::Current;
 
 /// Clients at a time.
 const CLIENTS: usize = 64;
@@ -35,10 +33,8 @@ const LIFE: Duration = Duration::from_secs(60);
 pub struct StatusSource {
     /// Its paths, and who may come.
     pub settings: Status,
-    /// The world.
-    pub current: Current,
-    /// The files.
-    pub reload: ReloadHandle,
+    /// What is measured.
+    pub metrics: Metrics,
     /// False once the process is stopping.
     pub ready: Rc<Cell<bool>>,
 }
@@ -67,7 +63,8 @@ pub async fn serve(listener: TcpListener, source: StatusSource, stop: impl Futur
 
 async fn client(stream: TcpStream, peer: IpAddr, source: Rc<StatusSource>) {
     let answer = |request: Request<hyper::body::Incoming>| {
-        let response = source.answer(request.method(), request.uri().path(), peer);
+        let accept = request.headers().get(http::header::ACCEPT).and_then(|accept| accept.to_str().ok());
+        let response = source.answer(request.method(), request.uri().path(), accept, peer);
         std::future::ready(Ok::<_, Infallible>(response))
     };
     let connection = hyper::server::conn::http1::Builder::new()
@@ -80,7 +77,13 @@ async fn client(stream: TcpStream, peer: IpAddr, source: Rc<StatusSource>) {
 }
 
 impl StatusSource {
-    fn answer(&self, method: &Method, path: &str, peer: IpAddr) -> Response<Full<Bytes>> {
+    fn answer(
+        &self,
+        method: &Method,
+        path: &str,
+        accept: Option<&str>,
+        peer: IpAddr,
+    ) -> Response<Full<Bytes>> {
         let admitted = self.settings.allow_from.is_empty()
             || self.settings.allow_from.iter().any(|net| net.contains(&peer));
         let text = "text/plain; charset=utf-8";
@@ -96,8 +99,8 @@ impl StatusSource {
                 false => (StatusCode::SERVICE_UNAVAILABLE, text, "stopping\n".to_owned()),
             }
         } else if path == &*self.settings.metrics {
-            let body = metrics::render(&self.current.load(), &self.reload.state());
-            (StatusCode::OK, lbctl::protocol::METRICS_CONTENT_TYPE, body)
+            let format = Format::accepted(accept);
+            (StatusCode::OK, format.content_type(), self.metrics.page(format))
         } else {
             let Status { live, ready, metrics, .. } = &self.settings;
             (StatusCode::NOT_FOUND, text, format!("here are {live}, {ready} and {metrics}\n"))

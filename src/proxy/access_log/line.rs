@@ -1,23 +1,8 @@
-//! The access log: one line for each exchange, formatted by hand into the worker's own chunk, which a
-//! writer thread takes. A worker never waits for the writer: when its queue is full, chunks are dropped
-//! and counted.
+//! One line of the access log, as JSON or as NCSA combined. Nothing that a client sent can forge or break one.
 
-use std::cell::{Cell, RefCell};
 use std::io::Write as _;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
-
-use tracing::{error, warn};
-
-use crate::config::model::{AccessFormat, AccessLog as Settings, AccessTarget};
-
-/// A chunk is handed over when it is this large, and at each sweep.
-const CHUNK: usize = 64 * 1024;
-/// Chunks that may wait for the writer.
-const QUEUE: usize = 256;
+use std::time::{Duration, SystemTime};
 
 /// What one line tells.
 #[derive(Debug)]
@@ -25,6 +10,12 @@ pub(crate) struct Entry<'a> {
     pub(crate) id: &'a str,
     pub(crate) client: IpAddr,
     pub(crate) listener: &'a str,
+    /// `HTTP/1.1`; empty where there is none.
+    pub(crate) protocol: &'a str,
+    /// `TLSv1.3`, where the client's connection is encrypted by lbd.
+    pub(crate) tls: Option<&'a str>,
+    /// The trace that it belongs to.
+    pub(crate) trace: Option<&'a [u8]>,
     pub(crate) method: &'a str,
     pub(crate) host: &'a [u8],
     pub(crate) target: &'a [u8],
@@ -34,7 +25,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) server: Option<&'a str>,
     pub(crate) how: &'a str,
     pub(crate) retries: u32,
-    pub(crate) first_byte: Option<Duration>,
+    pub(crate) times: Times,
     pub(crate) took: Duration,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
@@ -61,164 +52,28 @@ pub(crate) struct Carried {
     pub(crate) close_code: Option<u16>,
 }
 
-/// Where finished chunks go; shared by the workers.
-#[derive(Debug, Clone)]
-pub struct AccessLogWriter {
-    sender: SyncSender<Chunk>,
-    dropped: Arc<AtomicU64>,
-    target: Arc<Target>,
+/// Where the time went until an answer began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Times {
+    /// In the queue, if it had to wait.
+    pub(crate) queue: Option<Duration>,
+    /// Until a connection was open, if one was opened.
+    pub(crate) connect: Option<Duration>,
+    /// From when the server had the request to its answer.
+    pub(crate) server: Option<Duration>,
+    /// In all.
+    pub(crate) first_byte: Option<Duration>,
 }
 
-/// Where lines are to go, as the steering thread says and the writer reads before each chunk.
-#[derive(Debug, Default)]
-struct Target {
-    wanted: Mutex<Option<AccessTarget>>,
-    /// Open the target (again): it changed, or a log rotation asked for it.
-    reopen: AtomicBool,
-}
-
-#[derive(Debug)]
-enum Chunk {
-    Lines(Vec<u8>),
-    /// Nothing to write: the target is to be looked at.
-    Wake,
-    /// All that came before is written: say so.
-    Told(SyncSender<()>),
-}
-
-impl AccessLogWriter {
-    /// Starts the writer thread. It ends when the last handle is dropped.
-    pub fn start() -> std::io::Result<Self> {
-        let (sender, receiver) = sync_channel::<Chunk>(QUEUE);
-        let target = Arc::new(Target::default());
-        let shared = Arc::clone(&target);
-        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || {
-            let mut sink: Option<Box<dyn std::io::Write>> = None;
-            for chunk in receiver {
-                if shared.reopen.swap(false, Ordering::AcqRel) {
-                    let wanted = shared.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                    sink = wanted.as_ref().and_then(open);
-                }
-                match chunk {
-                    Chunk::Wake => {}
-                    Chunk::Told(told) => drop(told.send(())),
-                    Chunk::Lines(lines) => {
-                        if let Some(sink) = &mut sink
-                            && let Err(error) = sink.write_all(&lines).and_then(|()| sink.flush())
-                        {
-                            error!(%error, "cannot write the access log");
-                        }
-                    }
-                }
-            }
-        })?;
-        Ok(Self { sender, dropped: Arc::new(AtomicU64::new(0)), target })
-    }
-
-    /// Writes to `target` from now on. The same file again opens it anew, for log rotation.
-    pub fn set_target(&self, target: Option<AccessTarget>) {
-        *self.target.wanted.lock().unwrap_or_else(PoisonError::into_inner) = target;
-        self.reopen();
-    }
-
-    /// Opens the target anew: a log rotation moved the file.
-    ///
-    /// Never waits for the writer, which may wait for a disk or for a reader: when its queue is full, the next
-    /// chunk that it takes reminds it as well.
-    pub fn reopen(&self) {
-        self.target.reopen.store(true, Ordering::Release);
-        let _ = self.sender.try_send(Chunk::Wake);
-    }
-
-    /// Waits until all that was handed over is written, but no longer than `patience`: the process is about to
-    /// end. Blocks its thread.
-    pub fn finish(&self, patience: Duration) {
-        let began = Instant::now();
-        let (told, done) = sync_channel(1);
-        while self.sender.try_send(Chunk::Told(told.clone())).is_err() {
-            if began.elapsed() > patience {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        drop(told);
-        if done.recv_timeout(patience.saturating_sub(began.elapsed())).is_err() {
-            warn!("the access log is written too slowly: its last lines are lost");
-        }
-    }
-
-    /// Chunks that were dropped because the writer was too slow.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-
-    /// A worker's end.
-    pub fn worker(&self) -> AccessLog {
-        AccessLog { chunk: RefCell::default(), writer: self.clone(), warned: Cell::new(false) }
-    }
-}
-
-fn open(target: &AccessTarget) -> Option<Box<dyn std::io::Write>> {
-    match target {
-        AccessTarget::Stdout => Some(Box::new(std::io::stdout())),
-        AccessTarget::Stderr => Some(Box::new(std::io::stderr())),
-        AccessTarget::File(path) => match std::fs::OpenOptions::new().append(true).create(true).open(path) {
-            Ok(file) => Some(Box::new(file)),
-            Err(error) => {
-                error!(path = %path.display(), %error, "cannot open the access log: no lines are written");
-                None
-            }
-        },
-    }
-}
-
-/// One worker's lines on their way out.
-#[derive(Debug)]
-pub struct AccessLog {
-    chunk: RefCell<Vec<u8>>,
-    writer: AccessLogWriter,
-    warned: Cell<bool>,
-}
-
-impl AccessLog {
-    /// Adds a line, unless sampling leaves it out.
-    pub(crate) fn record(&self, settings: &Settings, entry: &Entry<'_>) {
-        if settings.sample_percent < 100.0 && fastrand::f64() * 100.0 >= settings.sample_percent {
-            return;
-        }
-        let mut chunk = self.chunk.borrow_mut();
-        match settings.format {
-            AccessFormat::Json => json(entry, SystemTime::now(), &mut chunk),
-            AccessFormat::Combined => combined(entry, SystemTime::now(), &mut chunk),
-        }
-        let full = chunk.len() >= CHUNK;
-        drop(chunk);
-        if full {
-            self.flush();
-        }
-    }
-
-    /// Hands over what there is.
-    pub(crate) fn flush(&self) {
-        if self.chunk.borrow().is_empty() {
-            return;
-        }
-        let lines = self.chunk.take();
-        if let Err(TrySendError::Full(_)) = self.writer.sender.try_send(Chunk::Lines(lines)) {
-            self.writer.dropped.fetch_add(1, Ordering::Relaxed);
-            if !self.warned.replace(true) {
-                warn!("the access log is written too slowly: lines are dropped");
-            }
-        }
-    }
-}
-
-fn json(entry: &Entry<'_>, now: SystemTime, out: &mut Vec<u8>) {
+pub(super) fn json(entry: &Entry<'_>, now: SystemTime, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"time\":\"");
     out.extend_from_slice(timestamp(now).as_bytes());
     let _ = write!(out, "\",\"client\":\"{}\"", entry.client);
     string("id", entry.id.as_bytes(), out);
     string("listener", entry.listener.as_bytes(), out);
+    string("protocol", entry.protocol.as_bytes(), out);
+    string("tls", entry.tls.unwrap_or_default().as_bytes(), out);
+    string("trace_id", entry.trace.unwrap_or_default(), out);
     string("method", entry.method.as_bytes(), out);
     string("host", entry.host, out);
     string("target", entry.target, out);
@@ -230,8 +85,13 @@ fn json(entry: &Entry<'_>, now: SystemTime, out: &mut Vec<u8>) {
     }
     string("how", entry.how.as_bytes(), out);
     let _ = write!(out, ",\"retries\":{}", entry.retries);
-    if let Some(first_byte) = entry.first_byte {
-        let _ = write!(out, ",\"first_byte_ms\":{:.3}", first_byte.as_secs_f64() * 1e3);
+    let Times { queue, connect, server, first_byte } = entry.times;
+    for (name, time) in
+        [("queue_ms", queue), ("connect_ms", connect), ("server_ms", server), ("first_byte_ms", first_byte)]
+    {
+        if let Some(time) = time {
+            let _ = write!(out, ",\"{name}\":{:.3}", time.as_secs_f64() * 1e3);
+        }
     }
     let _ = write!(
         out,
@@ -261,7 +121,7 @@ fn json(entry: &Entry<'_>, now: SystemTime, out: &mut Vec<u8>) {
 }
 
 /// NCSA combined, as httpd and nginx write it, with route, pool and server behind.
-fn combined(entry: &Entry<'_>, now: SystemTime, out: &mut Vec<u8>) {
+pub(super) fn combined(entry: &Entry<'_>, now: SystemTime, out: &mut Vec<u8>) {
     let time = jiff::Timestamp::try_from(now).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     let _ = write!(
         out,
@@ -271,7 +131,8 @@ fn combined(entry: &Entry<'_>, now: SystemTime, out: &mut Vec<u8>) {
         entry.method
     );
     escaped(entry.target, out);
-    let _ = write!(out, " HTTP/1.1\" {} {} \"", entry.status, entry.bytes_out);
+    let protocol = if entry.protocol.is_empty() { "-" } else { entry.protocol };
+    let _ = write!(out, " {protocol}\" {} {} \"", entry.status, entry.bytes_out);
     escaped(entry.referer, out);
     out.extend_from_slice(b"\" \"");
     escaped(entry.user_agent, out);
@@ -285,7 +146,7 @@ fn combined(entry: &Entry<'_>, now: SystemTime, out: &mut Vec<u8>) {
     );
 }
 
-fn timestamp(now: SystemTime) -> String {
+pub(super) fn timestamp(now: SystemTime) -> String {
     jiff::Timestamp::try_from(now).map_or_else(|_| "-".to_owned(), |time| format!("{time:.3}"))
 }
 
@@ -327,6 +188,9 @@ mod tests {
             id: "4bf92f",
             client: "203.0.113.9".parse().unwrap(),
             listener: ":80",
+            protocol: "HTTP/2.0",
+            tls: Some("TLSv1.3"),
+            trace: None,
             method: "GET",
             host: b"app.example",
             target,
@@ -336,7 +200,7 @@ mod tests {
             server: Some("a1"),
             how: "sticky-cookie",
             retries: 0,
-            first_byte: Some(Duration::from_micros(1500)),
+            times: Times { first_byte: Some(Duration::from_micros(1500)), ..Times::default() },
             took: Duration::from_millis(2),
             bytes_in: 0,
             bytes_out: 512,
@@ -358,7 +222,8 @@ mod tests {
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(value["target"], "/\"\\\u{1}\u{ff}\nx?q=ä");
         assert_eq!((&value["server"], &value["id"]), (&"a1".into(), &"4bf92f".into()));
-        assert_eq!(value["first_byte_ms"], 1.5);
+        assert_eq!((&value["first_byte_ms"], &value["queue_ms"]), (&1.5.into(), &serde_json::Value::Null));
+        assert_eq!((&value["protocol"], &value["tls"]), (&"HTTP/2.0".into(), &"TLSv1.3".into()));
         assert_eq!(value["time"], "1970-01-01T00:00:00.000Z");
         assert_eq!(value["cookie:sid"], "a\"\n");
     }
