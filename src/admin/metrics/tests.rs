@@ -1,3 +1,5 @@
+//! What a page says and how, read back as strictly as its format is written.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

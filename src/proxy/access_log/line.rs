@@ -65,9 +65,9 @@ pub(crate) struct Times {
     pub(crate) first_byte: Option<Duration>,
 }
 
-pub(super) fn json(entry: &Entry<'_>, now: SystemTime, out: &mut Vec<u8>) {
+pub(super) fn json(entry: &Entry<'_>, now: SystemTime, clock: &mut Clock, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"time\":\"");
-    out.extend_from_slice(timestamp(now).as_bytes());
+    clock.write(now, out);
     let _ = write!(out, "\",\"client\":\"{}\"", entry.client);
     string("id", entry.id.as_bytes(), out);
     string("listener", entry.listener.as_bytes(), out);
@@ -77,47 +77,45 @@ pub(super) fn json(entry: &Entry<'_>, now: SystemTime, out: &mut Vec<u8>) {
     string("method", entry.method.as_bytes(), out);
     string("host", entry.host, out);
     string("target", entry.target, out);
-    let _ = write!(out, ",\"status\":{}", entry.status);
+    number("status", entry.status.into(), out);
     for (name, value) in [("route", entry.route), ("pool", entry.pool), ("server", entry.server)] {
         if let Some(value) = value {
             string(name, value.as_bytes(), out);
         }
     }
     string("how", entry.how.as_bytes(), out);
-    let _ = write!(out, ",\"retries\":{}", entry.retries);
+    number("retries", entry.retries.into(), out);
     let Times { queue, connect, server, first_byte } = entry.times;
     for (name, time) in
         [("queue_ms", queue), ("connect_ms", connect), ("server_ms", server), ("first_byte_ms", first_byte)]
     {
         if let Some(time) = time {
-            let _ = write!(out, ",\"{name}\":{:.3}", time.as_secs_f64() * 1e3);
+            millis(name, time, out);
         }
     }
-    let _ = write!(
-        out,
-        ",\"ms\":{:.3},\"bytes_in\":{},\"bytes_out\":{}",
-        entry.took.as_secs_f64() * 1e3,
-        entry.bytes_in,
-        entry.bytes_out
-    );
+    millis("ms", entry.took, out);
+    number("bytes_in", entry.bytes_in, out);
+    number("bytes_out", entry.bytes_out, out);
     if let Some(reason) = entry.reason {
         string("reason", reason.as_bytes(), out);
     }
     let Carried { messages, closed_by, close_code, .. } = entry.carried.unwrap_or_default();
     if let Some((to_server, to_client)) = messages {
-        let _ = write!(out, ",\"messages_in\":{to_server},\"messages_out\":{to_client}");
+        number("messages_in", to_server, out);
+        number("messages_out", to_client, out);
     }
     if let Some(closed_by) = closed_by {
         string("closed_by", closed_by.as_bytes(), out);
     }
     if let Some(code) = close_code {
-        let _ = write!(out, ",\"close_code\":{code}");
+        number("close_code", code.into(), out);
     }
     string("user_agent", entry.user_agent, out);
     for (name, value) in entry.captures {
         string(name, value, out);
     }
-    let _ = writeln!(out, ",\"generation\":{}}}", entry.generation);
+    number("generation", entry.generation, out);
+    out.extend_from_slice(b"}\n");
 }
 
 /// NCSA combined, as httpd and nginx write it, with route, pool and server behind.
@@ -154,14 +152,66 @@ fn string(name: &str, value: &[u8], out: &mut Vec<u8>) {
     if value.is_empty() {
         return;
     }
-    let _ = write!(out, ",\"{name}\":\"");
+    key(name, out);
+    out.push(b'"');
     escaped(value, out);
     out.push(b'"');
+}
+
+fn key(name: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+fn number(name: &str, value: u64, out: &mut Vec<u8>) {
+    key(name, out);
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Milliseconds with microseconds behind the point, as integers: a float costs several times as much to write.
+fn millis(name: &str, time: Duration, out: &mut Vec<u8>) {
+    let micros = time.as_micros() as u64;
+    number(name, micros / 1000, out);
+    out.push(b'.');
+    thousandths(micros % 1000, out);
+}
+
+/// Three digits.
+fn thousandths(n: u64, out: &mut Vec<u8>) {
+    out.extend([n / 100, n / 10 % 10, n % 10].map(|digit| b'0' + digit as u8));
+}
+
+/// Writes instants; those of one second are taken apart once.
+#[derive(Debug, Default)]
+pub(super) struct Clock {
+    second: u64,
+    /// Without what is behind the second.
+    text: String,
+}
+
+impl Clock {
+    fn write(&mut self, now: SystemTime, out: &mut Vec<u8>) {
+        let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        if self.text.is_empty() || self.second != since.as_secs() {
+            self.second = since.as_secs();
+            self.text = timestamp(now);
+            self.text.truncate("1970-01-01T00:00:00".len());
+        }
+        out.extend_from_slice(self.text.as_bytes());
+        out.push(b'.');
+        thousandths(since.subsec_millis().into(), out);
+        out.push(b'Z');
+    }
 }
 
 /// A value that can be read by a JSON reader and that cannot forge a line: control bytes, quotes and
 /// backslashes are escaped, bytes beyond ASCII are kept when they are UTF-8.
 fn escaped(value: &[u8], out: &mut Vec<u8>) {
+    let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    if value.iter().all(plain) {
+        return out.extend_from_slice(value);
+    }
     for chunk in value.utf8_chunks() {
         for c in chunk.valid().chars() {
             match c {
@@ -217,7 +267,12 @@ mod tests {
     fn a_json_line_is_one_json_object_whatever_the_client_sent() {
         let mut out = Vec::new();
         let captures = [("cookie:sid".to_owned(), b"a\"\n".to_vec())];
-        json(&entry(b"/\"\\\x01\xff\nx?q=\xc3\xa4", &captures), SystemTime::UNIX_EPOCH, &mut out);
+        json(
+            &entry(b"/\"\\\x01\xff\nx?q=\xc3\xa4", &captures),
+            SystemTime::UNIX_EPOCH,
+            &mut Clock::default(),
+            &mut out,
+        );
         assert_eq!(out.iter().filter(|&&b| b == b'\n').count(), 1);
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(value["target"], "/\"\\\u{1}\u{ff}\nx?q=ä");
@@ -226,6 +281,17 @@ mod tests {
         assert_eq!((&value["protocol"], &value["tls"]), (&"HTTP/2.0".into(), &"TLSv1.3".into()));
         assert_eq!(value["time"], "1970-01-01T00:00:00.000Z");
         assert_eq!(value["cookie:sid"], "a\"\n");
+    }
+
+    #[test]
+    fn a_clock_writes_what_its_library_does() {
+        let mut clock = Clock::default();
+        for millis in [0, 7, 999, 1000, 1_999, 1_700_000_000_123, 1_700_000_000_999, 1_699_999_999_001] {
+            let now = SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
+            let mut out = Vec::new();
+            clock.write(now, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), timestamp(now));
+        }
     }
 
     #[test]

@@ -121,6 +121,7 @@ impl AccessLogWriter {
         AccessLog {
             chunk: RefCell::default(),
             lines: Cell::new(0),
+            clock: RefCell::default(),
             writer: self.clone(),
             warned: Cell::new(false),
         }
@@ -132,6 +133,7 @@ impl AccessLogWriter {
 pub struct AccessLog {
     chunk: RefCell<Vec<u8>>,
     lines: Cell<u64>,
+    clock: RefCell<line::Clock>,
     writer: AccessLogWriter,
     warned: Cell<bool>,
 }
@@ -144,7 +146,9 @@ impl AccessLog {
         }
         let mut chunk = self.chunk.borrow_mut();
         match settings.format {
-            AccessFormat::Json => line::json(entry, SystemTime::now(), &mut chunk),
+            AccessFormat::Json => {
+                line::json(entry, SystemTime::now(), &mut self.clock.borrow_mut(), &mut chunk);
+            }
             AccessFormat::Combined => line::combined(entry, SystemTime::now(), &mut chunk),
         }
         self.lines.set(self.lines.get() + 1);
