@@ -30,6 +30,7 @@ mod layers;
 mod linting;
 mod listening;
 mod moving;
+mod observing;
 mod operators;
 mod page;
 mod process;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::header::{
-    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
     HeaderName, REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
@@ -17,7 +17,7 @@ use tracing::warn;
 
 use super::feed::Feed;
 use super::page::Page;
-use super::{StatusSource, metrics, operate};
+use super::{Format, StatusSource, operate};
 use crate::control::Reply;
 
 /// Where the page is, and its stream.
@@ -73,7 +73,7 @@ impl Endpoint {
             reply.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             reply
         } else if is_probe {
-            self.probe(path)
+            self.probe(path, request.headers())
         } else if settings.page && path == PAGE {
             self.page(request.headers())
         } else if settings.page && path == EVENTS {
@@ -85,7 +85,7 @@ impl Endpoint {
         }
     }
 
-    fn probe(&self, path: &str) -> Reply {
+    fn probe(&self, path: &str, headers: &HeaderMap) -> Reply {
         let source = &self.source;
         if path == &*source.settings.live {
             text(StatusCode::OK, "live\n")
@@ -95,8 +95,8 @@ impl Endpoint {
                 false => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
             }
         } else {
-            let body = metrics::render(&source.current.load(), &source.reload.state());
-            full(StatusCode::OK, lbctl::protocol::METRICS_CONTENT_TYPE, body)
+            let format = Format::accepted(headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()));
+            full(StatusCode::OK, format.content_type(), source.metrics.page(format))
         }
     }
 

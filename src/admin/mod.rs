@@ -7,7 +7,7 @@ mod metrics;
 mod operate;
 mod page;
 
-pub use metrics::render as metrics_page;
+pub use metrics::{Family, Format, Kind, Metrics, families};
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -24,8 +24,6 @@ use tracing::{debug, warn};
 
 use crate::config::model::Status;
 use crate::control::{ControlContext, Patient};
-use crate::reload::ReloadHandle;
-use crate::snapshot::Current;
 use answer::Endpoint;
 
 /// Clients at a time.
@@ -45,10 +43,8 @@ const SAMPLE: Duration = Duration::from_secs(1);
 pub struct StatusSource {
     /// Its paths, and who may come.
     pub settings: Status,
-    /// The world.
-    pub current: Current,
-    /// The files.
-    pub reload: ReloadHandle,
+    /// What is measured.
+    pub metrics: Metrics,
     /// False once the process is stopping.
     pub ready: Rc<Cell<bool>>,
     /// Who answers the page.

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::steering::Helm;
 use super::upgrade::Upgrader;
 use super::{Shared, effect, explain, log};
+use crate::admin::{Format, Metrics};
 use crate::config::diagnostic::{Report, Severity};
 use crate::config::render;
 use crate::config::source::Sources;
@@ -46,6 +47,7 @@ pub(super) struct ControlFace {
     stop: Rc<watch::Sender<Option<Duration>>>,
     helm: Helm,
     upgrader: Rc<Upgrader>,
+    metrics: Metrics,
     /// The texts of the running generation.
     running: RefCell<Arc<Sources>>,
     /// Until when an operator's filter of the log holds.
@@ -64,6 +66,7 @@ impl ControlFace {
         stop: Rc<watch::Sender<Option<Duration>>>,
         helm: Helm,
         upgrader: Rc<Upgrader>,
+        metrics: Metrics,
     ) -> Rc<Self> {
         Rc::new(Self {
             current,
@@ -75,6 +78,7 @@ impl ControlFace {
             stop,
             helm,
             upgrader,
+            metrics,
             running: RefCell::default(),
             log_until: Rc::default(),
         })
@@ -299,7 +303,7 @@ impl World for ControlFace {
     }
 
     fn metrics(&self) -> String {
-        crate::admin::metrics_page(&self.current.load(), &self.reload.state())
+        self.metrics.page(Format::Prometheus)
     }
 
     fn upgrade(&self, ask: UpgradeAsk) -> LocalFuture<Result<Upgraded, UpgradeRefusal>> {

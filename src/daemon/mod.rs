@@ -31,6 +31,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
+use crate::admin::Metrics;
 use crate::config::source::FsLoader;
 use crate::discover::Discovery;
 use crate::drain::Drains;
@@ -203,7 +204,7 @@ impl House {
         let Ground { signals, keys, current, events, workers, log, open_files, given, .. } = ground;
         let state_dir = options.state_dir.as_deref();
         let drains = Drains::new(Arc::clone(&events));
-        let sockets = Sockets::new(Arc::clone(&events), current.clone());
+        let sockets = Sockets::new(Arc::clone(&events));
         if let Some(heir) = &mut heir {
             sockets.hold(heir.own());
         }
@@ -265,6 +266,12 @@ impl House {
     /// Lets the control sockets see all of it. Gives what they see, and how they ask for the end.
     fn show(&self, options: &Options) -> (Rc<ControlFace>, watch::Receiver<Option<Duration>>) {
         let (stop, stopping) = watch::channel(None);
+        let metrics = Metrics {
+            current: self.current.clone(),
+            reload: self.handle.clone(),
+            events: Arc::clone(&self.events),
+            log: Arc::clone(self.log.lines()),
+        };
         let face = ControlFace::new(
             self.current.clone(),
             self.handle.clone(),
@@ -275,8 +282,9 @@ impl House {
             Rc::new(stop),
             self.helm.clone(),
             Rc::clone(&self.upgrader),
+            metrics.clone(),
         );
-        self.sockets.attach(Rc::clone(&face), Arc::clone(&self.drains), self.handle.clone());
+        self.sockets.attach(Rc::clone(&face), Arc::clone(&self.drains), metrics);
         (face, stopping)
     }
 

@@ -14,13 +14,11 @@ use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use super::control_face::ControlFace;
-use crate::admin::{self, StatusSource};
+use crate::admin::{self, Metrics, StatusSource};
 use crate::config::model::{self, ListenAddress, Model};
 use crate::control::{self, Access, Bound, ControlContext, Grants, Hold, SocketSettings};
 use crate::drain::Drains;
 use crate::observe::Events;
-use crate::reload::ReloadHandle;
-use crate::snapshot::Current;
 
 /// Where the control socket is when the file does not say.
 const DEFAULT_SOCKET: &str = "/run/lbd/control.sock";
@@ -54,9 +52,8 @@ pub(super) enum Own {
 /// All of them.
 pub(super) struct Sockets {
     events: Arc<Events>,
-    current: Current,
     context: OnceCell<Rc<ControlContext>>,
-    reload: OnceCell<ReloadHandle>,
+    metrics: OnceCell<Metrics>,
     control: RefCell<Option<(Wanted<model::Control>, Vec<Served>)>>,
     status: RefCell<Option<(Wanted<model::Status>, Served)>>,
     ready: Rc<Cell<bool>>,
@@ -76,12 +73,11 @@ pub(super) struct Prepared {
 }
 
 impl Sockets {
-    pub(super) fn new(events: Arc<Events>, current: Current) -> Rc<Self> {
+    pub(super) fn new(events: Arc<Events>) -> Rc<Self> {
         Rc::new(Self {
             events,
-            current,
             context: OnceCell::new(),
-            reload: OnceCell::new(),
+            metrics: OnceCell::new(),
             control: RefCell::default(),
             status: RefCell::default(),
             ready: Rc::new(Cell::new(true)),
@@ -150,11 +146,11 @@ impl Sockets {
     }
 
     /// Says who answers on them. Before this, nothing is served.
-    pub(super) fn attach(&self, face: Rc<ControlFace>, drains: Arc<Drains>, reload: ReloadHandle) {
+    pub(super) fn attach(&self, face: Rc<ControlFace>, drains: Arc<Drains>, metrics: Metrics) {
         let context = ControlContext::new(face, Arc::clone(&self.events), drains);
         // Attached once, at start.
         let _ = self.context.set(context);
-        let _ = self.reload.set(reload);
+        let _ = self.metrics.set(metrics);
     }
 
     /// Binds what is new in `model`; the error is a sentence.
@@ -252,16 +248,15 @@ impl Sockets {
                 old.into_iter().for_each(Served::stop);
             }
         }
-        let face = self.reload.get().zip(self.context.get());
-        if let (Some(status), Some((reload, context))) = (prepared.status, face) {
+        let face = self.metrics.get().zip(self.context.get());
+        if let (Some(status), Some((metrics, context))) = (prepared.status, face) {
             let next = status.map(|(wanted, listener)| {
                 if let Ok(address) = listener.local_addr() {
                     info!(%address, "status endpoint");
                 }
                 let source = StatusSource {
                     settings: wanted.clone(),
-                    current: self.current.clone(),
-                    reload: reload.clone(),
+                    metrics: metrics.clone(),
                     ready: Rc::clone(&self.ready),
                     control: Rc::clone(context),
                 };

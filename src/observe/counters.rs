@@ -7,24 +7,29 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::histogram::{BUCKETS, Histogram};
+use super::histogram::Histogram;
+use super::seldom::Seldom;
+use super::timing::Timing;
 
 /// Counts of one thing (a pool, a server, a route).
 #[derive(Debug)]
 pub struct Counters {
     shards: Box<[Shard]>,
+    /// What happens seldom.
+    pub seldom: Seldom,
 }
 
 impl Counters {
     /// Zeroes for this many workers.
     pub fn new(workers: usize) -> Arc<Self> {
-        Arc::new(Self { shards: (0..workers.max(1)).map(|_| Shard::default()).collect() })
+        let shards = (0..workers.max(1)).map(|_| Shard::default()).collect();
+        Arc::new(Self { shards, seldom: Seldom::default() })
     }
 
     /// The shard of a worker. Only that worker may write to it; an index beyond the last wraps around, which may
     /// lose counts but never corrupts them.
     pub fn shard(&self, worker: usize) -> &Shard {
-        &self.shards[worker % self.shards.len()]
+        of_worker(&self.shards, worker)
     }
 
     /// How many shards there are.
@@ -55,8 +60,7 @@ pub struct Shard {
     failures: AtomicU64,
     bytes_up: AtomicU64,
     bytes_down: AtomicU64,
-    sum_micros: AtomicU64,
-    latency: [AtomicU64; BUCKETS],
+    latency: Timing,
 }
 
 impl Shard {
@@ -65,12 +69,10 @@ impl Shard {
         add(&self.requests, 1);
     }
 
-    /// A response began, this long after its request.
+    /// A response began, this long after its request; of a server, after it was sent to it.
     pub fn response(&self, status: u16, micros_to_first_byte: u64) {
-        let class = usize::from(status / 100);
-        add(&self.classes[if class < 6 { class } else { 0 }], 1);
-        add(&self.sum_micros, micros_to_first_byte);
-        add(&self.latency[Histogram::bucket(micros_to_first_byte)], 1);
+        add(&self.classes[class(status)], 1);
+        self.latency.record(micros_to_first_byte);
     }
 
     /// A request was sent again.
@@ -116,10 +118,7 @@ impl Shard {
         totals.failures += read(&self.failures);
         totals.bytes_up += read(&self.bytes_up);
         totals.bytes_down += read(&self.bytes_down);
-        totals.latency.sum_micros += read(&self.sum_micros);
-        for (sum, bucket) in totals.latency.buckets.iter_mut().zip(&self.latency) {
-            *sum += read(bucket);
-        }
+        self.latency.add_to(&mut totals.latency);
     }
 }
 
@@ -144,11 +143,30 @@ pub struct Totals {
     pub bytes_up: u64,
     /// Bytes from servers.
     pub bytes_down: u64,
-    /// Time to the first byte of a response.
+    /// Time to the first byte of a response; of a server, since it had the request.
     pub latency: Histogram,
 }
 
 impl Totals {
+    /// The sum of both.
+    #[must_use]
+    pub fn and(self, other: &Self) -> Self {
+        let mut classes = self.classes;
+        classes.iter_mut().zip(&other.classes).for_each(|(sum, class)| *sum += class);
+        Self {
+            requests: self.requests + other.requests,
+            classes,
+            retries: self.retries + other.retries,
+            redispatches: self.redispatches + other.redispatches,
+            sticky_hits: self.sticky_hits + other.sticky_hits,
+            sticky_misses: self.sticky_misses + other.sticky_misses,
+            failures: self.failures + other.failures,
+            bytes_up: self.bytes_up + other.bytes_up,
+            bytes_down: self.bytes_down + other.bytes_down,
+            latency: self.latency.and(&other.latency),
+        }
+    }
+
     /// Responses of all classes.
     pub fn responses(&self) -> u64 {
         self.classes.iter().sum()
@@ -160,11 +178,23 @@ impl Totals {
     }
 }
 
-fn add(counter: &AtomicU64, n: u64) {
+/// The class of a status; 0 for what has none.
+pub(super) fn class(status: u16) -> usize {
+    let class = usize::from(status / 100);
+    if class < 6 { class } else { 0 }
+}
+
+/// A worker's shard; without a division where every worker has its own.
+pub(super) fn of_worker<T>(shards: &[T], worker: usize) -> &T {
+    shards.get(worker).unwrap_or_else(|| &shards[worker % shards.len()])
+}
+
+/// By the one writer of a counter.
+pub(super) fn add(counter: &AtomicU64, n: u64) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
 }
 
-fn read(counter: &AtomicU64) -> u64 {
+pub(super) fn read(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
 }
 

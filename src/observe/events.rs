@@ -3,13 +3,16 @@
 //! Emitting is rare (a transition, a drain, a reload), so a mutex holds the ring; it is never taken per request.
 //! A reader that falls more than [`RING`] events behind sees a gap in the numbers and can say how many it missed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use serde_json::Value;
 use tokio::sync::watch;
+
+use super::kinds;
+use super::tally::Tally;
 
 /// How many events are kept.
 pub const RING: usize = 4096;
@@ -37,6 +40,7 @@ pub struct Event {
 #[derive(Debug)]
 pub struct Events {
     ring: Mutex<VecDeque<Arc<Event>>>,
+    kinds: Tally<64>,
     last: watch::Sender<u64>,
     generation: AtomicU64,
 }
@@ -46,6 +50,7 @@ impl Events {
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             ring: Mutex::new(VecDeque::with_capacity(64)),
+            kinds: Tally::default(),
             last: watch::Sender::new(0),
             generation: AtomicU64::new(0),
         })
@@ -60,6 +65,8 @@ impl Events {
         actor: Option<String>,
     ) -> u64 {
         let subject = subject.into();
+        debug_assert!(kind.starts_with("test.") || kinds::is_known(kind), "{kind} is not among the kinds");
+        self.kinds.add(kind);
         let mut ring = self.ring();
         let seq = *self.last.borrow() + 1;
         if ring.len() == RING {
@@ -95,6 +102,11 @@ impl Events {
         let ring = self.ring();
         let start = ring.partition_point(|event| event.seq <= seq);
         ring.range(start..).cloned().collect()
+    }
+
+    /// How many there were of each kind, since this process began.
+    pub fn kinds(&self) -> BTreeMap<&'static str, u64> {
+        self.kinds.counts()
     }
 
     /// The number of the last event, now and whenever it changes.
@@ -163,6 +175,7 @@ mod tests {
         assert_eq!(all.len(), RING);
         assert_eq!(all[0].seq, 11);
         assert_eq!(all[RING - 1].seq, (RING + 10) as u64);
+        assert_eq!(events.kinds(), [("test.tick", (RING + 10) as u64)].into());
     }
 
     #[tokio::test]

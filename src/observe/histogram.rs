@@ -28,6 +28,14 @@ impl Histogram {
         if bucket + 1 < BUCKETS { Some((1 << bucket) - 1) } else { None }
     }
 
+    /// The sum of both.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        self.sum_micros += other.sum_micros;
+        self.buckets.iter_mut().zip(&other.buckets).for_each(|(sum, bucket)| *sum += bucket);
+        self
+    }
+
     /// How many values were counted.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()

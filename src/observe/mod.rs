@@ -4,8 +4,20 @@
 
 mod counters;
 mod events;
+mod exchanges;
 mod histogram;
+mod kinds;
+mod lines;
+mod seldom;
+mod tally;
+mod timing;
 
 pub use counters::{Counters, Shard, Totals};
 pub use events::{Event, Events, RING};
+pub use exchanges::{Exchange, ExchangeTotals, Exchanges};
 pub use histogram::{BUCKETS, Histogram};
+pub use kinds::{EVENT_KINDS, EventKind};
+pub use lines::LogLines;
+pub use seldom::Seldom;
+pub use tally::Tally;
+pub use timing::Timing;

@@ -31,6 +31,14 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Whether the server answered well, in a word.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::CheckFailed { .. } => "failed",
+            Self::CheckPassed { .. } | Self::CheckWantsDrain { .. } => "passed",
+        }
+    }
+
     /// How long the check took.
     pub fn took(&self) -> Duration {
         match self {

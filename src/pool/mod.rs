@@ -45,7 +45,7 @@ pub use pool::{
 };
 pub use queue::{Place, Queue, Turn};
 pub use server::{Eligibility, HealthView, Known, LastCheck, Origin, Server, ServerId, Why};
-pub use sessions::{Closing, Session, SessionKind, Sessions, Traffic, WebSocketPolicy};
+pub use sessions::{Carried, Closing, Session, SessionKind, Sessions, Traffic, WebSocketPolicy};
 pub use sticky::{
     ClientEntry, ClientKey, ClientTable, CookiePolicy, KeyRing, LearnFrom, MarkedCookie, OnDown, OnReturn,
     Remembered, SameSite, Secure, SetCookie, Side, Sticky, TablePolicy, Ties,

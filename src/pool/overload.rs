@@ -87,6 +87,7 @@ impl Pool {
             seen.failure.map(|_| self.ejecting.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         let ejection = server.passive.observe(seen.failure, spec, now, may_one_more);
         if ejection.is_some() {
+            server.counters.seldom.turns.add("ejected");
             self.queue.wake_all();
         }
         ejection

@@ -260,6 +260,7 @@ impl Server {
         let mut health = self.lock();
         let (rise, fall) = health.spec.as_ref().map_or((1, 1), |spec| (spec.rise, spec.fall));
         let transition = health.machine.on(outcome, rise, fall, now);
+        self.counters.seldom.checks.add(outcome.word());
         health.last = Some(LastCheck {
             at: SystemTime::now(),
             took: outcome.took(),
@@ -269,6 +270,7 @@ impl Server {
             },
         });
         if let Some(transition) = &transition {
+            self.counters.seldom.turns.add(transition.to.as_str());
             health.changed = SystemTime::now();
             health.reason = Some(transition.reason.clone());
             if transition.from != State::Up {

@@ -192,11 +192,47 @@ impl Session {
 /// All sessions of one server.
 #[derive(Debug)]
 pub struct Sessions {
-    shards: [Mutex<HashMap<u64, Arc<Session>>>; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
     next: AtomicU64,
     count: AtomicUsize,
     opaque: AtomicU64,
     leaving: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    open: HashMap<u64, Arc<Session>>,
+    /// Of those that are over.
+    over: Carried,
+}
+
+/// What the sessions of a server have carried since it has been known; each pair is towards it, then from it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Sessions that were opened.
+    pub sessions: u64,
+    /// Bytes.
+    pub bytes: (u64, u64),
+    /// Messages of WebSockets.
+    pub messages: (u64, u64),
+}
+
+impl Carried {
+    fn add(&mut self, session: &Session) {
+        let Traffic { bytes, messages, .. } = session.traffic();
+        self.sessions += 1;
+        self.bytes = (self.bytes.0 + bytes.0, self.bytes.1 + bytes.1);
+        self.messages = (self.messages.0 + messages.0, self.messages.1 + messages.1);
+    }
+
+    /// The sum of both.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            sessions: self.sessions + other.sessions,
+            bytes: (self.bytes.0 + other.bytes.0, self.bytes.1 + other.bytes.1),
+            messages: (self.messages.0 + other.messages.0, self.messages.1 + other.messages.1),
+        }
+    }
 }
 
 impl Default for Sessions {
@@ -244,15 +280,28 @@ impl Sessions {
 
     /// All of them, oldest first. Each shard is locked only while it is copied.
     pub fn list(&self) -> Vec<Arc<Session>> {
-        let mut all: Vec<_> =
-            self.shards.iter().flat_map(|shard| lock(shard).values().cloned().collect::<Vec<_>>()).collect();
+        let mut all: Vec<_> = self
+            .shards
+            .iter()
+            .flat_map(|shard| lock(shard).open.values().cloned().collect::<Vec<_>>())
+            .collect();
         all.sort_unstable_by_key(|session| session.id);
         all
     }
 
+    /// What all of them have carried, those that are over included; it only grows.
+    pub fn carried(&self) -> Carried {
+        self.shards.iter().fold(Carried::default(), |sum, shard| {
+            let shard = lock(shard);
+            let mut all = shard.over;
+            shard.open.values().for_each(|session| all.add(session));
+            sum.and(all)
+        })
+    }
+
     /// One of them.
     pub fn get(&self, id: u64) -> Option<Arc<Session>> {
-        lock(self.shard(id)).get(&id).cloned()
+        lock(self.shard(id)).open.get(&id).cloned()
     }
 
     /// Asks all of them to close; says how many had not been asked before.
@@ -280,18 +329,21 @@ impl Sessions {
             wake: Notify::new(),
             ties: Mutex::default(),
         });
-        lock(self.shard(id)).insert(id, Arc::clone(&session));
+        lock(self.shard(id)).open.insert(id, Arc::clone(&session));
         self.count.fetch_add(1, Ordering::Relaxed);
         session
     }
 
     pub(super) fn leave(&self, id: u64) {
-        if lock(self.shard(id)).remove(&id).is_some() {
+        let mut shard = lock(self.shard(id));
+        if let Some(session) = shard.open.remove(&id) {
+            // Under the lock: a session is among the open ones or among those that are over, and never in both.
+            shard.over.add(&session);
             self.count.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
-    fn shard(&self, id: u64) -> &Mutex<HashMap<u64, Arc<Session>>> {
+    fn shard(&self, id: u64) -> &Mutex<Shard> {
         &self.shards[id as usize % SHARDS]
     }
 }
@@ -326,8 +378,11 @@ mod tests {
         assert_eq!((sessions.count(), sessions.list().len()), (2, 2));
         let found = sessions.get(a.id).expect("it is there");
         assert_eq!(found.traffic(), traffic);
+        let both = Carried { sessions: 2, bytes: (5, 7), messages: (1, 2) };
+        assert_eq!(sessions.carried(), both);
         sessions.leave(a.id);
         sessions.leave(a.id);
+        assert_eq!(sessions.carried(), both, "what ended stays counted, once");
         assert_eq!(sessions.count(), 1, "leaving twice counts once");
         assert!(sessions.get(a.id).is_none());
         assert_eq!(sessions.list()[0].id, b.id);

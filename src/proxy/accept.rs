@@ -199,12 +199,18 @@ async fn secure(
         }
     };
     match deadline.within(acceptor.accept_with(tcp, begin)).await {
-        Ok(Ok(stream)) => Some((Stream::Accepted(Box::new(stream)), None)),
+        Ok(Ok(stream)) => {
+            let resumed = stream.get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
+            listener.live.handshakes.add(if resumed { "resumed" } else { "full" });
+            Some((Stream::Accepted(Box::new(stream)), None))
+        }
         Ok(Err(error)) => {
+            listener.live.handshakes.add("failed");
             debug!(%peer, listener = %listener.name, %error, "tls handshake failed");
             None
         }
         Err(_) => {
+            listener.live.handshakes.add("timeout");
             debug!(%peer, listener = %listener.name, "tls handshake timed out");
             None
         }

@@ -43,6 +43,8 @@ pub(crate) struct Shown {
     name: Option<Box<str>>,
     /// The subject of its certificate, which was verified.
     subject: Option<Box<str>>,
+    /// The version of TLS.
+    version: Option<&'static str>,
 }
 
 impl Shown {
@@ -55,7 +57,17 @@ impl Shown {
             Some(subject(certificate.subject()).into())
         });
         let name = stream.get_ref().1.server_name().map(Into::into);
-        Self { under: Some(Arc::clone(&tls.config)), name, subject }
+        let version = match stream.get_ref().1.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_2) => Some("TLSv1.2"),
+            Some(rustls::ProtocolVersion::TLSv1_3) => Some("TLSv1.3"),
+            _ => None,
+        };
+        Self { under: Some(Arc::clone(&tls.config)), name, subject, version }
+    }
+
+    /// The version of TLS that its connection speaks.
+    pub(crate) fn tls_version(&self) -> Option<&'static str> {
+        self.version
     }
 
     /// Whether the listener has since begun to ask for other certificates: what was verified then proves nothing

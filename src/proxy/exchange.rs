@@ -31,16 +31,18 @@ pub(crate) use answer::refuse;
 pub(crate) use mirror::RequestCopy;
 pub(crate) use upgrade::Upgraded;
 
-use super::access_log::Entry;
+use super::access_log::{Entry, Times};
 use super::affinity::RequestFacts;
 use super::connection::ClientConnection;
 use super::decisions::Note;
 use super::failure::Failure;
 use super::forwarded::Client;
-use super::head::{BodyFraming, Known, RequestHead};
+use super::head::{BodyFraming, Known, RequestHead, Version};
 use super::request_id::RequestId;
 use super::scratch::Scratch;
+use super::trace_context::trace_of;
 use crate::config::model::{AccessLog, Key};
+use crate::observe::{Counters, Exchange};
 use crate::pool::Affinity;
 use crate::snapshot::{ActionSnap, RouteSnap};
 
@@ -73,6 +75,12 @@ pub(crate) struct Story {
     pub(crate) how: &'static str,
     pub(crate) retries: u32,
     pub(crate) first_byte: Option<Duration>,
+    /// How long it waited for a server with room.
+    pub(crate) queued: Option<Duration>,
+    /// How long the connection took that was opened for it.
+    pub(crate) connect: Option<Duration>,
+    /// How long after its beginning the server that answered had it.
+    pub(crate) sent: Duration,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     pub(crate) failure: Option<Failure>,
@@ -98,11 +106,29 @@ impl Story {
             how: "lbd",
             retries: 0,
             first_byte: None,
+            queued: None,
+            connect: None,
+            sent: Duration::ZERO,
             bytes_in: 0,
             bytes_out: 0,
             failure: None,
             reason: None,
         }
+    }
+}
+
+impl Story {
+    /// Where the time went.
+    fn times(&self) -> Times {
+        let server = self.first_byte.map(|first_byte| first_byte.saturating_sub(self.sent));
+        Times { queue: self.queued, connect: self.connect, server, first_byte: self.first_byte }
+    }
+
+    /// Counts the answer that begins now: for the pool since the request came, for the server since it had it.
+    fn count_answer(&self, pool: &Counters, server: &Counters, worker: usize) {
+        let first_byte = self.first_byte.unwrap_or_default();
+        pool.shard(worker).response(self.status, first_byte.as_micros() as u64);
+        server.shard(worker).response(self.status, first_byte.saturating_sub(self.sent).as_micros() as u64);
     }
 }
 
@@ -115,6 +141,7 @@ pub(crate) async fn run(connection: &mut ClientConnection, scratch: &mut Scratch
     };
     let took = story.began.elapsed();
     note(connection, &story, took);
+    count(connection, &story, took);
     if !matches!(next, Next::Upgraded(_)) {
         tell(connection, scratch, &story, took);
     }
@@ -225,6 +252,20 @@ fn note(connection: &ClientConnection, story: &Story, took: Duration) {
     connection.worker.decisions.borrow_mut().note(&note);
 }
 
+/// Counts it for its listener and its route. An exchange that became a tunnel is over here.
+fn count(connection: &ClientConnection, story: &Story, took: Duration) {
+    let (live, worker) = (&connection.listener.live, connection.worker.index);
+    let (status, micros) = (story.status, took.as_micros() as u64);
+    let exchange = Exchange { status, micros, bytes: (story.bytes_in, story.bytes_out) };
+    live.exchanges.count(worker, &exchange);
+    if let Some(route) = &story.route {
+        route.exchanges.count(worker, &exchange);
+    }
+    if let Some(failure) = story.failure {
+        live.failures.add(failure.verdict().reason);
+    }
+}
+
 fn pool_of(story: &Story) -> Option<&str> {
     story.route.as_ref().and_then(|route| match &route.action {
         ActionSnap::Pool(pool) => Some(&*pool.pool.name),
@@ -248,12 +289,16 @@ fn tell(connection: &ClientConnection, scratch: &Scratch, story: &Story, took: D
     let head = &scratch.request;
     let facts = RequestFacts { head, client_ip: story.client.ip };
     let captures = captures(settings, &facts);
+    let trace = trace_of(head);
     connection.worker.access_log.record(
         settings,
         &Entry {
             id: story.id.as_str(),
             client: story.client.ip,
             listener: &connection.listener.name,
+            protocol: protocol(head),
+            tls: connection.shown.tls_version(),
+            trace: trace.as_ref().map(|trace| &trace[..]),
             method: head.method(),
             host: head.authority().unwrap_or_default(),
             target: head.target(),
@@ -263,7 +308,7 @@ fn tell(connection: &ClientConnection, scratch: &Scratch, story: &Story, took: D
             server: story.server.as_ref().map(|server| &*server.name),
             how: story.how,
             retries: story.retries,
-            first_byte: story.first_byte,
+            times: story.times(),
             took,
             bytes_in: story.bytes_in,
             bytes_out: story.bytes_out,
@@ -275,6 +320,15 @@ fn tell(connection: &ClientConnection, scratch: &Scratch, story: &Story, took: D
             captures: &captures,
         },
     );
+}
+
+/// The version of HTTP, as access logs write it.
+fn protocol(head: &RequestHead) -> &'static str {
+    match head.version() {
+        Version::Http10 => "HTTP/1.0",
+        Version::Http11 => "HTTP/1.1",
+        Version::Http2 => "HTTP/2.0",
+    }
 }
 
 fn captures(settings: &AccessLog, facts: &RequestFacts<'_>) -> Vec<(String, Vec<u8>)> {

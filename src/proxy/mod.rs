@@ -33,6 +33,7 @@ mod request_id;
 mod scratch;
 mod server_wire;
 mod stream;
+mod trace_context;
 mod tunnel;
 mod turns;
 mod upstream;

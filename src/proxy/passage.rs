@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use tracing::debug;
 
-use super::access_log::Entry;
+use super::access_log::{Entry, Times};
 use super::affinity::hash_ip;
 use super::arrival::Arrival;
 use super::failure::Failure;
@@ -30,7 +30,7 @@ const CONNECT_TRIES: usize = 4;
 pub(crate) struct Passage {
     tunnel: Tunnel,
     record: Record,
-    _hold: StreamHold,
+    hold: StreamHold,
 }
 
 /// What is known of a connection by itself.
@@ -70,11 +70,12 @@ pub(crate) async fn begin(
             let clocks = TunnelClocks { idle: route.timeout.tunnel_idle, max: route.timeout.tunnel_max };
             let from_client = (Wire::Http1(Stream::Plain(arrival.tcp)), arrival.input);
             let tunnel = Tunnel::new(from_client, (server, None), session, clocks);
-            Some(Box::new(Passage { tunnel, record, _hold: StreamHold::on(&listener.live) }))
+            Some(Box::new(Passage { tunnel, record, hold: StreamHold::on(&listener.live) }))
         }
         Err(failure) => {
             let reason = failure.verdict().reason;
             debug!(client = %record.client, listener = %listener.name, reason, "connection failed");
+            listener.live.failures.add(reason);
             record.tell(worker, 0, 0, reason);
             None
         }
@@ -114,10 +115,15 @@ async fn connect(
         record.server = Some(Arc::clone(&server.name));
         server.counters.shard(worker.index).request();
         deadline.arm(route.timeout.connect);
+        let began = Instant::now();
         let opened = deadline.within(dial(&server, &pool.connect, &behalf, ServerHttp::Http1)).await;
         match opened.unwrap_or(Err(Failure::ConnectTimeout)) {
-            Ok(stream) => return Ok((acquired, stream)),
+            Ok(stream) => {
+                server.counters.seldom.connects.note(began.elapsed());
+                return Ok((acquired, stream));
+            }
             Err(failure) => {
+                server.counters.seldom.connect_failures.add(failure.verdict().reason);
                 server.counters.shard(worker.index).failure();
                 tried.push(server.id);
                 if tried.len() >= CONNECT_TRIES {
@@ -135,6 +141,7 @@ impl Passage {
     /// Passes bytes to the end.
     pub(crate) async fn run(&mut self, worker: &Rc<Worker>) {
         let end = self.tunnel.run(worker).await;
+        self.hold.ended(end.reason());
         let (up, down) = self.tunnel.carried().bytes;
         self.record.counters.shard(worker.index).bytes(up, down);
         self.record.tell(worker, up, down, end.reason());
@@ -185,6 +192,9 @@ impl Record {
                 id: "",
                 client: self.client,
                 listener: &self.listener,
+                protocol: "",
+                tls: None,
+                trace: None,
                 method: "TCP",
                 host: self.name.as_deref().unwrap_or_default(),
                 target: b"",
@@ -194,7 +204,7 @@ impl Record {
                 server: self.server.as_deref(),
                 how: self.how,
                 retries: self.retries,
-                first_byte: None,
+                times: Times::default(),
                 took: self.began.elapsed(),
                 bytes_in,
                 bytes_out,

@@ -40,20 +40,7 @@ impl Journal {
         events: Arc<Events>,
         history: Vec<GenerationInfo>,
     ) -> (Self, watch::Receiver<Arc<ReloadState>>) {
-        let state = ReloadState {
-            generation: 0,
-            since: SystemTime::now(),
-            cause: Cause::Boot,
-            digest: String::new(),
-            findings: Arc::default(),
-            rejected: None,
-            rejected_total: std::collections::BTreeMap::new(),
-            from_last_good: false,
-            history,
-            files: Vec::new(),
-            unconfirmed: None,
-            pinned: None,
-        };
+        let state = ReloadState { history, ..ReloadState::default() };
         let (state, reader) = watch::channel(Arc::new(state));
         let main = main.display().to_string();
         (Self { main, timing, events, state, warn_at: None, logged: None }, reader)

@@ -257,6 +257,26 @@ pub struct ReloadState {
     pub pinned: Option<Pinned>,
 }
 
+/// Before the first file is read.
+impl Default for ReloadState {
+    fn default() -> Self {
+        Self {
+            generation: 0,
+            since: SystemTime::now(),
+            cause: Cause::Boot,
+            digest: String::new(),
+            findings: Arc::default(),
+            rejected: None,
+            rejected_total: std::collections::BTreeMap::new(),
+            from_last_good: false,
+            history: Vec::new(),
+            files: Vec::new(),
+            unconfirmed: None,
+            pinned: None,
+        }
+    }
+}
+
 impl Rejected {
     /// The answer when there is no reloader any more.
     pub(super) fn stopped(cause: Cause, generation: u64) -> Self {

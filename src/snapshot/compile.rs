@@ -11,7 +11,7 @@ use super::{
     ActionSnap, ConnectSpec, ListenerLive, ListenerSnap, ListenerTlsSnap, MirrorSnap, PoolSnap, RetryBudget,
     RewriteSnap, RouteSnap, SiteSnap, Snapshot, SplitSnap, TcpSnap,
 };
-use super::{sessions, sticky};
+use super::{RouteCounts, route_counts, sessions, sticky};
 use crate::config::diagnostic::{Diagnostic, Report};
 use crate::config::model::{self, Action, HeaderEdit, Listener, Model, Route, Site};
 use crate::pool::{
@@ -66,6 +66,7 @@ pub fn compile(model: &Model, context: &Context<'_>) -> Result<Snapshot, Report>
         marked: sticky::marked(&pools),
         access_log: model.log.access.clone().map(Arc::new),
         limiters,
+        route_counts: route_counts::adopt(model, context.previous, context.workers),
     };
     let listeners = model
         .listeners
@@ -81,6 +82,7 @@ pub fn compile(model: &Model, context: &Context<'_>) -> Result<Snapshot, Report>
         listeners,
         pools,
         limiters: shared.limiters,
+        route_counts: shared.route_counts,
         certificates: Arc::clone(&context.tls.certificates),
     })
 }
@@ -95,6 +97,7 @@ struct Shared {
     marked: Arc<[Arc<MarkedCookie>]>,
     access_log: Option<Arc<model::AccessLog>>,
     limiters: Limiters,
+    route_counts: RouteCounts,
 }
 
 impl Shared {
@@ -151,7 +154,7 @@ fn compile_listener(
         remembers: model.reload.replay,
         sites: HostRouter::build(hosts, default),
         error_pages: model.error_pages.clone(),
-        live: before.map_or_else(|| Arc::new(ListenerLive::default()), |before| Arc::clone(&before.live)),
+        live: before.map_or_else(|| ListenerLive::new(context.workers), |before| Arc::clone(&before.live)),
     }
 }
 
@@ -250,6 +253,7 @@ fn compile_route(
         mirror: route.mirror.as_ref().and_then(|mirror| MirrorSnap::of(mirror, pools)),
         compress: route.compress.clone(),
         error_pages: route.error_pages.clone(),
+        exchanges: route_counts::of(&shared.route_counts, site, route),
     })
 }
 

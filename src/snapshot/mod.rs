@@ -10,6 +10,7 @@ mod discovered;
 mod limits;
 mod mirror;
 mod rewrite;
+mod route_counts;
 mod sessions;
 mod split;
 mod sticky;
@@ -35,6 +36,7 @@ pub use discovered::Discovered;
 pub use limits::{LimitSnap, Limiters};
 pub use mirror::{Copies, CopyEnd, CopyHold, MirrorSnap};
 pub use rewrite::RewriteSnap;
+pub use route_counts::RouteCounts;
 pub use split::{BranchSnap, Chosen, SplitSnap};
 pub use streams::StreamHold;
 pub use tcp::{TcpRouteSnap, TcpSnap};
@@ -44,6 +46,7 @@ use crate::config::model::{
     Protocol, ProxyProtocol, RedirectToHttps, Retry, Timeouts,
 };
 use crate::limit::Admission;
+use crate::observe::{Exchanges, Tally};
 use crate::pool::Pool;
 use crate::router::{Conditions, HostRouter, PathOptions, PathRouter, Pattern};
 
@@ -60,6 +63,8 @@ pub struct Snapshot {
     pub pools: BTreeMap<Arc<str>, Arc<PoolSnap>>,
     /// Buckets of its limits of rate.
     pub limiters: Limiters,
+    /// Counts of every route, by site and name.
+    pub route_counts: RouteCounts,
     /// The certificates that it shows.
     pub certificates: Arc<[CertificateFacts]>,
 }
@@ -73,6 +78,7 @@ impl Snapshot {
             listeners: Vec::new(),
             pools: BTreeMap::new(),
             limiters: Limiters::new(),
+            route_counts: RouteCounts::new(),
             certificates: Arc::default(),
         }
     }
@@ -159,6 +165,14 @@ pub struct ListenerLive {
     /// Connections refused by a limit, ever.
     pub refused: AtomicU64,
     by_ip: Mutex<HashMap<IpAddr, u32>>,
+    /// Exchanges that ended.
+    pub exchanges: Arc<Exchanges>,
+    /// Why exchanges ended without a server's answer, and connections without a server.
+    pub failures: Tally<48>,
+    /// How TLS handshakes ended: `full`, `resumed`, `failed`, `timeout`.
+    pub handshakes: Tally<4>,
+    /// How long-lived streams ended.
+    pub stream_ends: Tally<32>,
 }
 
 /// One accepted connection's place under its listener's limits. Gives it back when dropped.
@@ -169,6 +183,11 @@ pub struct ConnectionHold {
 }
 
 impl ListenerLive {
+    /// One that counts by this many workers.
+    pub fn new(workers: usize) -> Arc<Self> {
+        Arc::new(Self { exchanges: Exchanges::new(workers), ..Self::default() })
+    }
+
     /// Open connections, over all workers.
     pub fn open(&self) -> u32 {
         self.open.load(Ordering::Relaxed)
@@ -281,6 +300,8 @@ pub struct RouteSnap {
     pub compress: Option<Compress>,
     /// Pages for errors, the first that fits.
     pub error_pages: Vec<ErrorPage>,
+    /// Exchanges that took it.
+    pub exchanges: Arc<Exchanges>,
 }
 
 impl RouteSnap {

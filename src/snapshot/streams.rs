@@ -18,6 +18,11 @@ impl StreamHold {
         live.streams.fetch_add(1, Ordering::Relaxed);
         Self { live: Arc::clone(live) }
     }
+
+    /// The stream ended in this way.
+    pub fn ended(&self, how: &'static str) {
+        self.live.stream_ends.add(how);
+    }
 }
 
 impl Drop for StreamHold {

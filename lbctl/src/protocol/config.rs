@@ -33,6 +33,7 @@ pub struct ConfigFile {
 
 /// A part of what a configuration means: one of `GET /v1/config/model`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Part {
     /// `listener`, `site`, `route`, `pool`, `server` or `settings`.
     pub kind: String,

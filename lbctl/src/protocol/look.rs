@@ -23,6 +23,7 @@ pub struct Look {
 
 /// What happened to one pool in the last minutes: one number a second each, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Past {
     /// The pool.
     pub pool: String,

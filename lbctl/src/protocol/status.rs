@@ -156,6 +156,7 @@ pub struct Listener {
 
 /// Connections of a listener that are passed on as they are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Passage {
     /// Those whose ClientHello names this host; absent: all others.
     #[serde(default, skip_serializing_if = "Option::is_none")]

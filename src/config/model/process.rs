@@ -99,7 +99,7 @@ pub enum Level {
 pub struct AccessLog {
     /// Line format.
     pub format: AccessFormat,
-    /// `stdout`, `stderr`, or a file.
+    /// A stream, a file, or a syslog.
     pub to: AccessTarget,
     /// Share of requests that are logged, in percent.
     pub sample_percent: f64,
@@ -138,6 +138,22 @@ pub enum AccessTarget {
     Stderr,
     /// A file, appended to.
     File(PathBuf),
+    /// A syslog that listens on a socket of this machine.
+    SyslogSocket(PathBuf),
+    /// A syslog at `host:port`, over UDP.
+    SyslogUdp(Name),
+}
+
+impl std::fmt::Display for AccessTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("stdout"),
+            Self::Stderr => f.write_str("stderr"),
+            Self::File(path) => path.display().fmt(f),
+            Self::SyslogSocket(path) => write!(f, "syslog:{}", path.display()),
+            Self::SyslogUdp(address) => write!(f, "syslog:{address}"),
+        }
+    }
 }
 
 /// `resolver`.

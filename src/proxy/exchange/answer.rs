@@ -19,6 +19,7 @@ pub(crate) async fn refuse(
     let next = fail(connection, scratch, &mut story, failure).await;
     let took = story.began.elapsed();
     super::note(connection, &story, took);
+    super::count(connection, &story, took);
     super::tell(connection, scratch, &story, took);
     next
 }

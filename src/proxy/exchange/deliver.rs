@@ -48,9 +48,7 @@ pub(super) async fn run(
     let first_byte = story.began.elapsed();
     story.first_byte = Some(first_byte);
     story.status = scratch.response.status();
-    for counters in [&pool.pool.counters, &lease.counters] {
-        counters.shard(worker.index).response(story.status, first_byte.as_micros() as u64);
-    }
+    story.count_answer(&pool.pool.counters, &lease.counters, worker.index);
     let mut out = std::mem::take(&mut scratch.to_client);
     connection.wire.begin(&mut out).map_err(|_| Failure::ClientGone)?;
     let framed = connection.wire.answer_framing(delivery.chunked);

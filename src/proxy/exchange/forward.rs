@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::mirror::{self, RequestCopy};
 use super::routing::Path;
@@ -134,6 +135,10 @@ impl Forward<'_> {
         };
         to.used();
         let reused = to.reused;
+        if !reused || self.story.queued.is_some() || self.story.retries > 0 {
+            // Else it had it at once: a clock that is not read costs nothing.
+            self.story.sent = self.story.began.elapsed();
+        }
         let retry = &self.route.retry;
         self.movable = tries.repeatable && retry.on.reset && tries.resends < retry.attempts;
         let ended = attempt::run(self, to).await;
@@ -214,7 +219,7 @@ impl Forward<'_> {
         }
     }
 
-    async fn connect(&self, server: &Arc<Server>, tries: &Tries) -> Result<Box<Connection>, Failure> {
+    async fn connect(&mut self, server: &Arc<Server>, tries: &Tries) -> Result<Box<Connection>, Failure> {
         let spec = &self.pool.connect;
         let worker = &self.connection.worker;
         let wanted =
@@ -226,9 +231,20 @@ impl Forward<'_> {
         }
         let patience = self.connection.deadline.point(self.route.timeout.connect);
         self.connection.deadline.arm_at(self.ends_at.map_or(patience, |end| end.min(patience)));
-        match self.connection.deadline.within(Connection::open(worker, server, spec, &wanted)).await {
-            Ok(opened) => opened,
-            Err(_) => Err(Failure::ConnectTimeout),
+        let began = Instant::now();
+        let opened = self.connection.deadline.within(Connection::open(worker, server, spec, &wanted)).await;
+        let seldom = &server.counters.seldom;
+        match opened.unwrap_or(Err(Failure::ConnectTimeout)) {
+            Ok(opened) => {
+                let took = began.elapsed();
+                seldom.connects.note(took);
+                self.story.connect = Some(took);
+                Ok(opened)
+            }
+            Err(failure) => {
+                seldom.connect_failures.add(failure.verdict().reason);
+                Err(failure)
+            }
         }
     }
 }

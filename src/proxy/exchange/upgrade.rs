@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use data_encoding::BASE64;
 
@@ -12,7 +12,8 @@ use super::forward::Forward;
 use super::{Next, Story, stickiness};
 use crate::config::model::AccessLog;
 use crate::pool::{Acquired, SessionKind, SessionLease, WebSocketPolicy};
-use crate::proxy::access_log::{Carried, Entry};
+use crate::proxy::access_log::{Carried, Entry, Times};
+use crate::proxy::affinity::RequestFacts;
 use crate::proxy::buffer::Buffer;
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
@@ -22,10 +23,11 @@ use crate::proxy::request_id::RequestId;
 use crate::proxy::scratch::Scratch;
 use crate::proxy::server_wire::ServerWire;
 use crate::proxy::stream::Stream;
+use crate::proxy::trace_context::trace_of;
 use crate::proxy::tunnel::{Tunnel, TunnelClocks};
 use crate::proxy::wire::Wire;
 use crate::proxy::worker::Worker;
-use crate::snapshot::{ListenerSnap, StreamHold};
+use crate::snapshot::StreamHold;
 
 /// RFC 6455, section 1.3.
 const WEBSOCKET_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -80,11 +82,8 @@ pub(super) async fn accept(
     };
     write_response(response, &plan, to_client);
     story.status = 101;
-    let first_byte = story.began.elapsed();
-    story.first_byte = Some(first_byte);
-    for counters in [&pool.pool.counters, &lease.counters] {
-        counters.shard(connection.worker.index).response(101, first_byte.as_micros() as u64);
-    }
+    story.first_byte = Some(story.began.elapsed());
+    story.count_answer(&pool.pool.counters, &lease.counters, connection.worker.index);
     // Before its client can know: who sees the 101 is counted.
     let session = lease
         .into_session(kind, std::net::SocketAddr::new(story.client.ip, connection.peer.port()))
@@ -122,7 +121,7 @@ impl Accepted {
     /// Notes what the access log will want to know at the end, and tells it of the beginning if it asked.
     pub(super) fn remember(&mut self, connection: &ClientConnection, scratch: &Scratch, story: Story) {
         let Some(settings) = &connection.listener.access_log else { return };
-        let record = Box::new(Record::new(settings, &connection.listener, &scratch.request, story));
+        let record = Box::new(Record::new(settings, connection, &scratch.request, story));
         if settings.websocket_open {
             record.tell(&connection.worker, Carried::default(), "session-open");
         }
@@ -137,7 +136,7 @@ impl Accepted {
         if is_websocket {
             tunnel = tunnel.following_frames(self.policy);
         }
-        Box::new(Upgraded { tunnel, record: self.record, _hold: self.hold })
+        Box::new(Upgraded { tunnel, record: self.record, hold: self.hold })
     }
 }
 
@@ -146,13 +145,13 @@ impl Accepted {
 pub(crate) struct Upgraded {
     tunnel: Tunnel,
     record: Option<Box<Record>>,
-    _hold: StreamHold,
+    hold: StreamHold,
 }
 
 impl Upgraded {
     /// Runs the tunnel to its end.
     pub(crate) async fn run(&mut self, worker: &Rc<Worker>) {
-        let Self { tunnel, record, .. } = self;
+        let Self { tunnel, record, hold } = self;
         let end = match record.as_ref().and_then(|record| Some((record, record.settings.websocket_every?))) {
             None => tunnel.run(worker).await,
             Some((record, every)) => {
@@ -160,6 +159,7 @@ impl Upgraded {
                 Box::pin(tunnel.run_telling(worker, every, tell)).await
             }
         };
+        hold.ended(end.reason());
         if let Some(record) = record {
             record.tell(worker, tunnel.carried(), end.reason());
         }
@@ -174,6 +174,10 @@ struct Record {
     client: IpAddr,
     listener: Arc<str>,
     generation: u64,
+    protocol: &'static str,
+    tls: Option<&'static str>,
+    trace: Option<[u8; 32]>,
+    captures: Vec<(String, Vec<u8>)>,
     method: String,
     host: Vec<u8>,
     target: Vec<u8>,
@@ -184,17 +188,27 @@ struct Record {
     how: &'static str,
     retries: u32,
     began: Instant,
-    first_byte: Option<Duration>,
+    times: Times,
 }
 
 impl Record {
-    fn new(settings: &Arc<AccessLog>, listener: &ListenerSnap, head: &RequestHead, story: Story) -> Self {
+    fn new(
+        settings: &Arc<AccessLog>,
+        connection: &ClientConnection,
+        head: &RequestHead,
+        story: Story,
+    ) -> Self {
+        let listener = &connection.listener;
         Self {
             settings: Arc::clone(settings),
             id: story.id,
             client: story.client.ip,
             listener: Arc::clone(&listener.name),
             generation: listener.generation,
+            protocol: super::protocol(head),
+            tls: connection.shown.tls_version(),
+            trace: trace_of(head),
+            captures: super::captures(settings, &RequestFacts { head, client_ip: story.client.ip }),
             method: head.method().to_owned(),
             host: head.authority().unwrap_or_default().to_vec(),
             target: head.target().to_vec(),
@@ -205,7 +219,7 @@ impl Record {
             how: story.how,
             retries: story.retries,
             began: story.began,
-            first_byte: story.first_byte,
+            times: story.times(),
         }
     }
 
@@ -216,6 +230,9 @@ impl Record {
                 id: self.id.as_str(),
                 client: self.client,
                 listener: &self.listener,
+                protocol: self.protocol,
+                tls: self.tls,
+                trace: self.trace.as_ref().map(|trace| &trace[..]),
                 method: &self.method,
                 host: &self.host,
                 target: &self.target,
@@ -225,7 +242,7 @@ impl Record {
                 server: self.server.as_deref(),
                 how: self.how,
                 retries: self.retries,
-                first_byte: self.first_byte,
+                times: self.times,
                 took: self.began.elapsed(),
                 bytes_in: carried.bytes.0,
                 bytes_out: carried.bytes.1,
@@ -234,7 +251,7 @@ impl Record {
                 user_agent: &self.user_agent,
                 referer: b"",
                 generation: self.generation,
-                captures: &[],
+                captures: &self.captures,
             },
         );
     }

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::forward::Forward;
 use crate::pool::{Acquired, Lease, Place, ServerId, Turn, Unavailable};
@@ -14,7 +14,16 @@ use crate::proxy::head::BodyFraming;
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Waits for a server with room: the client's own, or any.
-pub(super) async fn run(forward: &mut Forward<'_>, mut want: Option<ServerId>) -> Result<Acquired, Failure> {
+pub(super) async fn run(forward: &mut Forward<'_>, want: Option<ServerId>) -> Result<Acquired, Failure> {
+    let began = Instant::now();
+    let ended = in_line(forward, want).await;
+    let queued = began.elapsed();
+    forward.story.queued = Some(forward.story.queued.unwrap_or_default() + queued);
+    forward.pool.pool.counters.seldom.waits.note(queued);
+    ended
+}
+
+async fn in_line(forward: &mut Forward<'_>, mut want: Option<ServerId>) -> Result<Acquired, Failure> {
     let pool = std::sync::Arc::clone(&forward.pool.pool);
     let end = forward.connection.deadline.point(pool.queue_policy().timeout);
     // Whose slots are of no use: servers that failed, and any whose slot was refused, lest it came back for ever.

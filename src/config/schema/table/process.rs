@@ -49,7 +49,7 @@ pub(super) const PROCESS: &[NodeSpec] = &[
         .peers("option httplog", "access_log", "access_log")
         .props(&[
             prop("format", one_of(&["json", "combined"]), "json").doc("of a line").peers("log-format", "log_format", "log_format"),
-            prop("to", Type::Text, "stdout").doc("stdout, stderr, or a file").peers("log", "access_log", "path"),
+            prop("to", Type::Text, "stdout").doc("stdout, stderr, a file (opened anew on SIGHUP), syslog (the socket /dev/log), syslog:/PATH (another socket), or syslog:HOST:PORT (UDP)").peers("log", "access_log", "path"),
             prop("sample", PERCENT, "100%").doc("of the requests, by chance").peers("log sample", "access_log if=", "runtime_filter"),
             prop("websocket-every", TIME_OFF, "off").doc("a line of each long-lived stream again and again, with what it has carried so far").peers("", "", "access_log_flush_interval"),
             prop("websocket", one_of(&["close", "open-close"]), "open-close").doc("a line when a long-lived stream ends, or also when it begins").peers("option logasap", "", "flush_access_log_on_new_request"),
