@@ -46,7 +46,7 @@ pool app {{
   server b "127.0.0.1:{b}"
   server c "127.0.0.1:{c}"
   sticky cookie
-  drain close-rate="1/s"
+  drain close-rate="1/m"
   health "/ready" interval="1s" timeout="1s" rise=2 fall=5
 }}
 // lint-allow LB301: nobody answers there, and nobody is sent there
