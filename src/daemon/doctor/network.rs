@@ -46,10 +46,11 @@ pub(super) fn servers(model: &Model, tls: &TlsConfigs, sources: &Sources) -> Vec
         let servers: usize = model.pools.values().map(|pool| pool.servers.len()).sum();
         let from_dns = model.pools.values().any(|pool| !pool.discover.is_empty());
         let more = if from_dns { ", and those of DNS" } else { "" };
-        lines.push(Line::ok(
-            "servers",
-            format!("{}{more}: all answer, checks pass", counted(servers, "server")),
-        ));
+        let what = match servers > 0 || from_dns {
+            true => format!("{}{more}: all answer, checks pass", counted(servers, "server")),
+            false => "none is named".to_owned(),
+        };
+        lines.push(Line::ok("servers", what));
     }
     lines
 }

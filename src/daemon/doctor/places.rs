@@ -152,6 +152,7 @@ pub(super) fn watching(model: &Model, sources: &Sources) -> Vec<Line> {
 }
 
 /// The name of a file system from which no events come.
+#[allow(clippy::useless_conversion, reason = "its width differs between architectures")]
 fn kind(dir: &Path) -> Option<&'static str> {
     let about = rustix::fs::statfs(dir).ok()?;
     named(i64::try_from(about.f_type).ok()?)

@@ -75,7 +75,7 @@ fn backlog(most: u32, asked: u32) -> Line {
     }
 }
 
-/// `32768	60999`
+/// Two numbers with a blank between them, the first and the last.
 fn range(text: &str) -> Option<(u16, u16)> {
     let mut numbers = text.split_whitespace().map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
