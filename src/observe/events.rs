@@ -65,7 +65,10 @@ impl Events {
         actor: Option<String>,
     ) -> u64 {
         let subject = subject.into();
-        debug_assert!(kind.starts_with("test.") || kinds::is_known(kind), "{kind} is not among the kinds");
+        debug_assert!(
+            kind.starts_with("test.") || kinds::is_known(kind),
+            "{kind} is in no row of observe/kinds.rs"
+        );
         self.kinds.add(kind);
         let mut ring = self.ring();
         let seq = *self.last.borrow() + 1;

@@ -20,6 +20,7 @@ const fn kind(name: &'static str, subject: &'static str, meaning: &'static str) 
 pub const EVENT_KINDS: &[EventKind] = &[
     kind("admission.begun", "pool", "upgrades are told to come later, by the pool's `admission`"),
     kind("admission.over", "pool", "all upgrades are let in again; how many were turned away"),
+    kind("certificates.reload", "certificates", "an operator asked for certificates to be read again"),
     kind("config.applied", "config", "a configuration was published as a new generation"),
     kind("config.apply", "config", "an operator asked for a configuration to be applied"),
     kind("config.confirm", "config", "an operator asked for what runs to be confirmed"),
