@@ -48,9 +48,10 @@ class Http2:
         return stream
 
     async def answer(self, stream):
-        """The status and the body; the status is None when it is not 200."""
+        """The status and the body. Another status than 200 is taken from the body: lbd's own answers begin with it."""
         try:
-            return await self.waiting[stream].whole
+            status, body = await self.waiting[stream].whole
+            return status or body[:3].decode("latin-1") or "an empty answer", body
         finally:
             self.waiting.pop(stream, None)
             if self.leaving and not self.waiting:
