@@ -157,7 +157,7 @@ fn what_no_stream_may_carry_ends_it_or_the_connection() {
             Ended(&[PROTOCOL_ERROR]),
         ),
         ("CONTINUATION of nothing", vec![sent(CONTINUATION, 4, 1, GET)], Ended(&[PROTOCOL_ERROR])),
-        ("DATA behind its end", vec![get(1), sent(DATA, END_STREAM, 1, b"x")], Reset(&[STREAM_CLOSED])),
+        ("DATA behind its end", vec![get(1), sent(DATA, END_STREAM, 1, b"x")], Reset(closed)),
         ("a head behind its end", vec![get(1), get(1)], Reset(closed)),
         ("CONTINUATION behind its head", vec![get(1), sent(CONTINUATION, 4, 1, GET)], Ended(closed)),
         ("an even number", vec![get(2)], Ended(&[PROTOCOL_ERROR])),
