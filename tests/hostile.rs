@@ -2,6 +2,7 @@
 //! it must not see, and the next good request works as if nothing had been.
 
 mod leaks;
+mod rates;
 mod requests;
 mod responses;
 mod servers;

@@ -11,6 +11,7 @@ mod exchanges;
 mod malformed;
 mod misdirected;
 mod negotiation;
+mod states;
 mod websockets;
 
 /// A daemon that speaks both versions without TLS.

@@ -205,6 +205,8 @@ pub struct Limits {
     pub headers: u32,
     /// Requests at once on one HTTP/2 connection.
     pub streams: u32,
+    /// Bytes a second that a client must send of a body, and take of an answer; `None` is any rate.
+    pub min_rate: Option<u64>,
 }
 
 impl Limits {

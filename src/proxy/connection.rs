@@ -20,6 +20,7 @@ use super::failure::Failure;
 use super::head::ParseError;
 use super::http1::{HeadLimits, Status, parse_request};
 use super::http2;
+use super::pace::Pace;
 use super::pump::{Sink, Source};
 use super::scratch::Scratch;
 use super::stream::Stream;
@@ -260,6 +261,7 @@ impl ClientConnection {
         };
         self.deadline.arm(self.listener.timeout.write);
         let mut sent = 0;
+        let mut pace = Pace::default();
         poll_fn(|cx| {
             while sent < bytes.len() {
                 match self.wire.poll_send(cx, &bytes[sent..], &[]) {
@@ -268,7 +270,9 @@ impl ClientConnection {
                         self.deadline.arm(self.listener.timeout.write);
                     }
                     Poll::Pending => {
-                        ready!(self.deadline.poll_struck(cx));
+                        if !pace.is_too_slow(&self.listener, &self.deadline, sent as u64, true) {
+                            ready!(self.deadline.poll_struck(cx));
+                        }
                         return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                     }
                 }

@@ -61,6 +61,12 @@ impl Deadlines {
         self.now.get()
     }
 
+    /// Lets time pass, in a test.
+    #[cfg(test)]
+    pub(crate) fn turn_on(&self, time: Duration) {
+        self.now.set(self.now.get() + time.as_millis() as u64);
+    }
+
     /// Advances the clock and wakes whoever is late. Called every [`TICK`].
     pub(crate) fn sweep(&self) {
         let now = self.origin.elapsed().as_millis() as u64;

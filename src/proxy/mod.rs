@@ -3,7 +3,7 @@
 //! [`worker`] owns a thread's share; `accept` takes connections; `arrival` knows who a connection comes from, and
 //! `passage` passes on what is not for HTTP; `connection` reads heads, `http2` takes streams; `exchange` is one
 //! request (read that first) over a `wire`, a client of either version, and a `server_wire`; `upstream` holds
-//! this worker's connections to servers; `pump` moves bodies, `tunnel` upgraded streams, with what [`websocket`]
+//! this worker's connections to servers; `pump` moves bodies at a `pace`, `tunnel` upgraded streams, with what [`websocket`]
 //! knows of their frames. `failure` is the table of every way out that is not the server's answer.
 
 mod accept;
@@ -25,6 +25,7 @@ pub mod head;
 pub mod http1;
 pub mod http2;
 pub mod listeners;
+mod pace;
 mod passage;
 pub mod proxy_protocol;
 mod pump;

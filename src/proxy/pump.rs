@@ -161,6 +161,11 @@ impl Pump {
         self.moved
     }
 
+    /// Bytes that the receiver took so far.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
     /// A figure that grows with every byte read or written: unchanged means a stall.
     pub(crate) fn progress(&self) -> u64 {
         self.moved.wrapping_add(self.written)

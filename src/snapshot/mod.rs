@@ -402,6 +402,7 @@ mod tests {
             header_bytes: 0,
             headers: 0,
             streams: 1,
+            min_rate: None,
         }
     }
 

@@ -138,6 +138,7 @@ fn listener(certificates: Vec<Certificate>, unknown_sni: UnknownSni) -> Listener
             header_bytes: 1,
             headers: 1,
             streams: 1,
+            min_rate: None,
         },
         timeout: ClientTimeouts { request_header: second, keep_alive: second, write: second },
         trust_forwarded: Vec::new(),

@@ -1,6 +1,7 @@
 """Servers that know what they were asked, and clients that know what they must be answered: each request has an id.
 
-Used by upgrade.py and soak.py. Plain HTTP/1.1 and WebSockets over asyncio; nothing but the standard library.
+Used by upgrade.py and soak.py. HTTP/1.1, HTTP/2 and WebSockets over asyncio, with and without TLS; nothing but the
+standard library.
 """
 
 import asyncio
@@ -11,8 +12,11 @@ import multiprocessing
 import os
 import random
 import struct
+import ssl
 import time
 from collections import Counter
+
+from http2 import Http2, Unprocessed
 
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -54,7 +58,7 @@ class Origin(multiprocessing.get_context("spawn").Process):
                          f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode())
             await self.echo(reader, writer)
             return False
-        body = await reader.readexactly(int(fields.get("content-length", 0)))
+        body = await read_body(reader, fields)
         if line[1] == "/__stats":
             body = json.dumps({"requests": self.requests, "twice": self.twice}).encode()
         elif line[1] != "/__health":
@@ -78,6 +82,16 @@ class Origin(multiprocessing.get_context("spawn").Process):
             await writer.drain()
             if code == 8:
                 return
+
+
+async def read_body(reader, fields):
+    if fields.get("transfer-encoding") != "chunked":
+        return await reader.readexactly(int(fields.get("content-length", 0)))
+    body = b""
+    while size := int(await reader.readuntil(b"\r\n"), 16):
+        body += (await reader.readexactly(size + 2))[:-2]
+    await reader.readexactly(2)
+    return body
 
 
 def parse(head):
@@ -118,9 +132,10 @@ async def read_frame(reader):
 class Load:
     """Clients with a rate in all. `failures` counts what must not happen, `explained` what a fault explains."""
 
-    def __init__(self, port, seed):
-        self.port, self.random = port, random.Random(seed)
+    def __init__(self, port, seed, secure=None):
+        self.port, self.secure, self.random = port, secure, random.Random(seed)
         self.answered, self.failures, self.explained = 0, Counter(), Counter()
+        self.again = 0  # requests that nothing was done with, says the server, and that were sent again
         self.slowest, self.next_id, self.running = 0.0, 0, True
         self.excused_until = 0.0
         self.closes = []  # (moment, code) of each WebSocket
@@ -135,7 +150,12 @@ class Load:
         else:
             self.failures[what] += 1
 
-    async def client(self, rate, keep=1.0, post=0.2, cookie=None):
+    async def connect(self, tls):
+        """A connection for HTTP/1.1."""
+        port, context = (self.secure, trusting("http/1.1")) if tls else (self.port, None)
+        return await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port, ssl=context), 20)
+
+    async def client(self, rate, keep=1.0, post=0.2, cookie=None, tls=False):
         """One client: `keep` of its requests on the same connection, `post` of them with a body."""
         stream, home = None, None
         due = time.monotonic() + self.random.random() / rate
@@ -145,7 +165,7 @@ class Load:
             began = time.monotonic()
             try:
                 if stream is None:
-                    stream = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", self.port), 10)
+                    stream = await self.connect(tls)
                 close, server, cookie = await asyncio.wait_for(self.ask(*stream, post, cookie), 30)
                 if cookie and home and server != home and began > self.excused_until:
                     self.failures["another server than the cookie says"] += 1
@@ -160,11 +180,64 @@ class Load:
         if stream:
             stream[1].close()
 
-    async def ask(self, reader, writer, post, cookie):
+    async def multiplexed(self, rate, streams, keep=0.99, post=0.2):
+        """One client of HTTP/2, with so many requests at once, and a new connection now and then."""
+        connection, lock = None, asyncio.Lock()
+
+        async def one():
+            nonlocal connection
+            due = time.monotonic() + self.random.random() * streams / rate
+            while self.running:
+                await asyncio.sleep(max(0, due - time.monotonic()))
+                due = max(due + streams / rate, time.monotonic() - 1)
+                began, (asked, body) = time.monotonic(), self.question(post)
+                try:
+                    while True:
+                        async with lock:
+                            if connection is None or connection.leaving:
+                                context = trusting("h2")
+                                connection = await asyncio.wait_for(Http2.connect(self.secure, context), 20)
+                        try:
+                            method, fields = ("POST" if body else "GET"), [("x-id", asked)]
+                            if len(body) == 100:
+                                # The others reach the server in chunks.
+                                fields.append(("content-length", "100"))
+                            mine = connection
+                            stream = mine.ask(method, fields, body)
+                            status, answer = await asyncio.wait_for(mine.answer(stream), 30)
+                            break
+                        except Unprocessed:
+                            self.again += 1
+                    self.check(status, answer, asked, body, began)
+                except Exception as error:  # noqa: BLE001: whatever it is, it is a failure with a name
+                    self.fail(f"h2 {type(error).__name__}: {error}"[:80], began)
+                self.slowest = max(self.slowest, time.monotonic() - began)
+                if self.random.random() > keep and connection and not connection.leaving:
+                    connection.leave()
+
+        await asyncio.gather(*(one() for _ in range(streams)))
+        if connection:
+            connection.close()
+
+    def question(self, post):
+        """An id that nobody else has, and a body, which `post` of all have."""
         self.next_id += 1
-        asked = f"r{self.next_id}"
-        is_post = self.random.random() < post
-        body = b"x" * self.random.choice((1, 100, 5000)) if is_post else b""
+        body = b"x" * self.random.choice((1, 100, 5000)) if self.random.random() < post else b""
+        return f"r{self.next_id}", body
+
+    def check(self, status, answer, asked, body, began):
+        """Notes an answer; gives back the server."""
+        if status != 200:
+            return self.fail(f"{status}", began)
+        server, echoed, length = answer.decode().split(" ")
+        if (echoed, length) != (asked, str(len(body))):
+            self.failures["the answer to another request"] += 1
+        self.answered += 1
+        return server
+
+    async def ask(self, reader, writer, post, cookie):
+        asked, body = self.question(post)
+        is_post = bool(body)
         head = f"{'POST' if is_post else 'GET'} / HTTP/1.1\r\nHost: app.test\r\nX-Id: {asked}\r\n"
         head += f"Cookie: {cookie}\r\n" if cookie else ""
         head += f"Content-Length: {len(body)}\r\n" if is_post else ""
@@ -175,20 +248,15 @@ class Load:
         close = fields.get("connection", "").lower() == "close"
         if "set-cookie" in fields:
             cookie = fields["set-cookie"].split(";")[0]
-        if line[1] != "200":
-            self.fail(f"{line[1]}", began)
-            return close, None, cookie
-        server, echoed, length = answer.decode().split(" ")
-        if (echoed, length) != (asked, str(len(body))):
-            self.failures["the answer to another request"] += 1
-        self.answered += 1
-        return close, server, cookie
+        status = int(line[1]) if line[1].isdigit() else line[1]
+        return close, self.check(status, answer, asked, body, began), cookie
 
-    async def websocket(self, every):
+    async def websocket(self, every, tls=False):
         """Opens one, says something now and then, and notes how it ends; then the next."""
         while self.running:
+            writer = None
             try:
-                reader, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", self.port), 20)
+                reader, writer = await self.connect(tls)
                 writer.write(b"GET /ws HTTP/1.1\r\nHost: app.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                              b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
                 line, _ = parse((await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)).decode("latin-1"))
@@ -201,6 +269,9 @@ class Load:
                 if self.running:
                     self.fail(f"5 WebSocket {type(error).__name__}"[:80], time.monotonic())
                     await asyncio.sleep(1)
+            finally:
+                if writer:
+                    writer.close()
 
     async def talk(self, reader, writer, every):
         pending = asyncio.ensure_future(read_frame(reader))
@@ -221,7 +292,19 @@ class Load:
                 pending = asyncio.ensure_future(read_frame(reader))
         finally:
             pending.cancel()
-            writer.close()
+
+
+CONTEXTS = {}
+
+
+def trusting(protocol):
+    """TLS that takes any certificate: the checks make their own."""
+    if protocol not in CONTEXTS:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.set_alpn_protocols([protocol])
+        CONTEXTS[protocol] = context
+    return CONTEXTS[protocol]
 
 
 async def fetch(port, path):

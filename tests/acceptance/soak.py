@@ -22,12 +22,15 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from balancer import free_ports  # noqa: E402
+from balancer import free_ports, make_certificate  # noqa: E402
 from load import Load, Origin, fetch  # noqa: E402
 from upgrade import Lbd  # noqa: E402
 
 KDL = """// round {round}
-listen "127.0.0.1:{front}" {{ limits max-connections=20000; }}
+listen "127.0.0.1:{front}" name=plain {{ limits max-connections=20000; }}
+listen "127.0.0.1:{secure}" name=secure {{
+  tls {{ certificate "{dir}/cert.pem" key="{dir}/key.pem" }}
+}}
 control socket="{dir}/control.sock"
 pool app {{
   server s0 "127.0.0.1:{ports[0]}"
@@ -46,15 +49,17 @@ class Soak:
     def __init__(self, options, directory):
         self.options, self.directory = options, Path(directory)
         self.random = random.Random(options.seed)
-        self.front, *self.ports = free_ports(4)
+        self.front, self.secure, *self.ports = free_ports(5)
+        make_certificate(self.directory)
         self.origins = [self.start(n) for n in range(3)]
         self.round, self.twice, self.done = 0, 0, {}
         self.lbd = Lbd(directory, self.text())
-        self.load = Load(self.front, options.seed)
+        self.load = Load(self.front, options.seed, self.secure)
         self.memory, self.files, self.broken = [], [], []
+        self.files_first, self.files_left = len(os.listdir(f"/proc/{self.lbd.first.pid}/fd")), None
 
     def text(self):
-        return KDL.format(round=self.round, front=self.front, ports=self.ports, dir=self.directory)
+        return KDL.format(round=self.round, front=self.front, secure=self.secure, ports=self.ports, dir=self.directory)
 
     def start(self, n):
         origin = Origin(f"s{n}", self.ports[n])
@@ -163,9 +168,12 @@ class Soak:
 
     async def run(self):
         options = self.options
-        clients = [asyncio.create_task(self.load.client(options.rate / 40, keep=0.95, cookie="NODE=none" if n % 2 else None))
+        # Ten clients of HTTP/2 with four requests at once, and 40 of HTTP/1.1, every fourth in TLS.
+        each, load = options.rate / 50, self.load
+        clients = [asyncio.create_task(load.client(each, keep=0.95, cookie="NODE=none" if n % 2 else None, tls=n % 4 == 0))
                    for n in range(40)]
-        sockets = [asyncio.create_task(self.load.websocket(3)) for _ in range(options.websockets)]
+        clients += [asyncio.create_task(load.multiplexed(each, 4)) for _ in range(10)]
+        sockets = [asyncio.create_task(load.websocket(3, tls=n % 4 == 0)) for n in range(options.websockets)]
         end = time.monotonic() + options.minutes * 60
         await asyncio.gather(self.faults(end), self.watch(end))
         await asyncio.sleep(25)
@@ -176,13 +184,20 @@ class Soak:
         await asyncio.gather(*sockets, return_exceptions=True)
         for n in range(3):
             self.twice += await self.repeats(n)
-        await asyncio.sleep(5)
-        status = await self.ctl("status") or {}
-        left = sum(listener["connections"] for listener in status.get("listeners", []))
-        held = sum(pool["in_flight"] + pool["sessions"] for pool in status.get("pools", []))
-        return left, held
+        # All clients are gone; what they left on its way has its time.
+        for _ in range(40):
+            status = await self.ctl("status") or {}
+            left = sum(listener["connections"] for listener in status.get("listeners", []))
+            held = sum(pool["in_flight"] + pool["sessions"] for pool in status.get("pools", []))
+            before = len(status.get("predecessors", []))
+            if status and not (left or held or before):
+                break
+            await asyncio.sleep(1)
+        pid = status.get("pid") or (await self.ctl("daemon", "info") or {}).get("pid")
+        self.files_left = len(os.listdir(f"/proc/{pid}/fd")) if pid else None
+        return left, held, before
 
-    def judge(self, left, held):
+    def judge(self, left, held, before):
         wrong = list(self.broken)
         if self.load.failures:
             wrong.append(f"failures {dict(self.load.failures)}")
@@ -190,6 +205,11 @@ class Soak:
             wrong.append(f"{self.twice} POSTs reached a server twice")
         if left or held:
             wrong.append(f"{left} connections and {held} requests or streams are left of nobody")
+        if before:
+            wrong.append(f"{before} processes before the last upgrade are not gone")
+        # Kept connections to three servers, and what a process without clients has open.
+        if self.files_left is None or self.files_left > self.files_first + 100:
+            wrong.append(f"{self.files_left} descriptors are open, {self.files_first} were at first")
         last = self.memory[-1][0]
         early = [kb for at, _, kb in self.memory if 300 <= at < 600]
         late = [kb for at, _, kb in self.memory if at >= last - 300]
@@ -213,9 +233,8 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         soak = Soak(options, directory)
         try:
-            time.sleep(2)
-            left, held = asyncio.run(soak.run())
-            wrong = soak.judge(left, held)
+            soak.lbd.wait_for_servers()
+            wrong = soak.judge(*asyncio.run(soak.run()))
         finally:
             soak.lbd.end()
             for origin in soak.origins:

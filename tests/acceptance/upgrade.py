@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""An upgrade under load: no request fails, no connection is refused, WebSockets end by the old process's pace only.
+"""An upgrade under load, over HTTP/1.1 plain and in TLS and HTTP/2 at once: no request fails, no connection is refused,
+WebSockets end by the old process's pace only.
 
   LBD_BIN=target/release/lbd LBCTL_BIN=target/release/lbctl tests/acceptance/upgrade.py
 
@@ -18,12 +19,15 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from balancer import free_ports  # noqa: E402
+from balancer import free_ports, make_certificate  # noqa: E402
 from load import Load, Origin  # noqa: E402
 
 CODE = 4012
 
-KDL = """listen "127.0.0.1:{front}"
+KDL = """listen "127.0.0.1:{front}" name=plain
+listen "127.0.0.1:{secure}" name=secure {{
+  tls {{ certificate "{dir}/cert.pem" key="{dir}/key.pem" }}
+}}
 control socket="{dir}/control.sock"
 pool app {{
   server one "127.0.0.1:{one}"
@@ -61,6 +65,15 @@ class Lbd:
             return None
         return json.loads(done.stdout)
 
+    def wait_for_servers(self):
+        """Until no check says that a server is down."""
+        for _ in range(600):
+            pools = (self.ask("status") or {}).get("pools", [])
+            if pools and all(pool["up"] == pool["servers"] for pool in pools):
+                return
+            time.sleep(0.1)
+        raise SystemExit("the servers do not come up")
+
     def pid(self):
         return (self.ask("daemon", "info") or {}).get("pid")
 
@@ -76,14 +89,31 @@ class Lbd:
         self.first.wait()
 
 
-async def measure(options, lbd, front):
-    load = Load(front, options.seed)
-    clients = [asyncio.create_task(load.client(options.rate / options.clients, keep=0.95 if n % 10 else 0.0))
-               for n in range(options.clients)]
+# Of ten clients: four of plain HTTP/1.1, three of it in TLS, three of HTTP/2 in TLS.
+PLAIN, TLS = 4, 7
+# What a client of HTTP/2 asks at once.
+STREAMS = 5
+
+
+def begin(options, load):
+    """The clients, which share the rate."""
+    each = options.rate / options.clients
+    for n in range(options.clients):
+        # One of ten has a new connection for each request.
+        keep, kind = (0.95 if (n // 10) % 10 else 0.0), n % 10
+        if kind < TLS:
+            yield asyncio.create_task(load.client(each, keep=keep, tls=kind >= PLAIN))
+        else:
+            yield asyncio.create_task(load.multiplexed(each, STREAMS))
+
+
+async def measure(options, lbd, front, secure):
+    load, first = Load(front, options.seed, secure), time.monotonic()
+    clients = list(begin(options, load))
     sockets = []
-    for _ in range(options.websockets):
-        sockets.append(asyncio.create_task(load.websocket(5)))
-        await asyncio.sleep(0.005)
+    for n in range(options.websockets):
+        sockets.append(asyncio.create_task(load.websocket(5, tls=n % 5 == 0)))
+        await asyncio.sleep(0.01)
     await asyncio.sleep(options.seconds / 2)
     loop, began, before = asyncio.get_running_loop(), time.monotonic(), load.answered
     opened = len(load.closes)
@@ -105,7 +135,7 @@ async def measure(options, lbd, front):
         left = now
         if not now and time.monotonic() > began + options.seconds / 2:
             break
-    elapsed = time.monotonic() - began + options.seconds / 2
+    elapsed = time.monotonic() - first
     load.running = False
     await asyncio.gather(*clients, return_exceptions=True)
     for task in sockets:
@@ -123,16 +153,17 @@ def main():
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    front, one, two = free_ports(3)
+    front, secure, one, two = free_ports(4)
     origins = [Origin("one", one), Origin("two", two)]
     for origin in origins:
         origin.start()
     with tempfile.TemporaryDirectory() as directory:
-        text = KDL.format(front=front, one=one, two=two, dir=directory, pace=options.pace, code=CODE)
+        make_certificate(Path(directory))
+        text = KDL.format(front=front, secure=secure, one=one, two=two, dir=directory, pace=options.pace, code=CODE)
         lbd = Lbd(directory, text)
         try:
-            time.sleep(1.5)
-            load, elapsed, left = asyncio.run(measure(options, lbd, front))
+            lbd.wait_for_servers()
+            load, elapsed, left = asyncio.run(measure(options, lbd, front, secure))
         finally:
             lbd.end()
             for origin in origins:
@@ -140,7 +171,8 @@ def main():
         codes = {code for _, code in load.closes}
         moments = sorted(moment for moment, _ in load.closes)
         fastest = max((sum(1 for m in moments if start <= m < start + 1) for start in moments), default=0)
-        print(f"{load.answered} requests, {load.answered / elapsed:.0f}/s, slowest {load.slowest:.2f} s; "
+        print(f"{load.answered} requests, {load.answered / elapsed:.0f}/s, slowest {load.slowest:.2f} s, "
+              f"{load.again} sent again as the server asked; "
               f"failed: {dict(load.failures) or 0}; WebSockets closed {len(moments)} with {sorted(codes)}, "
               f"at most {fastest} in a second")
         good = not load.failures and not left and codes <= {CODE} and len(moments) == options.websockets

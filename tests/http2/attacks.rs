@@ -244,36 +244,78 @@ fn fields_that_are_small_on_the_wire_and_large_in_memory_are_refused() {
 }
 
 #[test]
-fn floods_of_frames_that_ask_for_nothing_cost_no_memory() {
+fn floods_of_frames_that_ask_for_nothing_end_their_connection() {
     let bench = Bench::new("");
-    let settings = [0, 4, 0, 0, 0xff, 0xff];
-    let floods: [(&str, Vec<u8>); 6] = [
-        ("SETTINGS", frame(SETTINGS, 0, 0, &settings)),
-        ("PING", frame(PING, 0, 0, &[7; 8])),
-        ("PRIORITY", frame(PRIORITY, 0, 1, &[0, 0, 0, 3, 7])),
-        ("WINDOW_UPDATE", frame(WINDOW_UPDATE, 0, 0, &1_u32.to_be_bytes())),
-        ("a kind that nobody knows", frame(0xfa, 0, 0, &[0; 64])),
-        ("RST_STREAM of what never was", frame(RESET, 0, 1, &8_u32.to_be_bytes())),
-    ];
-    for (name, one) in floods {
+    for (name, one) in floods() {
         let mut attacker = bench.attacker();
         let many = one.repeat(100);
-        // Nothing of what the daemon says to this is read.
+        // Nothing of what the daemon says to this is read, before it is over.
         attacker.flood(2000, |_| many.clone());
         bench.others_are_served(name);
         bench.holds_little(name);
+        assert!(attacker.goaway(DEADLINE).is_none_or(|code| code == ENHANCE_YOUR_CALM), "{name}");
     }
 }
 
 #[test]
-fn floods_of_empty_frames_of_a_body_cost_no_memory() {
+fn who_floods_is_told_to_calm_down() {
+    let bench = Bench::new("");
+    for (name, one) in floods() {
+        let mut attacker = bench.attacker();
+        // In one piece, so that time has no say; and so few that the daemon reads on to the end, which lets the reason
+        // arrive before the connection ends.
+        let many = one.repeat(10_000);
+        attacker.flood(1, |_| many.clone());
+        assert_eq!(attacker.goaway(DEADLINE), Some(ENHANCE_YOUR_CALM), "{name}");
+    }
+}
+
+#[test]
+fn some_frames_that_ask_for_nothing_are_welcome() {
+    let bench = Bench::new("");
+    let mut attacker = bench.attacker();
+    for (_, one) in floods() {
+        attacker.say(&one.repeat(20)).unwrap();
+    }
+    attacker.say(&frame(PING, 0, 0, &[9; 8])).unwrap();
+    assert!(pong(&mut attacker.stream), "the connection goes on");
+}
+
+/// Frames that change nothing, each a kind of its own.
+fn floods() -> [(&'static str, Vec<u8>); 6] {
+    let settings = [0, 4, 0, 0, 0xff, 0xff];
+    [
+        ("SETTINGS", frame(SETTINGS, 0, 0, &settings)),
+        ("PING", frame(PING, 0, 0, &[7; 8])),
+        ("the echo of a PING", frame(PING, 1, 0, &[7; 8])),
+        ("PRIORITY", frame(PRIORITY, 0, 1, &[0, 0, 0, 3, 7])),
+        ("WINDOW_UPDATE", frame(WINDOW_UPDATE, 0, 0, &1_u32.to_be_bytes())),
+        ("a kind that nobody knows", frame(0xfa, 0, 0, &[0; 8])),
+    ]
+}
+
+#[test]
+fn floods_of_empty_frames_end_their_connection() {
     let bench = Bench::new("");
     let mut attacker = bench.attacker();
     attacker.say(&frame(HEADERS, END_HEADERS, 1, &request(POST))).unwrap();
     let many = frame(DATA, 0, 1, &[]).repeat(100);
-    attacker.flood(2000, |_| many.clone());
+    attacker.flood(40, |_| many.clone());
     bench.others_are_served("empty DATA");
     bench.holds_little("empty DATA");
+    assert_eq!(attacker.goaway(DEADLINE), Some(ENHANCE_YOUR_CALM), "empty DATA");
+    // A stream that was never begun, and heads that hold nothing: an error before there can be many.
+    for (name, one) in
+        [("RST_STREAM", frame(RESET, 0, 1, &8_u32.to_be_bytes())), ("HEADERS", frame(HEADERS, 0, 1, &[]))]
+    {
+        let mut attacker = bench.attacker();
+        attacker.flood(4000, |_| one.clone());
+        assert!(attacker.goaway(DEADLINE).is_some_and(|code| code != 0), "{name}");
+    }
+    // Requests that hold nothing, each on a stream of its own.
+    let mut attacker = bench.attacker();
+    attacker.flood(4000, |n| frame(HEADERS, END_STREAM | END_HEADERS, odd(n), &[]));
+    assert_eq!(attacker.goaway(DEADLINE), Some(ENHANCE_YOUR_CALM), "empty requests");
 }
 
 #[test]
@@ -287,7 +329,7 @@ fn windows_are_no_weapon() {
     assert_eq!(attacker.goaway(DEADLINE), Some(FLOW_CONTROL_ERROR), "a window beyond its bound");
     let mut attacker = bench.attacker();
     attacker.say(&frame(SETTINGS, 0, 0, &[0, 4, 0x80, 0, 0, 0])).unwrap();
-    assert!(attacker.goaway(DEADLINE).is_some_and(|code| code != 0), "an initial window beyond its bound");
+    assert_eq!(attacker.goaway(DEADLINE), Some(FLOW_CONTROL_ERROR), "an initial window beyond its bound");
     // Twenty times a hundred large answers, none of which may be sent.
     let attackers: Vec<_> = (0..20)
         .map(|_| {

@@ -196,6 +196,11 @@ impl Frames {
         self.send(HEADERS, 0x4, stream, &block(fields));
     }
 
+    /// Another way to say something on the same connection.
+    pub(crate) fn writer(&self) -> TcpStream {
+        self.stream.try_clone().unwrap()
+    }
+
     /// The next frame; `None` when the connection ended.
     pub(crate) fn next(&mut self) -> Option<RawFrame> {
         let mut head = [0; 9];

@@ -84,6 +84,7 @@ fn limits(block: Block<'_>, base: Option<Limits>) -> Limits {
             header_bytes: size(r.value("header-bytes", Typed::size_off).unwrap_or(0)),
             headers: r.value("headers", Typed::int),
             streams: r.value("streams", Typed::int),
+            min_rate: r.value("min-rate", Typed::size_off),
         },
         Some(base) => Limits {
             max_connections: r.get("max-connections", Typed::int).or(base.max_connections),
@@ -93,6 +94,7 @@ fn limits(block: Block<'_>, base: Option<Limits>) -> Limits {
             header_bytes: r.get("header-bytes", Typed::size_off).flatten().map_or(base.header_bytes, size),
             headers: r.get("headers", Typed::int).unwrap_or(base.headers),
             streams: r.get("streams", Typed::int).unwrap_or(base.streams),
+            min_rate: r.get("min-rate", Typed::size_off).unwrap_or(base.min_rate),
         },
     }
 }

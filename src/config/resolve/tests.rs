@@ -22,6 +22,7 @@ fn the_smallest_file_means_a_listener_a_pool_and_a_route_with_every_default() {
         header_bytes: 65536,
         headers: 128,
         streams: 128,
+        min_rate: Some(240),
     };
     assert_eq!(listener.limits, limits);
     let clocks = listener.timeout;

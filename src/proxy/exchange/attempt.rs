@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::forward::{Body, Forward};
+use super::grpc;
 use super::hung::{self, Watch};
 use super::routing::{Arrived, Path};
 use crate::proxy::buffer::{Buffer, SMALL};
@@ -20,6 +21,7 @@ use crate::proxy::http1::{
     ConnectionLine, FramingLine, HeadLimits, Names, RequestPlan, ResponsePlan, Status, parse_response,
     write_request, write_response,
 };
+use crate::proxy::pace::Pace;
 use crate::proxy::pump::{Pump, PumpError, Source};
 use crate::proxy::scratch::Scratch;
 use crate::proxy::server_wire::ServerWire;
@@ -220,6 +222,7 @@ impl Answered {
         clocks.arm(&connection.deadline, self.request.is_finished());
         let mut watch_client = true;
         let mut progress = self.request.progress();
+        let mut pace = Pace::default();
         poll_fn(|cx| {
             if let Poll::Ready(Err(failure)) = self.poll_request(cx, connection, &worker) {
                 return Poll::Ready(Err(failure));
@@ -227,6 +230,13 @@ impl Answered {
             if progress != self.request.progress() {
                 progress = self.request.progress();
                 clocks.arm(&connection.deadline, self.request.is_finished());
+            }
+            let waits = !self.request.is_finished()
+                && !self.broken
+                && !self.request.waits_for_receiver()
+                && !grpc::is_asked(&scratch.request);
+            if pace.is_too_slow(&connection.listener, &connection.deadline, self.request.moved(), waits) {
+                return Poll::Ready(Err(Failure::BodyTimeout));
             }
             let Self { server, input, .. } = self;
             let read = poll_head(cx, &mut server.wire, input, &worker, &mut scratch.response);

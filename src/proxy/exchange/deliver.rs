@@ -12,6 +12,7 @@ use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
 use crate::proxy::head::{Known, KnownSet, ResponseFraming, Version};
 use crate::proxy::http1::{ConnectionLine, Delivery, Names, ResponsePlan, append_list_value, write_response};
+use crate::proxy::pace::Pace;
 use crate::proxy::pump::{Pump, PumpError};
 use crate::proxy::scratch::Scratch;
 use crate::snapshot::RouteSnap;
@@ -121,6 +122,7 @@ async fn pump_both(
 ) -> Result<(), Failure> {
     let worker = Rc::clone(&connection.worker);
     let mut progress = None;
+    let mut pace = Pace::default();
     poll_fn(|cx| {
         let moved = answer.poll(cx, &mut answered.server.wire, &mut connection.wire, &worker.buffers);
         match moved {
@@ -151,6 +153,9 @@ async fn pump_both(
         }
         if worker.is_cutting() {
             return Poll::Ready(Err(Failure::Stopping));
+        }
+        if pace.is_too_slow(&connection.listener, &connection.deadline, answer.written(), waits_for_client) {
+            return Poll::Ready(Err(Failure::ClientStalled));
         }
         connection
             .deadline

@@ -91,7 +91,7 @@ impl Http2Connection {
         let tls = stream.is_tls();
         let clock = &worker.deadlines;
         let heard = Rc::new(Cell::new(clock.now()));
-        let (io, pipe) = Pipe::new(stream, None);
+        let (io, pipe) = Pipe::new(stream, None, None);
         let handshake = h2::client::Builder::new()
             // Until the server says how many: a stream before that might be one too many.
             .initial_max_send_streams(0)

@@ -14,14 +14,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::RecvStream;
 use h2::server::{self, SendResponse};
+use h2::{Reason, RecvStream};
 use http::Request;
 use tracing::debug;
 
 use super::activity::{Activity, Exchange};
 use super::deferred::{Deferred, Pipe};
 use super::head;
+use super::patience::Patience;
 use super::seats::Seats;
 use super::stream::Http2Stream;
 use crate::proxy::buffer::Buffer;
@@ -79,7 +80,8 @@ pub(crate) async fn serve(
         peer,
         local,
     });
-    let (io, pipe) = Pipe::new(stream, input);
+    let patience = Patience::new(&shared.worker.deadlines);
+    let (io, pipe) = Pipe::new(stream, input, Some(patience));
     let limits = &shared.listener.limits;
     let handshake = server::Builder::new()
         .max_concurrent_streams(limits.streams)
@@ -91,7 +93,7 @@ pub(crate) async fn serve(
         .handshake(io);
     let deadline = shared.worker.deadlines.register();
     let frames = Frames::Opening(handshake);
-    Driver { frames, pipe, shared, deadline, leaving: false, put_off: false }.run().await;
+    Driver { frames, pipe, shared, deadline, leaving: false, thrown_out: false, put_off: false }.run().await;
 }
 
 /// How far a connection is.
@@ -108,17 +110,22 @@ struct Driver {
     deadline: Deadline,
     /// GOAWAY was said, or is to be said when the connection is open.
     leaving: bool,
+    /// The connection ends by an error, of which GOAWAY tells.
+    thrown_out: bool,
     /// The write that is due was put off once, for other tasks to add to it.
     put_off: bool,
 }
 
 impl Driver {
     async fn run(mut self) {
-        self.deadline.arm(self.shared.listener.timeout.keep_alive);
+        self.deadline.arm(self.shared.listener.timeout.request_header);
         let cut = poll_fn(|cx| self.poll(cx)).await;
         if !cut {
             self.deadline.arm(LEAVE);
             let _ = self.deadline.within(poll_fn(|cx| self.pipe.borrow_mut().poll_drain(cx))).await;
+            if self.thrown_out {
+                let _ = self.deadline.within(poll_fn(|cx| self.pipe.borrow_mut().poll_linger(cx))).await;
+            }
         }
     }
 
@@ -130,14 +137,22 @@ impl Driver {
         if !self.leaving && (self.shared.worker.is_draining() || self.shared.orphaned.get()) {
             self.leave();
         }
-        if self.shared.activity.is_abused() && !std::mem::replace(&mut self.leaving, true) {
-            self.throw_out();
+        if self.shared.activity.is_abused() {
+            self.throw_out(Reason::ENHANCE_YOUR_CALM);
         }
-        if let Poll::Ready(ended) = self.poll_frames(cx) {
-            if let Err(error) = ended {
-                debug!(peer = %self.shared.peer, %error, "http/2 connection ended");
+        loop {
+            if let Poll::Ready(ended) = self.poll_frames(cx) {
+                if let Err(error) = ended {
+                    self.thrown_out = true;
+                    debug!(peer = %self.shared.peer, %error, "http/2 connection ended");
+                }
+                return Poll::Ready(false);
             }
-            return Poll::Ready(false);
+            let over = self.pipe.borrow().is_over();
+            match over {
+                Some(reason) if !self.thrown_out => self.throw_out(reason),
+                _ => break,
+            }
         }
         let mut pipe = self.pipe.borrow_mut();
         if pipe.is_dirty() && !std::mem::replace(&mut self.put_off, true) {
@@ -169,6 +184,8 @@ impl Driver {
                     if self.leaving {
                         connection.graceful_shutdown();
                     }
+                    self.shared.activity.touch();
+                    self.deadline.arm(self.shared.listener.timeout.keep_alive);
                     self.frames = Frames::Open(connection);
                 }
                 Frames::Open(connection) => match std::task::ready!(connection.poll_accept(cx)) {
@@ -186,9 +203,11 @@ impl Driver {
     fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         while self.deadline.poll_struck(cx).is_ready() {
             let Shared { listener, activity, .. } = &*self.shared;
+            let opening = matches!(self.frames, Frames::Opening(_));
             let patience = match self.leaving {
                 _ if self.pipe.borrow().is_dirty() => listener.timeout.write,
                 true => LEAVE,
+                false if opening => listener.timeout.request_header,
                 false => listener.timeout.keep_alive,
             };
             let idle_until = activity.last().saturating_add(patience.as_millis() as u64);
@@ -196,7 +215,7 @@ impl Driver {
                 self.deadline.arm(patience);
             } else if !self.deadline.has_passed(idle_until) {
                 self.deadline.arm_at(idle_until);
-            } else if self.leaving {
+            } else if self.leaving || opening {
                 return Poll::Ready(true);
             } else {
                 self.leave();
@@ -207,10 +226,14 @@ impl Driver {
     }
 
     /// Ends the connection with all that is under way on it.
-    fn throw_out(&mut self) {
-        debug!(peer = %self.shared.peer, "http/2 client gives up too many requests");
+    fn throw_out(&mut self, reason: Reason) {
+        if std::mem::replace(&mut self.thrown_out, true) {
+            return;
+        }
+        self.leaving = true;
+        debug!(peer = %self.shared.peer, %reason, "http/2 client asks for too much, or for nothing too often");
         if let Frames::Open(connection) = &mut self.frames {
-            connection.abrupt_shutdown(h2::Reason::ENHANCE_YOUR_CALM);
+            connection.abrupt_shutdown(reason);
         }
     }
 

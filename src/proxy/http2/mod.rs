@@ -3,14 +3,16 @@
 //!
 //! `activity` counts what goes on; `connection` drives a connection and starts an exchange for each of its
 //! streams, in a task of `seats`; `head` turns heads into ours and back; `stream` is the client's side of one
-//! exchange; `deferred` gathers what the streams write into one system call. `client` is the other side:
-//! connections to servers, and one request on them.
+//! exchange; `deferred` gathers what the streams write into one system call; `frames` and `patience` count there what
+//! a client sends that asks for nothing. `client` is the other side: connections to servers, and one request on them.
 
 mod activity;
 mod client;
 mod connection;
 mod deferred;
+mod frames;
 pub mod head;
+mod patience;
 mod seats;
 mod stream;
 

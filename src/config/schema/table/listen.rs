@@ -68,6 +68,7 @@ pub(super) const LISTEN: &[NodeSpec] = &[
             prop("header-bytes", Type::Size { off: false }, "64KiB").doc("request line and fields together; more gets 431").peers("tune.bufsize", "large_client_header_buffers", "max_request_headers_kb"),
             prop("headers", int(1, 65535), "128").doc("in one request; more gets 431").unit("fields").peers("tune.http.maxhdr", "", "max_headers_count"),
             prop("streams", int(1, COUNT), "128").doc("of one HTTP/2 connection, open at once").unit("streams").peers("tune.h2.max-concurrent-streams", "http2_max_concurrent_streams", "max_concurrent_streams"),
+            prop("min-rate", Type::Size { off: true }, "240B").doc("bytes a second that a client must send of a body, and take of an answer, over each `timeout write` in which nothing else is waited for; then 408, or the answer is cut. Not asked of what gRPC sends"),
         ]),
     node("timeout", &["listen"], "Client-side clocks.")
         .props(&[
