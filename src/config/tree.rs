@@ -13,12 +13,9 @@ use super::repair::Repaired;
 
 /// The nodes of a file's document; none when it has no document. Adds to the file's findings.
 pub fn nodes(file: FileId, repaired: &mut Repaired) -> Vec<Node> {
-    let Some(mut document) = repaired.document.take() else { return Vec::new() };
+    let Some(document) = repaired.document.take() else { return Vec::new() };
     let mut builder = Builder { file, repaired, findings: Vec::new() };
-    // The KDL crate's nodes are the largest that is ever made of a text, and each goes as soon as it is read.
-    let written = std::mem::take(document.nodes_mut());
-    let mut nodes = Vec::with_capacity(written.len());
-    nodes.extend(written.into_iter().filter_map(|node| builder.node(&node)));
+    let nodes = builder.nodes(&document);
     let Builder { mut findings, .. } = builder;
     repaired.findings.append(&mut findings);
     nodes
@@ -48,10 +45,8 @@ impl Builder<'_> {
                     .label("means nothing here"),
             );
         }
-        // Exactly as many: most have one or two, and room for four more would be most of what a node takes.
-        let named = node.entries().iter().filter(|entry| entry.name().is_some()).count();
-        let mut args = Vec::with_capacity(node.entries().len() - named);
-        let mut props: Vec<(Spanned<String>, Value)> = Vec::with_capacity(named);
+        let mut args = Vec::new();
+        let mut props: Vec<(Spanned<String>, Value)> = Vec::new();
         for entry in node.entries() {
             let value = self.value(entry);
             match entry.name() {
