@@ -24,7 +24,7 @@ use crate::tls::TlsConfigs;
 
 /// What was published last, to be published again with other servers.
 struct Running {
-    model: Model,
+    model: Arc<Model>,
     tls: TlsConfigs,
     generation: u64,
     discovered: Discovered,
@@ -120,7 +120,7 @@ impl Steering {
 pub(super) struct Helm(pub(super) Shared<Steering>);
 
 impl World for Helm {
-    fn apply(&mut self, model: Model, tls: TlsConfigs, generation: u64) -> Result<(), Report> {
+    fn apply(&mut self, model: Arc<Model>, tls: TlsConfigs, generation: u64) -> Result<(), Report> {
         self.0.borrow_mut().apply(model, tls, generation)
     }
 
@@ -155,7 +155,7 @@ fn vitals(pool: &Pool) -> Vitals {
 
 impl Helm {
     /// What serves, and what a candidate would be; it is not published.
-    pub(super) fn weigh(&self, next: &(Model, TlsConfigs)) -> Option<(Arc<Snapshot>, Snapshot)> {
+    pub(super) fn weigh(&self, next: &(Arc<Model>, TlsConfigs)) -> Option<(Arc<Snapshot>, Snapshot)> {
         let steering = self.0.borrow();
         let now = steering.current.load();
         let (model, tls) = next.clone();
@@ -209,7 +209,7 @@ const MOST_RETIRING: usize = 4;
 const TOGETHER: Duration = Duration::from_millis(20);
 
 impl Steering {
-    fn apply(&mut self, model: Model, tls: TlsConfigs, generation: u64) -> Result<(), Report> {
+    fn apply(&mut self, model: Arc<Model>, tls: TlsConfigs, generation: u64) -> Result<(), Report> {
         let previous = self.current.load();
         let next = Running { discovered: self.discovery.servers(&model, &previous), model, tls, generation };
         let snapshot = Arc::new(self.compile(&next, &previous)?);

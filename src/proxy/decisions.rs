@@ -106,27 +106,20 @@ impl Default for Decisions {
 impl Decisions {
     /// Notes one; the oldest makes room.
     pub(crate) fn note(&mut self, note: &Note<'_>) {
-        let slot = Slot {
-            id: *note.id,
-            began: note.began,
-            client: note.client,
-            generation: note.generation,
-            listener: Name::of(Some(note.listener)),
-            route: Name::of(note.route),
-            pool: Name::of(note.pool),
-            server: Name::of(note.server),
-            how: note.how,
-            reason: note.reason,
-            retries: note.retries,
-            status: note.status,
-            first_byte: note.first_byte,
-            took: note.took,
-        };
-        match self.slots.get_mut(self.next) {
-            Some(old) => *old = slot,
-            // Room for all of them was made at the beginning.
-            None => self.slots.push(slot),
+        // Room for all of them was made at the beginning.
+        if self.next == self.slots.len() {
+            self.slots.push(Slot::empty(note));
         }
+        // In place: a new one beside it would be filled with zeroes and copied as a whole.
+        let Some(slot) = self.slots.get_mut(self.next) else { return };
+        slot.id = *note.id;
+        (slot.began, slot.client, slot.generation) = (note.began, note.client, note.generation);
+        slot.listener.set(Some(note.listener));
+        slot.route.set(note.route);
+        slot.pool.set(note.pool);
+        slot.server.set(note.server);
+        (slot.how, slot.reason, slot.retries) = (note.how, note.reason, note.retries);
+        (slot.status, slot.first_byte, slot.took) = (note.status, note.first_byte, note.took);
         self.next = (self.next + 1) % KEPT;
     }
 
@@ -153,16 +146,37 @@ impl Decisions {
     }
 }
 
+impl Slot {
+    fn empty(note: &Note<'_>) -> Self {
+        let name = Name { bytes: [0; NAME], length: 0 };
+        Self {
+            id: *note.id,
+            began: note.began,
+            client: note.client,
+            generation: 0,
+            listener: name,
+            route: name,
+            pool: name,
+            server: name,
+            how: "",
+            reason: None,
+            retries: 0,
+            status: 0,
+            first_byte: None,
+            took: Duration::ZERO,
+        }
+    }
+}
+
 impl Name {
-    fn of(name: Option<&str>) -> Self {
+    fn set(&mut self, name: Option<&str>) {
         let name = name.unwrap_or_default();
         let mut end = name.len().min(NAME);
         while !name.is_char_boundary(end) {
             end -= 1;
         }
-        let mut bytes = [0; NAME];
-        bytes[..end].copy_from_slice(&name.as_bytes()[..end]);
-        Self { bytes, length: end as u8 }
+        self.bytes[..end].copy_from_slice(&name.as_bytes()[..end]);
+        self.length = end as u8;
     }
 
     fn text(&self) -> Option<String> {

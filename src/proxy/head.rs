@@ -21,7 +21,7 @@ pub use known::{Known, KnownSet};
 pub use request::{BodyFraming, RequestHead};
 pub use response::{ResponseFraming, ResponseHead};
 
-pub(in crate::proxy) use fields::Span;
+pub(in crate::proxy) use fields::{Fate as FieldFate, Span};
 pub(in crate::proxy) use request::is_token_byte;
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ pub struct RoutingKey {
 pub(crate) struct Seen<'a> {
     pub(crate) at: u64,
     pub(crate) listener: &'a str,
-    pub(crate) method: &'a str,
+    pub(crate) method: &'a [u8],
     pub(crate) host: &'a [u8],
     pub(crate) path: &'a [u8],
     pub(crate) websocket: bool,
@@ -89,7 +89,7 @@ impl Recent {
     /// Notes one; the oldest make room.
     pub(crate) fn note(&mut self, seen: &Seen<'_>) {
         let path = &seen.path[..seen.path.len().min(PATH)];
-        let [method, host] = [seen.method.as_bytes(), seen.host].map(|name| &name[..name.len().min(NAME)]);
+        let [method, host] = [seen.method, seen.host].map(|name| &name[..name.len().min(NAME)]);
         let size = FIXED + method.len() + host.len() + path.len();
         if self.now.bytes.capacity() == 0 {
             self.now.bytes.reserve_exact(BYTES);
@@ -177,7 +177,7 @@ mod tests {
         Seen {
             at: 7,
             listener: "front",
-            method: "GET",
+            method: b"GET",
             host: b"a.b",
             path,
             websocket: true,

@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::http2::{Http2Connection, ServerStream};
 use super::server_wire::ServerWire;
+use super::stream::Stream;
 use crate::pool::{IdleHold, Server};
 use crate::snapshot::ConnectSpec;
 
@@ -253,6 +254,10 @@ impl Connection {
     fn is_quiet(&mut self) -> bool {
         let ServerWire::Http1(stream) = &mut self.wire else { return false };
         let mut byte = [0u8; 1];
+        if let Stream::Plain(tcp) = stream {
+            // As below, without leaving a waker behind that nobody needs.
+            return matches!(tcp.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        }
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         std::pin::Pin::new(stream).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
     }

@@ -126,7 +126,7 @@ pub struct Answer {
     /// Until when it must be confirmed.
     pub until: Option<SystemTime>,
     /// What a plan would publish, for whoever weighs its effect.
-    pub next: Option<Arc<(Model, TlsConfigs)>>,
+    pub next: Option<Arc<(Arc<Model>, TlsConfigs)>>,
     /// What files say, where that was the question.
     pub texts: BTreeMap<PathBuf, String>,
     /// What a generation means, where that was the question.

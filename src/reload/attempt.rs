@@ -24,7 +24,7 @@ pub(super) struct Attempt {
     pub(super) texts: BTreeMap<PathBuf, Vec<u8>>,
     pub(super) findings: Findings,
     /// What to publish, or why there is nothing.
-    pub(super) outcome: Result<(Model, TlsConfigs), Reason>,
+    pub(super) outcome: Result<(Arc<Model>, TlsConfigs), Reason>,
 }
 
 /// Reads `main` and all that it names.
@@ -44,7 +44,7 @@ pub(super) fn read(load: &Load, files: &Files, main: &Path, store: &Mutex<Store>
             tls::inputs(&model).iter().for_each(|path| record.read(path, files.as_ref()));
             let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
             let configs = tls::prepare(&mut store, &model, stage, &mut report);
-            if report.has_errors() { Err(Reason::Tls) } else { Ok((model, configs)) }
+            if report.has_errors() { Err(Reason::Tls) } else { Ok((Arc::new(model), configs)) }
         }
         _ => Err(Reason::Findings),
     };

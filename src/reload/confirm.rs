@@ -154,7 +154,7 @@ impl<W: World> Reloader<W> {
         let restored = Arc::new(Restored::new(before, self.files.clone()));
         let attempt = self.read(restored, Stage::Reload).await;
         let model = attempt.as_ref().and_then(|attempt| attempt.outcome.as_ref().ok());
-        let plan = model.map(|(model, _)| Plan::between(self.running.as_ref().map(|now| &now.model), model));
+        let plan = model.map(|(model, _)| Plan::between(self.running.as_ref().map(|now| &*now.model), model));
         let (Some(attempt), Some(plan)) = (attempt, plan) else {
             self.pending = Some(pending);
             return Err(Refusal::Conflict(

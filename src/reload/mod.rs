@@ -61,7 +61,7 @@ pub type Files = Arc<dyn Loader + Send + Sync>;
 pub trait World {
     /// Makes `model` the running one as `generation`, or changes nothing and says why. It is not told
     /// the [`Cause`]: a world must not behave differently for different ones.
-    fn apply(&mut self, model: Model, tls: TlsConfigs, generation: u64) -> Result<(), Report>;
+    fn apply(&mut self, model: Arc<Model>, tls: TlsConfigs, generation: u64) -> Result<(), Report>;
 
     /// The listeners that `model` would close while long-lived streams are open that came by them.
     fn severed(&self, _model: &Model) -> Vec<Severed> {

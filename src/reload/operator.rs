@@ -262,7 +262,7 @@ impl<W: World> Reloader<W> {
     }
 
     /// What a generation that is kept means.
-    pub(super) async fn model_of(&self, number: u64) -> Result<Model, Refusal> {
+    pub(super) async fn model_of(&self, number: u64) -> Result<Arc<Model>, Refusal> {
         let stored = Arc::new(self.stored(number)?);
         let attempt = self.read(stored, Stage::Reload).await;
         let unreadable = || {
@@ -300,7 +300,7 @@ impl<W: World> Reloader<W> {
     }
 
     fn model_now(&self) -> Option<&Model> {
-        self.running.as_ref().map(|running| &running.model)
+        self.running.as_ref().map(|running| &*running.model)
     }
 }
 

@@ -56,7 +56,7 @@ impl<W: World> Reloader<W> {
         let attempt = self.read(stored, Stage::Reload).await.ok_or_else(unreadable)?;
         let digest = attempt.record.digest();
         let plan = match &attempt.outcome {
-            Ok((model, _)) => Plan::between(self.running.as_ref().map(|now| &now.model), model),
+            Ok((model, _)) => Plan::between(self.running.as_ref().map(|now| &*now.model), model),
             Err(_) => return Err(unreadable()),
         };
         self.settle_pending(Some(by.clone()), "another generation is pinned");

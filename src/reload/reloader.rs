@@ -52,7 +52,7 @@ pub struct Reloader<W> {
 /// The generation that was published last.
 pub(super) struct Running {
     pub(super) number: u64,
-    pub(super) model: Model,
+    pub(super) model: Arc<Model>,
     pub(super) record: Record,
     pub(super) digest: Digest,
     /// Texts of the configuration, without secrets.
@@ -261,7 +261,7 @@ impl<W: World> Reloader<W> {
     ) -> Result<Applied, Arc<Rejected>> {
         let Attempt { record, texts, mut findings, outcome } = attempt;
         let prepared = outcome.and_then(|(model, tls)| {
-            let plan = Plan::between(self.running.as_ref().map(|running| &running.model), &model);
+            let plan = Plan::between(self.running.as_ref().map(|running| &*running.model), &model);
             let guarded = removes_too_much(cause, self.settings(), &plan);
             match guarded.or_else(|| severs_streams(cause, &self.world.severed(&model))) {
                 Some(finding) => {
@@ -273,7 +273,7 @@ impl<W: World> Reloader<W> {
         });
         let (number, goes_on) = self.number(cause, &digest);
         let applied =
-            prepared.and_then(|(model, tls, plan)| match self.world.apply(model.clone(), tls, number) {
+            prepared.and_then(|(model, tls, plan)| match self.world.apply(Arc::clone(&model), tls, number) {
                 Ok(()) => Ok((model, plan)),
                 Err(report) => {
                     findings.report.findings.extend(report.findings);
@@ -311,7 +311,7 @@ impl<W: World> Reloader<W> {
     ) -> Result<Applied, Reason> {
         let rejected = self.journal.state().rejected.clone();
         let (model, tls) = attempt.outcome?;
-        self.world.apply(model.clone(), tls, number).map_err(|_| Reason::Apply)?;
+        self.world.apply(Arc::clone(&model), tls, number).map_err(|_| Reason::Apply)?;
         let digest = attempt.record.digest();
         let stored = self.generations.list().into_iter().find(|info| info.number == number);
         let plan = Plan::between(None, &model);
@@ -326,7 +326,7 @@ impl<W: World> Reloader<W> {
     fn adopt(
         &mut self,
         number: u64,
-        model: Model,
+        model: Arc<Model>,
         record: Record,
         digest: Digest,
         texts: BTreeMap<PathBuf, Vec<u8>>,

@@ -34,7 +34,7 @@ type Applied = (Vec<String>, u64);
 struct Notebook(Arc<Mutex<Vec<Applied>>>);
 
 impl World for Notebook {
-    fn apply(&mut self, model: Model, _: TlsConfigs, generation: u64) -> Result<(), Report> {
+    fn apply(&mut self, model: Arc<Model>, _: TlsConfigs, generation: u64) -> Result<(), Report> {
         let servers = model.pools.values().flat_map(|pool| &pool.servers);
         let names: Vec<String> = servers.map(|server| server.name.to_string()).collect();
         if names.iter().any(|name| name == "unbindable") {

@@ -4,6 +4,7 @@
 //! what no path can ever equal is an error. Compilation for a site (case, merged slashes) comes later.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::path::{encoded, push_compared};
 use super::regexp::PathRegex;
@@ -30,9 +31,15 @@ pub enum PatternKind {
     StartsWith,
 }
 
-/// A parsed pattern; displays as it was written. Two are equal when kind and text are.
+/// A parsed pattern; displays as it was written. Two are equal when kind and text are. Copies share what it is: a
+/// route's patterns stand in its model, in each listener's routes and in their router.
 #[derive(Clone)]
 pub struct Pattern {
+    parts: Arc<Parts>,
+}
+
+#[derive(Clone)]
+struct Parts {
     kind: PatternKind,
     text: Box<str>,
     segments: Box<[Segment]>,
@@ -76,23 +83,24 @@ impl Pattern {
         if segments.len() > MAX_SEGMENTS {
             return Err(PatternError::TooDeep);
         }
-        Ok(Pattern { kind, text: text.into(), segments: segments.into(), regex })
+        let parts = Parts { kind, text: text.into(), segments: segments.into(), regex };
+        Ok(Pattern { parts: Arc::new(parts) })
     }
 
     /// The kind that it was written with.
     pub fn kind(&self) -> PatternKind {
-        self.kind
+        self.parts.kind
     }
 
     /// The text as written.
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.parts.text
     }
 
     /// Names of its parameters (of a regex: its named groups), in order.
     pub fn params(&self) -> impl Iterator<Item = &str> {
-        let groups = self.regex.as_deref().into_iter().flat_map(PathRegex::names);
-        let segments = self.segments.iter().filter_map(|segment| match segment {
+        let groups = self.regex().into_iter().flat_map(PathRegex::names);
+        let segments = self.segments().iter().filter_map(|segment| match segment {
             Segment::Param(name) | Segment::Rest(name) => Some(&**name),
             _ => None,
         });
@@ -105,38 +113,48 @@ impl Pattern {
             Segment::Literal(text) => Some(String::from_utf8_lossy(text).into_owned() + "/"),
             _ => None,
         };
-        std::iter::once("/".to_owned()).chain(self.segments.iter().map_while(literal)).collect()
+        std::iter::once("/".to_owned()).chain(self.segments().iter().map_while(literal)).collect()
     }
 
     pub(super) fn segments(&self) -> &[Segment] {
-        &self.segments
+        &self.parts.segments
     }
 
     pub(super) fn regex(&self) -> Option<&PathRegex> {
-        self.regex.as_deref()
+        self.parts.regex.as_deref()
     }
 
     /// Makes it fit for a site: empty segments vanish where slashes are merged (a regex says itself what
     /// it wants), and a regex learns to ignore case.
     pub(super) fn adapt(&mut self, merge_slashes: bool, ignore_case: bool) {
-        if let (Some(regex), true) = (&mut self.regex, ignore_case) {
+        let is_empty = |segment: &Segment| matches!(segment, Segment::Literal(text) if text.is_empty());
+        let before_last = self.segments().split_last().map_or(&[][..], |(_, before)| before);
+        let (teaches, merges) = match self.regex() {
+            Some(_) => (ignore_case, false),
+            None => (false, merge_slashes && before_last.iter().any(is_empty)),
+        };
+        if !teaches && !merges {
+            return;
+        }
+        let Parts { segments, regex, .. } = Arc::make_mut(&mut self.parts);
+        if let (Some(regex), true) = (regex, teaches) {
             regex.ignore_case();
-        } else if merge_slashes && self.regex.is_none() {
-            let last = self.segments.len().saturating_sub(1);
+        } else {
+            let last = segments.len().saturating_sub(1);
             let mut at = 0;
-            let mut segments = std::mem::take(&mut self.segments).into_vec();
-            segments.retain(|segment| {
+            let mut kept = std::mem::take(segments).into_vec();
+            kept.retain(|segment| {
                 at += 1;
-                at > last || !matches!(segment, Segment::Literal(text) if text.is_empty())
+                at > last || !is_empty(segment)
             });
-            self.segments = segments.into();
+            *segments = kept.into();
         }
     }
 }
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
-        self.kind == other.kind && self.text == other.text
+        self.kind() == other.kind() && self.as_str() == other.as_str()
     }
 }
 
@@ -144,13 +162,13 @@ impl Eq for Pattern {}
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}({})", self.kind, self.text)
+        write!(f, "{:?}({})", self.parts.kind, self.parts.text)
     }
 }
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.parts.text)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Model x live pools -> [`Snapshot`]. No I/O, no side effect: what lives is adopted by key, and a snapshot
 //! that is thrown away instead of published leaves nothing behind.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -67,6 +68,7 @@ pub fn compile(model: &Model, context: &Context<'_>) -> Result<Snapshot, Report>
         access_log: model.log.access.clone().map(Arc::new),
         limiters,
         route_counts: route_counts::adopt(model, context.previous, context.workers),
+        everywhere: RefCell::default(),
     };
     let listeners = model
         .listeners
@@ -98,9 +100,26 @@ struct Shared {
     access_log: Option<Arc<model::AccessLog>>,
     limiters: Limiters,
     route_counts: RouteCounts,
+    /// Sites whose routes are on every listener, by the place of the model's: one for all of them.
+    everywhere: RefCell<HashMap<*const Site, Option<Arc<SiteSnap>>>>,
 }
 
 impl Shared {
+    /// A site on one listener; none when it has no route there.
+    fn site(
+        &self,
+        site: &Site,
+        listener: &str,
+        pools: &BTreeMap<Arc<str>, Arc<PoolSnap>>,
+        report: &mut Report,
+    ) -> Option<Arc<SiteSnap>> {
+        let mut compile = || compile_site(site, listener, pools, self, report).map(Arc::new);
+        if site.routes.iter().any(|route| route.on.is_some()) {
+            return compile();
+        }
+        self.everywhere.borrow_mut().entry(std::ptr::from_ref(site)).or_insert_with(compile).clone()
+    }
+
     /// Fields that only lbd may send to a server.
     fn kept_back(&self) -> impl Iterator<Item = Arc<str>> {
         CLIENT_CERTIFICATE_FIELDS.into_iter().filter(|_| self.asks_clients).map(Arc::from)
@@ -118,11 +137,11 @@ fn compile_listener(
     let mut hosts = Vec::new();
     let mut default = None;
     for site in model.sites.iter().filter(|_| listener.speaks_http()) {
-        let Some(snap) = compile_site(site, &listener.name, pools, shared, report) else { continue };
+        let Some(snap) = shared.site(site, &listener.name, pools, report) else { continue };
         if site.hosts.is_empty() {
-            default = Some(Arc::new(snap));
+            default = Some(snap);
         } else {
-            hosts.push((site.hosts.iter().map(|host| host.to_string()).collect(), Arc::new(snap)));
+            hosts.push((site.hosts.iter().map(|host| host.to_string()).collect(), snap));
         }
     }
     let before = context.previous.listener(listener.address);

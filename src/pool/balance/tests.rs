@@ -162,6 +162,35 @@ fn the_least_busy_by_weight_comes_next() {
 }
 
 #[test]
+fn among_many_the_idle_come_first_and_each_gets_its_share() {
+    let names: Vec<String> = (0..60).map(|i| format!("s{i}*{}", 1 + i % 3)).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let pool = pool_of(BalanceKind::LeastRequests, &names);
+    let busy = |index: usize| index.is_multiple_of(2);
+    let held: Vec<Lease> =
+        (0..60).filter(|index| busy(*index)).map(|index| pool.members[index].server.begin()).collect();
+    let idle: Vec<(&str, u64)> = pool
+        .members
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| !busy(*index))
+        .map(|(_, member)| (&*member.server.name, u64::from(member.weight)))
+        .collect();
+    assert_shares(&pool, &idle, 0.25);
+    drop(held);
+    // Nobody is idle: all are compared, whoever is found at once.
+    let _all: Vec<Lease> = pool.members.iter().map(|member| member.server.begin()).collect();
+    let _more: Vec<Lease> = pool.members.iter().skip(1).map(|member| member.server.begin()).collect();
+    let _most: Vec<Lease> = pool
+        .members
+        .iter()
+        .skip(1)
+        .flat_map(|member| [member.server.begin(), member.server.begin()])
+        .collect();
+    assert_eq!(order(&pool, 3), "s0s0s0");
+}
+
+#[test]
 fn sessions_are_connections_and_no_requests() {
     let session = |pool: &Pool| {
         let server = &pool.member("a").expect("a member").server;

@@ -16,6 +16,8 @@ use std::time::Duration;
 use aws_lc_rs::{constant_time, hmac, rand};
 use data_encoding::HEXLOWER;
 
+use super::verified::Verified;
+
 /// A key of our own making signs this long; then a new one does.
 const SIGNS_FOR: u64 = 30 * 24 * 60 * 60;
 /// A key verifies this long at least after it signed.
@@ -37,6 +39,8 @@ pub struct KeyRing {
     bytes: Vec<[u8; KEY]>,
     /// When the first was made (unix seconds), if that was here.
     made: Option<u64>,
+    /// What they were found to have signed.
+    pub(super) verified: Verified,
 }
 
 /// Which key made a signature.
@@ -119,7 +123,7 @@ impl KeyRing {
     fn of(keys: &[[u8; KEY]], made: Option<u64>) -> Arc<Self> {
         let bytes = keys.to_vec();
         let keys = keys.iter().map(|key| hmac::Key::new(hmac::HMAC_SHA256, key)).collect();
-        Arc::new(Self { keys, bytes, made })
+        Arc::new(Self { keys, bytes, made, verified: Verified::default() })
     }
 }
 

@@ -11,6 +11,7 @@ mod moved;
 mod store;
 mod table;
 mod token;
+mod verified;
 
 use std::net::IpAddr;
 use std::sync::Arc;

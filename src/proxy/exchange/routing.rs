@@ -110,7 +110,7 @@ pub(super) fn remember(connection: &ClientConnection, request: &RequestHead, sto
     connection.worker.recent.borrow_mut().note(&Seen {
         at: connection.worker.unix_seconds(),
         listener: &connection.listener.name,
-        method: request.method(),
+        method: request.method_bytes(),
         host: request.host().unwrap_or_default(),
         path: request.path(),
         websocket: request.is_websocket(),

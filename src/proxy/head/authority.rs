@@ -18,13 +18,15 @@ impl<'a> Authority<'a> {
     /// Reads `host`, `host:port`, `[v6]` or `[v6]:port`; `None` when it is anything else.
     #[must_use]
     pub fn parse(text: &'a [u8]) -> Option<Authority<'a>> {
-        let host_end = match text.first()? {
-            b'[' => memchr::memchr(b']', text)? + 1,
-            // Names are short: a loop beats a search that is made for long texts.
-            _ => text.iter().position(|byte| *byte == b':').unwrap_or(text.len()),
+        let is_literal = *text.first()? == b'[';
+        let host_end = if is_literal {
+            memchr::memchr(b']', text)? + 1
+        } else {
+            // Names are short: one loop finds the end and looks at each byte; what a name is not made of ends it.
+            text.iter().position(|byte| !IN_NAME[usize::from(*byte)]).unwrap_or(text.len())
         };
         let (host, rest) = text.split_at(host_end);
-        let valid = if host.starts_with(b"[") { is_ipv6_literal(host) } else { is_name(host) };
+        let valid = if is_literal { is_ipv6_literal(host) } else { (1..=255).contains(&host.len()) };
         if !valid {
             return None;
         }
@@ -41,10 +43,6 @@ impl<'a> Authority<'a> {
 #[must_use]
 pub fn same_authority(a: Authority<'_>, b: Authority<'_>, default_port: u16) -> bool {
     a.host.eq_ignore_ascii_case(b.host) && a.port.unwrap_or(default_port) == b.port.unwrap_or(default_port)
-}
-
-fn is_name(host: &[u8]) -> bool {
-    !host.is_empty() && host.len() <= 255 && host.iter().all(|byte| IN_NAME[usize::from(*byte)])
 }
 
 /// What a name is made of.

@@ -51,8 +51,17 @@ pub struct Field<'a> {
     pub name: &'a [u8],
     /// The value without the white space around it.
     pub value: &'a [u8],
-    /// The line that these two are written as, with its end, when it came as exactly that: one copy for four.
-    pub(in crate::proxy) line: Option<&'a [u8]>,
+}
+
+/// What becomes of a field on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::proxy) enum Fate {
+    /// It goes on as it came.
+    Stays,
+    /// It ends here.
+    Goes,
+    /// It is written anew.
+    Edited,
 }
 
 /// All fields of a head, in order.
@@ -61,15 +70,19 @@ pub struct Fields {
     arena: Vec<u8>,
     list: Vec<Entry>,
     present: KnownSet,
+    /// Known names that stand here more than once.
+    repeated: KnownSet,
 }
 
 impl Fields {
     /// Forgets everything and keeps the memory, unless it is unusually much.
     pub fn clear(&mut self) {
         self.arena.clear();
-        self.arena.shrink_to(KEPT);
+        if self.arena.capacity() > KEPT {
+            self.arena.shrink_to(KEPT);
+        }
         self.list.clear();
-        self.present = KnownSet::EMPTY;
+        (self.present, self.repeated) = (KnownSet::EMPTY, KnownSet::EMPTY);
     }
 
     /// Appends a field. The caller vouches for the syntax of both parts.
@@ -100,6 +113,12 @@ impl Fields {
     #[must_use]
     pub fn has(&self, known: Known) -> bool {
         self.present.has(known)
+    }
+
+    /// Whether more than one field of that name stands here.
+    #[must_use]
+    pub fn repeats(&self, known: Known) -> bool {
+        self.repeated.has(known)
     }
 
     /// The values of the fields of that known name, in order.
@@ -152,10 +171,42 @@ impl Fields {
     /// Adds a field whose parts stand in the arena already.
     pub(in crate::proxy) fn index(&mut self, name: Span, value: Span) {
         let known = Known::of(self.slice(name));
-        self.present.insert(known);
         let is = |from: u32, text: &[u8]| self.arena.get(from as usize..from as usize + 2) == Some(text);
         let verbatim = value.start == name.end + 2 && is(name.end, b": ") && is(value.end, b"\r\n");
-        self.list.push(Entry { known, verbatim, name, value });
+        self.add(Entry { known, verbatim, name, value });
+    }
+
+    /// Adds a field that is written `name: value` with its line's end, where these will stand in the arena.
+    pub(in crate::proxy) fn index_line(&mut self, text: &[u8], name: Span, value: Span) {
+        self.add(Entry { known: Known::of(text), verbatim: true, name, value });
+    }
+
+    /// Appends the fields that stay, in order; `write` writes those that are edited, or did not come as a plain line.
+    /// Lines that came one behind the other and stay are one copy: of eight fields of an answer these are three.
+    pub(in crate::proxy) fn pass_on(
+        &self,
+        fate: impl Fn(&Field<'_>) -> Fate,
+        write: impl Fn(&Field<'_>, &mut Vec<u8>),
+        out: &mut Vec<u8>,
+    ) {
+        let mut lines = 0..0;
+        for entry in &self.list {
+            let field = self.field(entry);
+            let line = entry.name.start as usize..entry.value.end as usize + 2;
+            match fate(&field) {
+                Fate::Goes => {}
+                Fate::Stays if entry.verbatim && lines.end == line.start => lines.end = line.end,
+                Fate::Stays if entry.verbatim => {
+                    out.extend_from_slice(&self.arena[lines]);
+                    lines = line;
+                }
+                Fate::Stays | Fate::Edited => {
+                    out.extend_from_slice(&self.arena[std::mem::take(&mut lines)]);
+                    write(&field, out);
+                }
+            }
+        }
+        out.extend_from_slice(&self.arena[lines]);
     }
 
     /// The bytes of a span.
@@ -163,10 +214,17 @@ impl Fields {
         &self.arena[span.range()]
     }
 
+    fn add(&mut self, entry: Entry) {
+        if self.present.has(entry.known) {
+            self.repeated.insert(entry.known);
+        }
+        self.present.insert(entry.known);
+        self.list.push(entry);
+    }
+
     fn field(&self, entry: &Entry) -> Field<'_> {
-        let Entry { known, verbatim, name, value } = *entry;
-        let line = verbatim.then(|| &self.arena[name.start as usize..value.end as usize + 2]);
-        Field { known, name: self.slice(name), value: self.slice(value), line }
+        let Entry { known, name, value, .. } = *entry;
+        Field { known, name: self.slice(name), value: self.slice(value) }
     }
 }
 

@@ -56,9 +56,28 @@ impl RequestHead {
 
     /// Forgets everything and keeps the memory. To be called before a head is used for another connection.
     pub fn clear(&mut self) {
-        let mut fields = std::mem::take(&mut self.fields);
+        // One by one: a new head in place of this one would be copied as a whole.
+        let Self {
+            fields,
+            scan,
+            method,
+            target,
+            path,
+            query,
+            target_authority,
+            host,
+            version,
+            framing,
+            options,
+            expects_continue,
+            secure_target,
+        } = self;
         fields.clear();
-        *self = RequestHead { fields, ..RequestHead::default() };
+        *scan = 0;
+        (*method, *target, *path) = Default::default();
+        (*query, *target_authority, *host) = Default::default();
+        (*version, *framing, *options) = Default::default();
+        (*expects_continue, *secure_target) = Default::default();
     }
 
     /// Sets method, target and version of an empty head. The caller vouches for the method, which must be a
@@ -253,7 +272,7 @@ impl RequestHead {
         self.expects_continue = self.version != Version::Http10
             && self.fields.all(Known::Expect).any(|value| value.eq_ignore_ascii_case(b"100-continue"));
         for unique in [Known::Upgrade, Known::SecWebSocketKey, Known::SecWebSocketVersion] {
-            if self.fields.all(unique).nth(1).is_some() {
+            if self.fields.repeats(unique) {
                 return Err(ParseError::RepeatedField);
             }
         }
@@ -297,12 +316,10 @@ impl RequestHead {
 
     fn seal_host(&mut self) -> Result<(), ParseError> {
         self.host = None;
-        let mut hosts = self.fields.all_spans(Known::Host);
-        let written = hosts.next();
-        if hosts.next().is_some() {
+        let written = self.fields.all_spans(Known::Host).next();
+        if self.fields.repeats(Known::Host) {
             return Err(ParseError::RepeatedHost);
         }
-        drop(hosts);
         let read = |span: Span| Authority::parse(self.fields.slice(span));
         let host = match written {
             Some(span) => Some(read(span).ok_or(ParseError::BadHost)?),
@@ -381,17 +398,16 @@ pub(super) enum Declared {
 
 /// Reads `Content-Length` and `Transfer-Encoding`; the one place that does.
 pub(super) fn declared(fields: &Fields, version: Version) -> Result<Declared, ParseError> {
-    let mut codings = fields.all(Known::TransferEncoding);
-    let mut lengths = fields.all(Known::ContentLength);
-    match (codings.next(), lengths.next()) {
+    let once = |known| !fields.repeats(known);
+    match (fields.get(Known::TransferEncoding), fields.get(Known::ContentLength)) {
         (None, None) => Ok(Declared::Nothing),
         (Some(_), _) if version == Version::Http10 => Err(ParseError::TransferEncodingOnHttp10),
         (Some(_), Some(_)) => Err(ParseError::ConflictingLength),
-        (Some(coding), None) if codings.next().is_none() && coding.eq_ignore_ascii_case(b"chunked") => {
+        (Some(coding), None) if once(Known::TransferEncoding) && coding.eq_ignore_ascii_case(b"chunked") => {
             Ok(Declared::Chunked)
         }
         (Some(_), None) => Err(ParseError::BadTransferEncoding),
-        (None, Some(_)) if lengths.next().is_some() => Err(ParseError::RepeatedLength),
+        (None, Some(_)) if !once(Known::ContentLength) => Err(ParseError::RepeatedLength),
         (None, Some(length)) => decimal(length).map(Declared::Length).ok_or(ParseError::BadLength),
     }
 }
@@ -411,11 +427,12 @@ fn decimal(text: &[u8]) -> Option<u64> {
 impl Options {
     pub(super) fn read(fields: &Fields) -> Result<Options, ParseError> {
         let mut options = Options::default();
-        let mut values = fields.all(Known::Connection);
-        match (values.next(), values.next()) {
-            (None, _) => return Ok(options),
+        match fields.get(Known::Connection) {
+            None => return Ok(options),
             // What most servers say, and what needs no list to be read.
-            (Some(only), None) if only.eq_ignore_ascii_case(b"keep-alive") => {
+            Some(first)
+                if first.eq_ignore_ascii_case(b"keep-alive") && !fields.repeats(Known::Connection) =>
+            {
                 options.keep_alive = true;
                 return Ok(options);
             }

@@ -37,9 +37,10 @@ impl ResponseHead {
 
     /// Forgets everything and keeps the memory. To be called before a head is used for another connection.
     pub fn clear(&mut self) {
-        let mut fields = std::mem::take(&mut self.fields);
+        let Self { fields, scan, status, reason, version, declared, options } = self;
         fields.clear();
-        *self = ResponseHead { fields, ..ResponseHead::default() };
+        (*scan, *status) = (0, 0);
+        (*reason, *version, *declared, *options) = Default::default();
     }
 
     /// Sets status, reason and version of an empty head.

@@ -6,6 +6,7 @@
 pub mod body;
 pub mod delivery;
 pub mod parse;
+mod plain;
 pub mod simple;
 mod trailers;
 pub mod write;

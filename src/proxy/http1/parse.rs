@@ -1,10 +1,11 @@
-//! Heads from bytes: syntax by `httparse`, then the strictness that it lacks.
+//! Heads from bytes: the usual ones at once (`plain`); others by `httparse`, then the strictness that it lacks.
 //!
 //! A head that arrives in pieces is scanned once: the head remembers how far its end was looked for. Nothing
 //! is parsed before the end is there, except what can be refused at sight.
 
 use std::mem::MaybeUninit;
 
+use super::plain;
 use crate::proxy::head::{ParseError, RequestHead, ResponseHead, Span, Version, is_token_byte};
 
 /// The most fields that any limit can allow.
@@ -70,6 +71,13 @@ pub fn parse_request(buf: &[u8], limits: &HeadLimits, head: &mut RequestHead) ->
     if !is_token_byte(first) {
         return Err(ParseError::BadMethod);
     }
+    // Only at the first look: what comes in pieces is not read anew with each of them.
+    if from == 0 {
+        if let Some(length) = plain::request(&buf[start..], limits, head) {
+            return head.seal().map(|()| Status::Complete(start + length));
+        }
+        head.clear();
+    }
     let Some(end) = find_end(&buf[start..], from, limits, &mut head.scan)? else {
         return Ok(Status::Partial);
     };
@@ -89,6 +97,12 @@ pub fn parse_response(
     let prefix = b"HTTP/1.";
     if !buf.iter().zip(prefix).all(|(a, b)| a == b) {
         return Err(ParseError::BadStatusLine);
+    }
+    if from == 0 {
+        if let Some(length) = plain::response(buf, limits, head) {
+            return head.seal().map(|()| Status::Complete(length));
+        }
+        head.clear();
     }
     let Some(end) = find_end(buf, from, limits, &mut head.scan)? else { return Ok(Status::Partial) };
     fill_response(&buf[..end], limits, head)?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::pool::MarkedCookie;
 use crate::proxy::head::{
-    BodyFraming, Fate, Field, Known, KnownSet, RequestHead, ResponseHead, keep_cookies,
+    BodyFraming, Fate, Field, FieldFate, Known, KnownSet, RequestHead, ResponseHead, keep_cookies,
 };
 
 /// The `Connection` line to write.
@@ -219,21 +219,23 @@ pub fn write_request(head: &RequestHead, plan: &RequestPlan<'_>, out: &mut Vec<u
             && head.connection_options().any(|option| option.eq_ignore_ascii_case(field.name))
     };
     let dropped = REWRITTEN.with(plan.drop_known);
-    for field in head.fields() {
+    let edits = !plan.strip_cookies.is_empty() || !plan.unmark_cookies.is_empty();
+    let fate = |field: &Field<'_>| {
         let gone = dropped.has(field.known)
             || (field.known == Known::Other && dropped.has(Known::alias_of(field.name)))
             || plan.drop.means(field.name)
-            || named(&field);
-        if gone {
-            continue;
+            || named(field);
+        match field.known {
+            _ if gone => FieldFate::Goes,
+            Known::Cookie if edits => FieldFate::Edited,
+            _ => FieldFate::Stays,
         }
-        let edits = !plan.strip_cookies.is_empty() || !plan.unmark_cookies.is_empty();
-        if field.known == Known::Cookie && edits {
-            write_cookies(&field, plan, out);
-        } else {
-            pass_on(&field, out);
-        }
-    }
+    };
+    let write = |field: &Field<'_>, out: &mut Vec<u8>| match field.known {
+        Known::Cookie if edits => write_cookies(field, plan, out),
+        _ => write_field(field.name, field.value, out),
+    };
+    head.fields.pass_on(fate, write, out);
     out.extend_from_slice(plan.extra);
     write_framing(plan.framing, out);
     let trailers = head.all_known(Known::Te).any(|value| value.eq_ignore_ascii_case(b"trailers"));
@@ -254,23 +256,15 @@ pub fn write_response(head: &ResponseHead, plan: &ResponsePlan<'_>, out: &mut Ve
             && head.connection_options().any(|option| option.eq_ignore_ascii_case(field.name))
     };
     let dropped = REWRITTEN.with(plan.drop_known);
-    for field in head.fields() {
-        if !dropped.has(field.known) && !plan.drop.means(field.name) && !named(&field) {
-            pass_on(&field, out);
-        }
-    }
+    let fate = |field: &Field<'_>| {
+        let gone = dropped.has(field.known) || plan.drop.means(field.name) || named(field);
+        if gone { FieldFate::Goes } else { FieldFate::Stays }
+    };
+    head.fields.pass_on(fate, |field, out| write_field(field.name, field.value, out), out);
     out.extend_from_slice(plan.extra);
     write_framing(plan.framing, out);
     write_connection(plan.connection, false, head.get_known(Known::Upgrade), out);
     out.extend_from_slice(b"\r\n");
-}
-
-/// Appends a field as it came.
-fn pass_on(field: &Field<'_>, out: &mut Vec<u8>) {
-    match field.line {
-        Some(line) => out.extend_from_slice(line),
-        None => write_field(field.name, field.value, out),
-    }
 }
 
 /// Appends one field line. The caller vouches for the syntax of both parts.
