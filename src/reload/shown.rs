@@ -31,7 +31,7 @@ impl<W: World> Reloader<W> {
     /// What a generation means.
     pub(super) async fn meaning(&self, generation: Option<u64>) -> Result<Answer, Refusal> {
         let parts = match generation {
-            Some(number) => parts(&self.model_of(number).await?),
+            Some(number) => parts(self.model_of(number).await?.as_ref()),
             None => self.running.as_ref().map(|running| parts(&running.model)).unwrap_or_default(),
         };
         let generation = generation.unwrap_or_else(|| self.number_now());
