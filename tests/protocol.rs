@@ -135,8 +135,8 @@ impl Scene {
         let mut stream = UnixStream::connect(self.daemon.config().with_file_name("control.sock")).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         write!(stream, "GET {target} HTTP/1.1\r\nHost: lbd\r\n\r\n").unwrap();
-        let lines = BufReader::new(stream).lines().map_while(Result::ok);
-        let first = lines.skip_while(|line| !line.starts_with('{')).next().expect("a line of JSON");
+        let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+        let first = lines.find(|line| line.starts_with('{')).expect("a line of JSON");
         let content = &self.document["paths"][path]["get"]["responses"]["200"]["content"];
         let schema = &content["application/x-ndjson"]["schema"];
         let value = serde_json::from_str(&first).unwrap();
@@ -145,50 +145,55 @@ impl Scene {
     }
 }
 
-#[test]
-fn what_the_daemon_answers_is_what_the_description_says() {
-    let mut scene = Scene::new();
-    let stream = websocket::opened(scene.daemon.address(), "/ws");
+/// What is asked without changing anything, and needs nothing in particular.
+const LOOKS: [&str; 17] = [
+    "/v1",
+    "/v1/status",
+    "/v1/log",
+    "/v1/pools",
+    "/v1/pools/{pool}",
+    "/v1/servers",
+    "/v1/pools/{pool}/servers/{server}",
+    "/v1/routes",
+    "/v1/sticky",
+    "/v1/sticky/{pool}",
+    "/v1/config",
+    "/v1/config/report",
+    "/v1/config/generations",
+    "/v1/config/generations/{number}",
+    "/v1/certificates",
+    "/v1/certificates/{name}",
+    "/v1/operations",
+];
+
+/// A WebSocket and the request that opened it; names the server that has it.
+fn look_at_a_stream(scene: &mut Scene) {
     let connections = eventually("the WebSocket is listed", || {
         let found = scene.ask("GET", "/v1/connections", "?kind=websocket", &Value::Null);
         found["connections"].as_array().is_some_and(|all| !all.is_empty()).then_some(found)
     });
     let one = &connections["connections"][0];
     scene.names.insert("id", one["id"].as_str().unwrap().to_owned());
-    // The server that has it: a drain of the other one would be over at once.
     scene.names.insert("server", one["server"].as_str().unwrap().to_owned());
     scene.ask("GET", "/v1/connections/{id}", "", &Value::Null);
     let request = scene.origin.requests().pop().unwrap().field("x-request-id").unwrap().to_owned();
     scene.names.insert("id", request);
     scene.ask("GET", "/v1/requests/{id}", "", &Value::Null);
+}
+
+fn look_at_generations(scene: &mut Scene) {
     scene.names.insert("number", "1".to_owned());
-    let quiet = [
-        "/v1",
-        "/v1/status",
-        "/v1/log",
-        "/v1/pools",
-        "/v1/pools/{pool}",
-        "/v1/servers",
-        "/v1/pools/{pool}/servers/{server}",
-        "/v1/routes",
-        "/v1/sticky",
-        "/v1/sticky/{pool}",
-        "/v1/config",
-        "/v1/config/report",
-        "/v1/config/generations",
-        "/v1/config/generations/{number}",
-        "/v1/certificates",
-        "/v1/certificates/{name}",
-    ];
-    for path in quiet {
-        scene.ask("GET", path, "", &Value::Null);
-    }
+    LOOKS.into_iter().for_each(|path| drop(scene.ask("GET", path, "", &Value::Null)));
     eventually("the generation is kept", || {
         let answer = scene.daemon.control("GET", "/v1/config/generations/1/files");
         (answer.0 == 200).then_some(())
     });
     scene.ask("GET", "/v1/config/generations/{number}/files", "", &Value::Null);
     scene.ask("GET", "/v1/config/diff", "?from=1&to=1", &Value::Null);
+}
+
+/// What changes little, or says what it would change.
+fn change(scene: &mut Scene) {
     scene.ask("POST", "/v1/routes/explain", "", &json!({ "method": "GET", "url": "http://app.test/" }));
     scene.ask("POST", "/v1/pools/{pool}/servers/{server}/check", "", &Value::Null);
     scene.ask("PUT", "/v1/pools/{pool}/servers/{server}/weight", "", &json!({ "weight": "50%" }));
@@ -202,20 +207,27 @@ fn what_the_daemon_answers_is_what_the_description_says() {
     let text = std::fs::read_to_string(scene.daemon.config()).unwrap();
     let offer = json!({ "offer": { "main": format!("{text}\nroute \"/more\" pool=app\n") } });
     scene.ask("POST", "/v1/config/plan", "", &offer);
+}
+
+/// A drain that goes on, because the server still has a stream.
+fn drain(scene: &mut Scene) {
     let drain = json!({ "state": "drain", "close": "nobody", "deadline": "1h", "force": true });
     let changed = scene.ask("PUT", "/v1/pools/{pool}/servers/{server}/admin", "", &drain);
-    scene.ask("GET", "/v1/operations", "", &Value::Null);
-    if let Some(id) = changed["operation"]["id"].as_str() {
-        scene.names.insert("id", id.to_owned());
-        for (method, path) in [
-            ("GET", "/v1/operations/{id}"),
-            ("POST", "/v1/operations/{id}/pause"),
-            ("POST", "/v1/operations/{id}/resume"),
-        ] {
-            scene.ask(method, path, "", &Value::Null);
-        }
-        scene.follow("/v1/operations/{id}/events", "");
-    }
+    scene.names.insert("id", changed["operation"]["id"].as_str().expect("an operation").to_owned());
+    scene.ask("GET", "/v1/operations/{id}", "", &Value::Null);
+    scene.ask("POST", "/v1/operations/{id}/pause", "", &Value::Null);
+    scene.ask("POST", "/v1/operations/{id}/resume", "", &Value::Null);
+    scene.follow("/v1/operations/{id}/events", "");
+}
+
+#[test]
+fn what_the_daemon_answers_is_what_the_description_says() {
+    let mut scene = Scene::new();
+    let stream = websocket::opened(scene.daemon.address(), "/ws");
+    look_at_a_stream(&mut scene);
+    look_at_generations(&mut scene);
+    change(&mut scene);
+    drain(&mut scene);
     scene.follow("/v1/events", "?since=0");
     scene.follow("/v1/stream", "?every=1s");
     let wrong = scene.daemon.control("GET", "/v1/pools/nobody").1;
