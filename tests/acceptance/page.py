@@ -139,9 +139,9 @@ class Lbd:
     def page(self):
         return f"http://127.0.0.1:{self.ports['status']}/"
 
-    def save(self, template, **more):
+    def save(self, template):
         new = self.dir / "new~"
-        new.write_text(template.format(**{**self.values, **more}))
+        new.write_text(template.format(**self.values))
         new.rename(self.dir / "lbd.kdl")
 
     def start(self):
@@ -244,6 +244,9 @@ class Viewer:
         return self.browser.run(f"return document.querySelector({json.dumps(dialog)}).open")
 
     def theme(self, wanted):
+        """By its button, unless a dialog is before it."""
+        if self.browser.run("return document.querySelector('dialog[open]') !== null"):
+            return self.browser.run(f"document.documentElement.dataset.theme = '{wanted}'")
         for _ in range(3):
             if self.browser.run("return document.documentElement.dataset.theme") == wanted:
                 return
@@ -251,9 +254,8 @@ class Viewer:
         raise Wrong(f"no click makes the page {wanted}")
 
     def size(self, width, height=1080):
-        self.browser.command(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
-        )
+        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.browser.command("Emulation.setDeviceMetricsOverride", **screen)
 
     def look(self, state, barriers=True):
         """The page in this state: both widths, both themes; and whether something bars anybody from it."""
@@ -263,10 +265,7 @@ class Viewer:
                 # Each width and each theme is looked at; pictures are taken of all four.
                 if not self.shots and (width, theme) not in ((360, "dark"), (1920, "light")):
                     continue
-                if self.browser.run("return document.querySelector('dialog[open]') === null"):
-                    self.theme(theme)
-                else:
-                    self.browser.run(f"document.documentElement.dataset.theme = '{theme}'")
+                self.theme(theme)
                 where = f"{state} at {width} px, {theme}"
                 wide = self.browser.run("return document.documentElement.scrollWidth - innerWidth")
                 require(wide <= 0, f"{where}: {wide} px too wide")
@@ -315,7 +314,7 @@ def fine(lbd, viewer):
     viewer.press("Show only what is notable")
 
 
-def keyboard(viewer):
+def keyboard(_, viewer):
     """Nothing but keys: to a server, into its dialog, out again, and the focus is where it was."""
     viewer.browser.run("document.activeElement.blur(); scrollTo(0, 0)")
     focused = "return document.activeElement.innerText || document.activeElement.id"
@@ -388,8 +387,7 @@ def draining(lbd, viewer):
     viewer.until("#toast", "brought back app/a")
     viewer.until("#verdict", "all is well")
     viewer.press("Dismiss", "#toast")
-    for websocket in websockets:
-        websocket.close()
+    list(map(socket.socket.close, websockets))
     # What was done a moment ago is undone by one click.
     viewer.press("c", "[aria-label='Pool app']")
     viewer.press("Maintenance…", "#server")
@@ -467,13 +465,8 @@ def run(directory, shots=None):
             viewer = Viewer(browser, axe, shots)
             viewer.size(1920)
             browser.open(lbd.page)
-            fine(lbd, viewer)
-            keyboard(viewer)
-            down(lbd, viewer)
-            draining(lbd, viewer)
-            rejected(lbd, viewer)
-            empty(lbd, viewer)
-            gone(lbd, viewer)
+            for state in (fine, keyboard, down, draining, rejected, empty, gone):
+                state(lbd, viewer)
             # That lbd refused, or was not there, is what was tried.
             complaints = [text for text in browser.complaints() if "Failed to load resource" not in text]
             require(not complaints, f"the browser complains: {complaints}")
