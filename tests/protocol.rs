@@ -146,7 +146,7 @@ impl Scene {
 }
 
 /// What is asked without changing anything, and needs nothing in particular.
-const LOOKS: [&str; 17] = [
+const LOOKS: [&str; 19] = [
     "/v1",
     "/v1/status",
     "/v1/log",
@@ -158,6 +158,8 @@ const LOOKS: [&str; 17] = [
     "/v1/sticky",
     "/v1/sticky/{pool}",
     "/v1/config",
+    "/v1/config/expanded",
+    "/v1/config/model",
     "/v1/config/report",
     "/v1/config/generations",
     "/v1/config/generations/{number}",

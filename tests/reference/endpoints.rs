@@ -65,6 +65,7 @@ pub(crate) const QUERY: &[(&str, &str)] = &[
     ("every", "the pace, such as 1s"),
     ("follow", "false: end with what is there"),
     ("from", "of this network; of a diff, the earlier generation"),
+    ("generation", "of this generation; without it, of the one that runs"),
     ("idle", "silent for longer than this, such as 10m"),
     ("key", "of this client"),
     ("kind", "only of this kind; several with commas for events"),
@@ -105,9 +106,11 @@ pub(crate) const ENDPOINTS: &[Endpoint] = endpoints! {
     POST "/v1/config/apply" admin &[], Ask::Json(of::<ApplyAsk>) => Reply::Json(of::<Planned>), "run these texts and write them into the files";
     POST "/v1/config/confirm" admin &[], Ask::Json(of::<ReasonAsk>) => Reply::Json(of::<Planned>), "keep what was applied for a time";
     GET "/v1/config/diff" operate &["from", "to"], Nothing => Reply::Json(of::<Planned>), "what differs between two generations";
+    GET "/v1/config/expanded" operate &["generation"], Nothing => Reply::Json(of::<Vec<ConfigFile>>), "the files as one text, without what is secret";
     GET "/v1/config/generations" read &[], Nothing => Reply::Json(of::<Vec<Generation>>), "generations, the newest first";
     GET "/v1/config/generations/{number}" read &[], Nothing => Reply::Json(of::<Generation>), "one generation";
     GET "/v1/config/generations/{number}/files" operate &[], Nothing => Reply::Json(of::<Vec<ConfigFile>>), "its files";
+    GET "/v1/config/model" operate &["generation"], Nothing => Reply::Json(of::<Vec<Part>>), "every setting of what runs, written or not";
     POST "/v1/config/pin" admin &[], Ask::Json(of::<PinAsk>) => Reply::Json(of::<Planned>), "run an earlier generation, whatever the files say";
     POST "/v1/config/plan" operate &[], Ask::Json(of::<PlanAsk>) => Reply::Json(of::<Planned>), "what texts would change; nothing is done";
     POST "/v1/config/reload" admin REASON, Nothing => Reply::Json(of::<ReloadDone>), "read the files now";

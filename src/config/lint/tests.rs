@@ -161,12 +161,13 @@ fn a_table_that_is_too_large_for_the_machine() {
             })
             .collect()
     };
-    let million = "LB408 a table of 1000000 clients takes 61MiB: 64 bytes each: over 10% of the 610MiB here";
-    assert_eq!(found(1_000_000, Some(640_000_000 - 1)), [million]);
-    assert_eq!(found(1_000_000, Some(640_000_000)), [""; 0]);
+    let million =
+        "LB408 a table of 1000000 clients takes 122MiB: 128 bytes each: over 10% of the 1220MiB here";
+    assert_eq!(found(1_000_000, Some(1_280_000_000 - 1)), [million]);
+    assert_eq!(found(1_000_000, Some(1_280_000_000)), [""; 0]);
     assert_eq!(found(1_000_000, None), [""; 0]);
     assert_eq!(found(20_000_000, Some(64 << 30)), [""; 0]);
-    assert_eq!(found(20_000_000, None), ["LB408 a table of 20000000 clients takes 1GiB: 64 bytes each"]);
+    assert_eq!(found(20_000_000, None), ["LB408 a table of 20000000 clients takes 2GiB: 128 bytes each"]);
 }
 
 #[test]
