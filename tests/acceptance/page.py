@@ -40,7 +40,7 @@ control socket="{dir}/control.sock"
 EMPTY = OWN + """listen "127.0.0.1:{front}" name=web
 route "/" {{ respond 200 body="soon"; }}
 """
-FULL = OWN + """listen "127.0.0.1:{front}" name=web
+FULL = OWN + """listen "127.0.0.1:{front}" name=web {{ trust-forwarded "127.0.0.1"; }}
 pool app {{
   server a "127.0.0.1:{a}"
   server b "127.0.0.1:{b}"
