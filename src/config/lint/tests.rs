@@ -161,8 +161,7 @@ fn a_table_that_is_too_large_for_the_machine() {
             })
             .collect()
     };
-    let million =
-        "LB408 a table of 1000000 clients takes 122MiB: 128 bytes each: over 10% of the 1GiB here";
+    let million = "LB408 a table of 1000000 clients takes 122MiB: 128 bytes each: over 10% of the 1GiB here";
     assert_eq!(found(1_000_000, Some(1_280_000_000 - 1)), [million]);
     assert_eq!(found(1_000_000, Some(1_280_000_000)), [""; 0]);
     assert_eq!(found(1_000_000, None), [""; 0]);
