@@ -12,8 +12,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use crate::support::{After, CHECKED_OFTEN, Client, Daemon, Origin, eventually};
 
 /// A daemon whose only server is checked by `health`.
+/// HTTP/2 goes to and fro several times before a check is answered: a busy machine needs more than `CHECKED_OFTEN` gives.
+const CHECKED_WITH_TIME: &str = "interval=\"2s\" timeout=\"2s\" rise=1 fall=1";
+
 fn checked(origin: &Origin, health: &str) -> Daemon {
-    let pool = format!("pool app {{ server s0 \"{}\"; {health} {CHECKED_OFTEN}; }}", origin.address());
+    let pool = format!("pool app {{ server s0 \"{}\"; {health} {CHECKED_WITH_TIME}; }}", origin.address());
     Daemon::run(&format!("{pool}\nroute \"/\" pool=app\n"))
 }
 
