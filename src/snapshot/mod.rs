@@ -363,13 +363,16 @@ pub struct RetryBudget {
 impl RetryBudget {
     /// One retry.
     const ONE: i64 = 10_000;
-    /// Retries that may run at once after a quiet time.
+    /// Retries of a pool that had no requests yet.
     const RESERVE: i64 = 10 * Self::ONE;
+    /// What requests paid in is kept for the moment when a server dies with all that it had under way: so many
+    /// retries, and no more. Finagle keeps what the last ten seconds paid in.
+    const MOST: i64 = 10_000 * Self::ONE;
 
     /// A request pays in.
     pub fn deposit(&self, percent: f64) {
-        // Read first: in calm the reserve is full, and nothing is written.
-        if self.parts.load(Ordering::Relaxed) < Self::RESERVE {
+        // Read first: in calm it is full, and nothing is written.
+        if self.parts.load(Ordering::Relaxed) < Self::MOST {
             let share = (percent / 100.0 * Self::ONE as f64).round() as i64;
             self.parts.fetch_add(share, Ordering::Relaxed);
         }
@@ -415,6 +418,19 @@ mod tests {
         assert_eq!((0..100).take_while(|_| budget.withdraw()).count(), 2);
     }
 
+    #[test]
+    fn what_requests_paid_in_is_kept_up_to_a_bound() {
+        let budget = RetryBudget::default();
+        (0..500).for_each(|_| budget.deposit(20.0));
+        assert_eq!(
+            (0..1000).take_while(|_| budget.withdraw()).count(),
+            110,
+            "a server dies with many under way"
+        );
+        (0..60_000).for_each(|_| budget.deposit(20.0));
+        assert_eq!((0..20_000).take_while(|_| budget.withdraw()).count(), 10_000);
+    }
+
     proptest::proptest! {
         #[test]
         fn retries_are_never_more_than_the_reserve_and_their_share(
@@ -428,7 +444,7 @@ mod tests {
                 if is_request {
                     budget.deposit(hundredths as f64 / 100.0);
                     paid += hundredths;
-                    left += if left < 100_000 { hundredths } else { 0 };
+                    left += hundredths;
                 } else {
                     let taken = budget.withdraw();
                     proptest::prop_assert_eq!(taken, left >= 10_000);

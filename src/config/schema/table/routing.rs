@@ -107,7 +107,7 @@ pub(super) const ROUTING: &[NodeSpec] = &[
         .args(&[arg("on", one_of(&["connect", "reset", "timeout", "502", "503", "504"])).rep()])
         .props(&[
             prop("attempts", int(0, 16), "1").doc("after the first").unit("retries").peers("retries", "proxy_next_upstream_tries", "num_retries"),
-            prop("budget", PERCENT, "20%").doc("retries under way, as a share of the requests under way").peers("", "", "budget_percent"),
+            prop("budget", PERCENT, "20%").doc("retries as a share of the pool's requests; what was not used is kept, up to 10000 retries").peers("", "", "budget_percent"),
             prop("all", Type::Bool, "#false").doc("also methods that are not idempotent, such as POST").peers("", "non_idempotent", ""),
         ]),
     node("body-limit", &["route", "site"], "Largest request body; larger gets 413.")
