@@ -4,7 +4,8 @@
 //! The stack is last-in first-out, so the buffer lent next is the one still in the cache; with 512
 //! connections that saves a third of the CPU against a buffer each.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 /// What a head is read into, and the first step for a body.
 pub(crate) const SMALL: usize = 16 * 1024;
@@ -12,6 +13,8 @@ pub(crate) const SMALL: usize = 16 * 1024;
 pub(crate) const LARGE: usize = 256 * 1024;
 /// Buffers of each size that a worker keeps when nobody needs them.
 const KEPT: usize = 64;
+/// Large buffers that a worker lends at once, 32 MiB: receivers that stall keep theirs, and later ones get small ones.
+const LENT: usize = 128;
 
 /// Bytes read and not yet used: `data[start..end]`.
 #[derive(Debug)]
@@ -19,11 +22,30 @@ pub(crate) struct Buffer {
     data: Box<[u8]>,
     start: usize,
     end: usize,
+    /// That of a large one.
+    lent: Option<Lent>,
+}
+
+/// One large buffer that somebody has, until dropped.
+#[derive(Debug)]
+struct Lent(Rc<Cell<usize>>);
+
+impl Lent {
+    fn one_of(all: &Rc<Cell<usize>>) -> Self {
+        all.set(all.get() + 1);
+        Self(Rc::clone(all))
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 impl Buffer {
     fn new(size: usize) -> Self {
-        Self { data: vec![0; size].into_boxed_slice(), start: 0, end: 0 }
+        Self { data: vec![0; size].into_boxed_slice(), start: 0, end: 0, lent: None }
     }
 
     /// The unread bytes.
@@ -86,6 +108,7 @@ impl Buffer {
 pub(crate) struct BufferPool {
     small: RefCell<Vec<Buffer>>,
     large: RefCell<Vec<Buffer>>,
+    lent: Rc<Cell<usize>>,
 }
 
 impl BufferPool {
@@ -94,15 +117,21 @@ impl BufferPool {
         self.small.borrow_mut().pop().unwrap_or_else(|| Buffer::new(SMALL))
     }
 
-    /// A large buffer, empty.
+    /// A large buffer, empty; a small one where many have large ones.
     pub(crate) fn large(&self) -> Buffer {
-        self.large.borrow_mut().pop().unwrap_or_else(|| Buffer::new(LARGE))
+        if self.lent.get() >= LENT {
+            return self.small();
+        }
+        let mut buffer = self.large.borrow_mut().pop().unwrap_or_else(|| Buffer::new(LARGE));
+        buffer.lent = Some(Lent::one_of(&self.lent));
+        buffer
     }
 
     /// Takes a buffer back. Odd sizes (a head that needed more) are freed.
     pub(crate) fn give(&self, mut buffer: Buffer) {
         buffer.start = 0;
         buffer.end = 0;
+        buffer.lent = None;
         let shelf = match buffer.capacity() {
             SMALL => &self.small,
             LARGE => &self.large,
@@ -146,6 +175,19 @@ mod tests {
         let again = pool.small();
         assert!(again.is_empty());
         assert_eq!(again.data.as_ptr(), address);
+    }
+
+    #[test]
+    fn receivers_that_stall_leave_small_buffers_for_later_ones() {
+        let pool = BufferPool::default();
+        let mut stalled: Vec<Buffer> = (0..LENT).map(|_| pool.large()).collect();
+        assert!(stalled.iter().all(|buffer| buffer.capacity() == LARGE));
+        assert_eq!(pool.large().capacity(), SMALL);
+
+        drop(stalled.pop());
+        assert_eq!(pool.large().capacity(), LARGE, "one that broke off holds none");
+        stalled.into_iter().for_each(|buffer| pool.give(buffer));
+        assert_eq!(pool.lent.get(), 0);
     }
 
     #[test]
