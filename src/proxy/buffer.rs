@@ -4,7 +4,7 @@
 //! The stack is last-in first-out, so the buffer lent next is the one still in the cache; with 512
 //! connections that saves a third of the CPU against a buffer each.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// What a head is read into, and the first step for a body.
 pub(crate) const SMALL: usize = 16 * 1024;
@@ -86,9 +86,22 @@ impl Buffer {
 pub(crate) struct BufferPool {
     small: RefCell<Vec<Buffer>>,
     large: RefCell<Vec<Buffer>>,
+    /// The head of the last answer came with more behind it than a small buffer holds.
+    wide: Cell<bool>,
 }
 
 impl BufferPool {
+    /// What the head of an answer is read into: large while answers come that fill more than a small one. Both are
+    /// as hot, and the first read takes what else would take a second one and a second write.
+    pub(crate) fn for_answer(&self) -> Buffer {
+        if self.wide.get() { self.large() } else { self.small() }
+    }
+
+    /// So many bytes came at once into [`BufferPool::for_answer`].
+    pub(crate) fn came(&self, n: usize) {
+        self.wide.set(n >= SMALL);
+    }
+
     /// A small buffer, empty.
     pub(crate) fn small(&self) -> Buffer {
         self.small.borrow_mut().pop().unwrap_or_else(|| Buffer::new(SMALL))
@@ -146,6 +159,15 @@ mod tests {
         let again = pool.small();
         assert!(again.is_empty());
         assert_eq!(again.data.as_ptr(), address);
+    }
+
+    #[test]
+    fn answers_are_read_into_what_the_last_one_would_have_needed() {
+        let pool = BufferPool::default();
+        for (came, next) in [(100, SMALL), (SMALL, LARGE), (3 * SMALL, LARGE), (SMALL - 1, SMALL)] {
+            pool.came(came);
+            assert_eq!(pool.for_answer().capacity(), next, "after {came} bytes");
+        }
     }
 
     #[test]
