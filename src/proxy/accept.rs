@@ -42,12 +42,13 @@ impl Stop {
 
 /// Accepts until told to stop, then takes what already waits in the queue, unless it is to be left there.
 pub(crate) async fn run(worker: Rc<Worker>, address: ListenAddress, listener: TcpListener, stop: Rc<Stop>) {
-    let mut door = Door { worker, address, last: None };
+    let mut door = Door { worker, address, local: only_address(&listener), last: None };
     door.look();
+    let mut told = std::pin::pin!(stop.notify.notified());
     loop {
         let accepted = tokio::select! {
             biased;
-            () = stop.notify.notified() => break,
+            () = &mut told => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -69,6 +70,15 @@ pub(crate) async fn run(worker: Rc<Worker>, address: ListenAddress, listener: Tc
     }
 }
 
+/// The address that every client of a socket meant, where there is just one: it need not be asked for with each
+/// connection. A transparent socket takes what was meant for others (`IP_TRANSPARENT`).
+fn only_address(listener: &TcpListener) -> Option<SocketAddr> {
+    let address = listener.local_addr().ok().filter(|address| !address.ip().is_unspecified())?;
+    let socket = socket2::SockRef::from(listener);
+    let transparent = if address.is_ipv4() { socket.ip_transparent_v4() } else { socket.ip_transparent_v6() };
+    matches!(transparent, Ok(false)).then_some(address)
+}
+
 /// Most errors concern the one connection that was about to be accepted; running out of file
 /// descriptors concerns all, and would spin without a pause.
 async fn refused(error: &io::Error, address: ListenAddress) {
@@ -85,6 +95,8 @@ async fn refused(error: &io::Error, address: ListenAddress) {
 struct Door {
     worker: Rc<Worker>,
     address: ListenAddress,
+    /// What its clients connect to, where that is one address.
+    local: Option<SocketAddr>,
     /// The listener as it was last: who waited in the queue while a reload removed it is still served.
     last: Option<Arc<ListenerSnap>>,
 }
@@ -108,10 +120,12 @@ impl Door {
         };
         let Some(hold) = listener.live.admit(peer.ip(), &limits) else { return };
         let open = self.worker.enter();
+        let Ok(local) = self.local.map_or_else(|| tcp.local_addr(), Ok) else { return };
         let worker = Rc::clone(&self.worker);
         tokio::task::spawn_local(async move {
             let (mut hold, _open) = (hold, open);
-            serve(&worker, listener, (tcp, peer), &mut hold).await;
+            let arrival = Arrival { tcp, input: None, peer, local };
+            serve(&worker, listener, arrival, &mut hold).await;
         });
     }
 }
@@ -131,10 +145,10 @@ enum Stage {
 async fn serve(
     worker: &Rc<Worker>,
     listener: Arc<ListenerSnap>,
-    (tcp, peer): (TcpStream, SocketAddr),
+    arrival: Arrival,
     hold: &mut ConnectionHold,
 ) {
-    let Some((stage, peer)) = Box::pin(arrive(worker, listener, tcp, peer, hold)).await else { return };
+    let Some((stage, peer)) = Box::pin(arrive(worker, listener, arrival, hold)).await else { return };
     let upgraded = match stage {
         Stage::Passage(mut passage) => return Box::pin(async move { passage.run(worker).await }).await,
         Stage::Http1(connection) => connection::serve(connection).await,
@@ -153,16 +167,9 @@ async fn serve(
 async fn arrive(
     worker: &Rc<Worker>,
     listener: Arc<ListenerSnap>,
-    tcp: TcpStream,
-    peer: SocketAddr,
+    mut arrival: Arrival,
     hold: &mut ConnectionHold,
 ) -> Option<(Stage, SocketAddr)> {
-    let local = tcp.local_addr();
-    if let Err(error) = tcp.set_nodelay(true) {
-        debug!(%peer, %error, "cannot set TCP_NODELAY");
-        return None;
-    }
-    let mut arrival = Arrival { tcp, input: None, peer, local: local.ok()? };
     let purpose = arrival.purpose(worker, &listener, hold).await?;
     let peer = arrival.peer;
     if let Purpose::Tcp(route, name) = purpose {

@@ -109,9 +109,22 @@ pub(crate) struct BufferPool {
     small: RefCell<Vec<Buffer>>,
     large: RefCell<Vec<Buffer>>,
     lent: Rc<Cell<usize>>,
+    /// The head of the last answer came with more behind it than a small buffer holds.
+    wide: Cell<bool>,
 }
 
 impl BufferPool {
+    /// What the head of an answer is read into: large while answers come that fill more than a small one. Both are
+    /// as hot, and the first read takes what else would take a second one and a second write.
+    pub(crate) fn for_answer(&self) -> Buffer {
+        if self.wide.get() { self.large() } else { self.small() }
+    }
+
+    /// So many bytes came at once into [`BufferPool::for_answer`].
+    pub(crate) fn came(&self, n: usize) {
+        self.wide.set(n >= SMALL);
+    }
+
     /// A small buffer, empty.
     pub(crate) fn small(&self) -> Buffer {
         self.small.borrow_mut().pop().unwrap_or_else(|| Buffer::new(SMALL))
@@ -188,6 +201,15 @@ mod tests {
         assert_eq!(pool.large().capacity(), LARGE, "one that broke off holds none");
         stalled.into_iter().for_each(|buffer| pool.give(buffer));
         assert_eq!(pool.lent.get(), 0);
+    }
+
+    #[test]
+    fn answers_are_read_into_what_the_last_one_would_have_needed() {
+        let pool = BufferPool::default();
+        for (came, next) in [(100, SMALL), (SMALL, LARGE), (3 * SMALL, LARGE), (SMALL - 1, SMALL)] {
+            pool.came(came);
+            assert_eq!(pool.for_answer().capacity(), next, "after {came} bytes");
+        }
     }
 
     #[test]

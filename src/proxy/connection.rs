@@ -87,7 +87,9 @@ pub(crate) async fn serve(mut connection: Box<ClientConnection>) -> Option<Box<U
         (connection, next) = Turns::run(&worker, connection).await;
         match next {
             Next::KeepAlive => (patience, fresh) = (connection.listener.timeout.keep_alive, false),
-            // Also after an answer that was said to be the last: the client may have sent more already.
+            // Its socket is closed as it is: the kernel still delivers what was written, and says that this is all.
+            // Without the end of our side and the wait for the other a connection costs 3 system calls less.
+            Next::Close if connection.is_spent() => return None,
             Next::Close | Next::Linger => {
                 connection.linger().await;
                 return None;
@@ -129,8 +131,12 @@ impl ClientConnection {
     pub(crate) async fn request(&mut self) -> Next {
         let mut scratch = self.worker.scratch();
         let next = match self.read_head(&mut scratch).await {
-            Ok(()) => exchange::run(self, &mut scratch).await,
-            Err(NoRequest::Ended) => Next::Close,
+            Ok(()) => match exchange::run(self, &mut scratch).await {
+                // To whom this was not the last request when it was sent: more may be on its way.
+                Next::Close if scratch.request.keep_alive() => Next::Linger,
+                next => next,
+            },
+            Err(NoRequest::Ended) => Next::Linger,
             Err(NoRequest::Failed(Failure::BadRequest(ParseError::Http2Preface))) if self.may_change() => {
                 Next::Http2
             }
@@ -285,6 +291,13 @@ impl ClientConnection {
             self.deadline.poll_struck(cx).map(|_| Err(io::ErrorKind::TimedOut.into()))
         })
         .await
+    }
+
+    /// Whether nothing is to be read or said any more, as far as the runtime heard: a socket closed on unread bytes
+    /// resets. TLS says that it ends.
+    fn is_spent(&self) -> bool {
+        let Wire::Http1(Stream::Plain(tcp)) = &self.wire else { return false };
+        self.input.is_none() && !matches!(tcp.try_read(&mut [0; 1]), Ok(1..))
     }
 
     /// Ends our side and is gone.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::{error, info};
 
@@ -124,6 +124,10 @@ impl Listeners {
             let shared = || sockets[sockets.len() % first].try_clone();
             let own = reuse_port.then(|| bind(address, port, backlog, true).ok()).flatten();
             sockets.push(own.map_or_else(shared, Ok)?);
+        }
+        for socket in &sockets {
+            // Connections inherit it from the socket that accepts them: once here, not once for each of them.
+            SockRef::from(socket).set_tcp_nodelay(true)?;
         }
         Ok(sockets)
     }
@@ -244,6 +248,19 @@ mod tests {
             let ports: Vec<u16> = sockets.iter().map(|s| s.local_addr().unwrap().port()).collect();
             assert_eq!(ports.len(), 3);
             assert!(ports.iter().all(|&port| port == ports[0] && port != 0), "{ports:?}");
+        }
+    }
+
+    #[test]
+    fn connections_send_what_is_written_without_delay() {
+        let loopback = ListenAddress { ip: Some(Ipv4Addr::LOCALHOST.into()), port: 0 };
+        let given = TcpListener::bind("127.0.0.1:0").unwrap();
+        let wanted = ListenAddress { ip: loopback.ip, port: given.local_addr().unwrap().port() };
+        let heir = listeners(1).using(vec![Given { wanted: Some(wanted), socket: given }], false);
+        for socket in [listeners(1).open(loopback, 16, true).unwrap(), heir.open(wanted, 16, true).unwrap()] {
+            socket[0].set_nonblocking(false).unwrap();
+            let _client = std::net::TcpStream::connect(socket[0].local_addr().unwrap()).unwrap();
+            assert!(socket[0].accept().unwrap().0.nodelay().unwrap());
         }
     }
 

@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::access_log::Carried;
@@ -170,12 +170,17 @@ impl Tunnel {
         let age = self.clocks.max.map(|max| deadline.point(max));
         let session = Arc::clone(self.session.session());
         let mut asked = std::pin::pin!(session.closed_by_operator());
+        let mut listening: Option<Waker> = None;
         let mut order: Option<&Closing> = None;
         poll_fn(|cx| {
-            if order.is_none()
-                && let Poll::Ready(closing) = asked.as_mut().poll(cx)
-            {
-                order = Some(closing);
+            if listening.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                // Whoever gives one wakes this task: a look is enough, where asking again takes a lock.
+                order = session.closing();
+            } else if order.is_none() {
+                match asked.as_mut().poll(cx) {
+                    Poll::Ready(closing) => order = Some(closing),
+                    Poll::Pending => listening = Some(cx.waker().clone()),
+                }
             }
             loop {
                 match self.turn(cx, worker, &deadline, age, order) {

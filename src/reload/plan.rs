@@ -2,19 +2,19 @@
 //!
 //! Pure. Where something was written is no part of what it means: a comment above a route changes no route.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
-
-use crate::config::diagnostic::{FileId, Place, Span};
-use crate::config::model::{Action, Certificate, ErrorPage, Listener, Model, Pool, Route, Site, Status};
+use crate::config::diagnostic::Place;
+use crate::config::model::{Listener, Model, Pool, Route, Server, Site, Status};
 use flat::Value;
+use item::Item;
 pub use told::Part;
 pub(super) use told::parts;
 
 mod flat;
+mod item;
 mod told;
 
 /// The difference between two models.
@@ -70,11 +70,11 @@ impl Plan {
     /// From `old`, or from nothing, to `new`.
     pub fn between(old: Option<&Model>, new: &Model) -> Self {
         let mut plan = Self::default();
-        plan.compare(0, old, new, listeners);
-        plan.compare(1, old, new, sites);
-        plan.compare(2, old, new, routes);
-        plan.compare(3, old, new, pools);
-        plan.compare(4, old, new, servers);
+        plan.compare::<Listener>(0, old, new);
+        plan.compare::<Site>(1, old, new);
+        plan.compare::<Route>(2, old, new);
+        plan.compare::<Pool>(3, old, new);
+        plan.compare::<Server>(4, old, new);
         if let Some(old) = old {
             plan.settings("log", &old.log, &new.log);
             plan.settings("reload", &old.reload, &new.reload);
@@ -111,26 +111,21 @@ impl Plan {
         self.changes.iter().filter(same).count()
     }
 
-    fn compare<T: PartialEq + fmt::Debug>(
-        &mut self,
-        kind: usize,
-        old: Option<&Model>,
-        new: &Model,
-        items: impl Fn(&Model) -> BTreeMap<String, Item<T>>,
-    ) {
-        let (old, new) = (old.map(&items).unwrap_or_default(), items(new));
+    fn compare<T: Item>(&mut self, kind: usize, old: Option<&Model>, new: &Model) {
+        let (old, new) = (old.map(T::all).unwrap_or_default(), T::all(new));
         self.before[kind] = old.len();
         let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
         for name in names {
-            let (before, after) = (old.get(name), new.get(name));
-            let (what, item) = match (before, after) {
-                (Some(before), Some(after)) if before.item == after.item => continue,
-                (Some(before), Some(after)) => (What::Changed(differences(&before.item, &after.item)), after),
+            let (what, item) = match (old.get(name), new.get(name)) {
+                (Some(before), Some(after)) => match changes(*before, *after) {
+                    Some(settings) => (What::Changed(settings), after),
+                    None => continue,
+                },
                 (None, Some(after)) => (What::Added, after),
                 (Some(before), None) => (What::Removed, before),
                 (None, None) => continue,
             };
-            let (detail, place) = (item.detail.clone(), item.place.clone());
+            let (detail, place) = (item.detail(), item.place().to_string());
             self.changes.push(Change { kind: KINDS[kind], name: name.clone(), what, detail, place });
         }
     }
@@ -142,6 +137,16 @@ impl Plan {
             self.changes.push(Change { kind: KINDS[5], name: name.to_owned(), what, detail, place });
         }
     }
+}
+
+/// What of a thing differs; none where nothing that is meant does. Most are the same to the last place: the few
+/// others are copied without their places, and not all, which with many routes would be as much again as the model.
+fn changes<T: Item>(old: &T, new: &T) -> Option<Vec<Setting>> {
+    if old == new {
+        return None;
+    }
+    let (old, new) = (old.meant(), new.meant());
+    (old != new).then(|| differences(&old, &new))
 }
 
 /// The settings of two things of one name that differ, by name. What is told for itself is left out.
@@ -209,130 +214,12 @@ impl fmt::Display for Plan {
     }
 }
 
-/// A part of a model without places, and what is told of it.
-struct Item<T> {
-    item: T,
-    detail: String,
-    place: String,
-}
-
-fn item<T>(item: T, place: &Place, detail: String) -> Item<T> {
-    Item { item, detail, place: place.to_string() }
-}
-
-fn listeners(model: &Model) -> BTreeMap<String, Item<Listener>> {
-    let plain = |listener: &Listener| {
-        let mut plain = Listener { place: nowhere(), ..listener.clone() };
-        if let Some(tls) = &mut plain.tls {
-            tls.span = NO_SPAN;
-            tls.certificates.iter_mut().for_each(forget_span);
-            tls.client_ca.iter_mut().for_each(|ca| ca.span = NO_SPAN);
-        }
-        (listener.name.to_string(), item(plain, &listener.place, listener.address.to_string()))
-    };
-    model.listeners.iter().map(plain).collect()
-}
-
-/// Sites without their routes, which count for themselves; and not the default one, which is only routes.
-fn sites(model: &Model) -> BTreeMap<String, Item<Site>> {
-    let named = model.sites.iter().filter_map(|site| {
-        let mut plain = Site { place: nowhere(), routes: Vec::new(), ..site.clone() };
-        plain.certificates.iter_mut().for_each(forget_span);
-        forget_spans(&mut plain.error_pages);
-        Some((site.hosts.first()?.to_string(), item(plain, &site.place, String::new())))
-    });
-    named.collect()
-}
-
-/// Routes by site and name.
-fn routes(model: &Model) -> BTreeMap<String, Item<Route>> {
-    let mut routes = BTreeMap::new();
-    for site in &model.sites {
-        let host = site.hosts.first().map_or("*", |host| host);
-        for (at, route) in site.routes.iter().enumerate() {
-            let key = if host == "*" { route.name.to_string() } else { format!("{host} {}", route.name) };
-            let key = if routes.contains_key(&key) { format!("{key} {at}") } else { key };
-            let mut plain = Route { place: nowhere(), span: NO_SPAN, ..route.clone() };
-            forget_spans(&mut plain.error_pages);
-            match &mut plain.action {
-                Action::Split(split) => split.branches.iter_mut().for_each(|branch| branch.span = NO_SPAN),
-                Action::Respond { body, .. } => *body = fingerprint(body),
-                Action::Pool(_) | Action::Redirect { .. } => {}
-            }
-            plain.mirror.iter_mut().for_each(|mirror| mirror.span = NO_SPAN);
-            routes.insert(key, item(plain, &route.place, action(&route.action)));
-        }
-    }
-    routes
-}
-
-fn pools(model: &Model) -> BTreeMap<String, Item<Pool>> {
-    let plain = |pool: &Pool| {
-        let mut plain = Pool { place: nowhere(), span: NO_SPAN, ..pool.clone() };
-        plain.servers.iter_mut().for_each(|server| server.place = nowhere());
-        if let Some(tls) = &mut plain.tls {
-            tls.span = NO_SPAN;
-            tls.certificate.iter_mut().for_each(forget_span);
-        }
-        (pool.name.to_string(), item(plain, &pool.place, String::new()))
-    };
-    model.pools.values().map(plain).collect()
-}
-
-fn servers(model: &Model) -> BTreeMap<String, Item<crate::config::model::Server>> {
-    let of_pool = |pool: &Pool| {
-        let told = |server: &crate::config::model::Server| {
-            let plain = crate::config::model::Server { place: nowhere(), ..server.clone() };
-            let v6 = server.host.contains(':');
-            let address = if v6 {
-                format!("[{}]:{}", server.host, server.port)
-            } else {
-                format!("{}:{}", server.host, server.port)
-            };
-            (format!("{}/{}", pool.name, server.name), item(plain, &server.place, address))
-        };
-        pool.servers.iter().map(told).collect::<Vec<_>>()
-    };
-    model.pools.values().flat_map(of_pool).collect()
-}
-
-/// What a route does, in a few words.
-fn action(action: &Action) -> String {
-    match action {
-        Action::Pool(pool) => format!("pool {pool}"),
-        Action::Split(split) => {
-            let ways = split.branches.iter().map(|way| format!("{} {}", way.pool, way.weight));
-            format!("split {}", ways.collect::<Vec<_>>().join(", "))
-        }
-        Action::Redirect { status, .. } => format!("redirect {status}"),
-        Action::Respond { status, .. } => format!("respond {status}"),
-    }
-}
-
 fn status(model: &Model) -> Option<Status> {
     model.status.clone().map(|status| Status { place: nowhere(), ..status })
 }
 
-const NO_SPAN: Span = Span { file: FileId(0), start: 0, end: 0 };
-
 fn nowhere() -> Place {
     Place { file: Arc::default(), line: 0 }
-}
-
-fn forget_span(certificate: &mut Certificate) {
-    certificate.span = NO_SPAN;
-}
-
-fn forget_spans(pages: &mut [ErrorPage]) {
-    for page in pages {
-        page.span = NO_SPAN;
-        page.body = fingerprint(&page.body);
-    }
-}
-
-/// A body is compared, and never told.
-fn fingerprint(body: &[u8]) -> Arc<[u8]> {
-    if body.is_empty() { Arc::default() } else { Sha256::digest(body).as_slice().into() }
 }
 
 #[cfg(test)]

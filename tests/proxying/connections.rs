@@ -64,6 +64,23 @@ fn a_client_that_asks_for_close_is_answered_and_closed() {
 }
 
 #[test]
+fn a_last_answer_is_whole_for_who_reads_late_and_for_who_says_more_than_that_it_is_the_last() {
+    let origin = Origin::scripted(|_, wire| wire.ok(&"x".repeat(3_000_000)));
+    let daemon = front(&[&origin]);
+    let close = "GET / HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n\r\n";
+    for rest in [String::new(), "more than was asked for".repeat(40)] {
+        let mut client = Client::connect(daemon.address());
+        client.send(format!("{close}{rest}"));
+        assert_eq!(client.read_head().status(), 200);
+        // Most of it waits in buffers of the kernel, where a reset would throw it away.
+        let other = Client::fetch(daemon.address(), "/");
+        assert_eq!(other.body.len(), 3_000_000);
+        assert_eq!(client.read_bytes(3_000_000).len(), 3_000_000, "{rest:?}");
+        assert!(client.is_closed());
+    }
+}
+
+#[test]
 fn a_client_of_http_1_0_gets_no_chunks_and_is_closed() {
     let origin = Origin::scripted(|_, wire| {
         wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")?;

@@ -335,9 +335,12 @@ pub(super) fn poll_head(
                 Err(error) => return Poll::Ready(Err(Failure::BadResponse(error))),
             }
         }
-        let mut buffer = input.take().unwrap_or_else(|| worker.buffers.small());
+        let mut buffer = input.take().unwrap_or_else(|| worker.buffers.for_answer());
         let had = buffer.bytes().len();
         let read = server.poll_fill(cx, &mut buffer);
+        if let Poll::Ready(Ok(n)) = read {
+            worker.buffers.came(n);
+        }
         if buffer.is_empty() {
             worker.buffers.give(buffer);
         } else {

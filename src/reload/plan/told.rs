@@ -1,7 +1,8 @@
 //! A model, part by part: every setting with its value, whether it was written or is the default.
 
-use super::{Item, KINDS, flat, listeners, pools, routes, servers, sites, status};
-use crate::config::model::Model;
+use super::item::Item;
+use super::{KINDS, flat, status};
+use crate::config::model::{Listener, Model, Pool, Route, Server, Site};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
@@ -21,11 +22,11 @@ pub struct Part {
 /// The parts of a model, in the order of [`KINDS`].
 pub(in crate::reload) fn parts(model: &Model) -> Vec<Part> {
     let mut parts = Vec::new();
-    add(&mut parts, 0, listeners(model));
-    add(&mut parts, 1, sites(model));
-    add(&mut parts, 2, routes(model));
-    add(&mut parts, 3, pools(model));
-    add(&mut parts, 4, servers(model));
+    add::<Listener>(&mut parts, 0, model);
+    add::<Site>(&mut parts, 1, model);
+    add::<Route>(&mut parts, 2, model);
+    add::<Pool>(&mut parts, 3, model);
+    add::<Server>(&mut parts, 4, model);
     let mut process = |name: &str, settings| {
         parts.push(Part { kind: KINDS[5], name: name.to_owned(), place: String::new(), settings });
     };
@@ -38,12 +39,12 @@ pub(in crate::reload) fn parts(model: &Model) -> Vec<Part> {
     parts
 }
 
-fn add<T: Debug>(parts: &mut Vec<Part>, kind: usize, items: BTreeMap<String, Item<T>>) {
-    parts.extend(items.into_iter().map(|(name, one)| Part {
+fn add<T: Item>(parts: &mut Vec<Part>, kind: usize, model: &Model) {
+    parts.extend(T::all(model).into_iter().map(|(name, one)| Part {
         kind: KINDS[kind],
         name,
-        place: one.place,
-        settings: settings(&one.item),
+        place: one.place().to_string(),
+        settings: settings(&one.meant()),
     }));
 }
 
