@@ -1,5 +1,7 @@
 //! Changes that an operator asks for: told before they are made, made as a whole, taken back by themselves.
 
+mod seen;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rustix::process::Signal;

@@ -40,6 +40,7 @@ impl Editor {
             editor.ask("initialize", json!({ "capabilities": {}, "processId": null, "rootUri": null }));
         assert_eq!(about["serverInfo"]["name"], "lbd");
         assert_eq!(about["capabilities"]["renameProvider"], true);
+        assert_eq!(about["capabilities"]["codeLensProvider"]["resolveProvider"], false);
         editor.tell("initialized", json!({}));
         let document = json!({ "uri": editor.uri, "languageId": "kdl", "version": 1, "text": text });
         editor.tell("textDocument/didOpen", json!({ "textDocument": document }));
@@ -239,6 +240,40 @@ fn an_editor_shows_how_a_server_is_where_a_daemon_runs() {
     let hover = alone.about("hover", &text, "server on", json!({}));
     let hover = hover["contents"]["value"].as_str().unwrap();
     assert!(!hover.is_empty() && !hover.contains("running"), "{hover}");
+    alone.close();
+}
+
+#[test]
+fn an_editor_shows_above_each_pool_how_many_of_its_servers_are_up() {
+    let origin = Origin::echo("a");
+    let check = "health tcp interval=\"200ms\" timeout=\"200ms\" fall=1";
+    let text = format!(
+        "pool app {{\n  server one \"{0}\"\n  server two \"127.0.0.1:9\"\n  {check}\n}}\n\
+         pool other {{\n  server three \"{0}\"\n  {check}\n}}\nroute \"/\" pool=app\nroute \"/other\" pool=other\n",
+        origin.address()
+    );
+    let daemon = Daemon::run(&text);
+    let folder = tempfile::tempdir().unwrap();
+    // A pool that does not run yet has no line.
+    let typed = format!(
+        "{text}pool new {{\n  server \"127.0.0.1:1\"\n}}\ndefaults {{\n  pool {{\n    panic\n  }}\n}}\n"
+    );
+    let mut editor = Editor::near(&daemon.config().with_file_name("control.sock"), folder.path(), &typed);
+    let lenses = eventually("the checks have found something", || {
+        let lenses = editor.about("codeLens", &typed, "", json!({}));
+        let titles: Vec<&str> =
+            lenses.as_array()?.iter().filter_map(|one| one["command"]["title"].as_str()).collect();
+        let whole = |titles: &[&str]| titles[0].starts_with("1/2 up · two: down ") && titles[1] == "1/1 up";
+        (titles.len() == 2 && whole(&titles)).then_some(lenses)
+    });
+    assert_eq!(
+        (&lenses[0]["range"]["start"]["line"], &lenses[1]["range"]["start"]["line"]),
+        (&json!(0), &json!(5))
+    );
+    editor.close();
+    drop(daemon);
+    let mut alone = Editor::open(folder.path(), &typed);
+    assert_eq!(alone.about("codeLens", &typed, "", json!({})), json!([]));
     alone.close();
 }
 

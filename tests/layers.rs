@@ -33,8 +33,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "daemon",
         &[
-            "router", "observe", "config", "pool", "tls", "snapshot", "proxy", "health", "drain", "discover",
-            "cluster", "reload", "control", "admin", "state",
+            "router", "observe", "config", "pool", "tls", "snapshot", "proxy", "explain", "health", "drain",
+            "discover", "cluster", "reload", "control", "admin", "state",
         ],
     ),
     ("import", &["config", "router"]),

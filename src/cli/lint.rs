@@ -17,9 +17,11 @@ use crate::tls;
 use lbctl::protocol::DEFAULT_SOCKET;
 
 mod against;
+mod named;
 mod outside;
 mod rules;
 
+use named::Named;
 use outside::{Environment, Outside, STDIN};
 
 /// Options of `lbd lint`.
@@ -172,12 +174,18 @@ impl Lint {
         let (mut report, mut sources) = check(&Texts::new());
         if self.fix || self.diff {
             let trust = if self.trust { Trust::Unsafe } else { Trust::Safe };
-            let fixed = fix::fix(trust, report.clone(), sources.clone(), check);
+            let fixed = fix::fix(trust, report.clone(), sources.clone(), &check);
+            // Who gives a text and takes one wants no file changed.
+            let named = if standard { Vec::new() } else { named::mended(&fixed.report)? };
             if self.diff {
                 out.push_str(&diff(&fixed, &sources));
+                named.iter().for_each(|one| out.push_str(&one.diff));
             } else {
-                out.push_str(&keep(&fixed, &sources, stdin.as_deref())?);
-                (report, sources) = (fixed.report, fixed.sources);
+                out.push_str(&keep(&fixed, &sources, &named, stdin.as_deref())?);
+                (report, sources) = match named.is_empty() {
+                    true => (fixed.report, fixed.sources),
+                    false => check(&fixed.texts),
+                };
             }
         }
         if let Some(socket) = self.daemon().filter(|_| !report.has_errors()) {
@@ -270,7 +278,7 @@ fn diff(fixed: &Fixed, before: &Sources) -> String {
 }
 
 /// Writes what was mended, all of it or nothing; gives what standard input says now.
-fn keep(fixed: &Fixed, before: &Sources, stdin: Option<&str>) -> Result<String, String> {
+fn keep(fixed: &Fixed, before: &Sources, named: &[Named], stdin: Option<&str>) -> Result<String, String> {
     let edit = |(path, text): (&PathBuf, &String)| {
         let old =
             before.files().find(|(_, file)| file.path() == path).map(|(_, file)| file.text().to_owned());
@@ -281,7 +289,8 @@ fn keep(fixed: &Fixed, before: &Sources, stdin: Option<&str>) -> Result<String, 
         }
     };
     let files = fixed.texts.iter().filter(|(path, _)| *path != Path::new(STDIN));
-    let edits = files.map(edit).collect::<Result<Vec<_>, _>>()?;
+    let mut edits = files.map(edit).collect::<Result<Vec<_>, _>>()?;
+    edits.extend(named.iter().map(|one| one.edit.clone()));
     fileset::put(&edits).map_err(|error| {
         let mut changed =
             edits.iter().filter(|edit| !edit.is_old()).map(|edit| edit.path.display().to_string());
@@ -290,14 +299,13 @@ fn keep(fixed: &Fixed, before: &Sources, stdin: Option<&str>) -> Result<String, 
             Some(path) => format!("cannot write {error}; {path} was mended and could not be put back"),
         }
     })?;
-    if fixed.applied > 0 {
-        eprintln!("{} fixed in {}", fixed.applied, files_named(&fixed.texts));
+    let applied = fixed.applied + named.len();
+    if applied > 0 {
+        let paths = fixed.texts.keys().chain(named.iter().map(|one| &one.edit.path));
+        let paths: Vec<_> = paths.map(|path| path.display().to_string()).collect();
+        eprintln!("{applied} fixed in {}", paths.join(", "));
     }
     Ok(stdin.map_or("", |text| fixed.texts.get(Path::new(STDIN)).map_or(text, String::as_str)).to_owned())
-}
-
-fn files_named(texts: &Texts) -> String {
-    texts.keys().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// All of standard input, up to the size that a configuration may have.

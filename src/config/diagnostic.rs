@@ -77,12 +77,14 @@ pub struct Label {
 }
 
 /// A change of text that mends a finding.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fix {
     /// True when the meaning that was surely intended is kept.
     pub safe: bool,
     /// The replacements, not overlapping.
     pub edits: Vec<Edit>,
+    /// Those in files that the configuration names and that are none of its texts.
+    pub files: Vec<FileEdit>,
 }
 
 /// One replacement.
@@ -92,6 +94,19 @@ pub struct Edit {
     pub span: Span,
     /// By what.
     pub text: String,
+}
+
+/// One replacement in a file that a configuration names, such as a chain of certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileEdit {
+    /// The file.
+    pub path: PathBuf,
+    /// Which bytes are replaced.
+    pub range: Range<usize>,
+    /// What stood there when the finding was made.
+    pub old: String,
+    /// By what. Nothing secret: it is shown.
+    pub new: String,
 }
 
 /// One finding.
@@ -172,13 +187,13 @@ impl Diagnostic {
     /// With a change that surely mends it.
     #[must_use]
     pub fn fix(self, span: Span, text: impl Into<String>) -> Self {
-        self.fix_with(Fix { safe: true, edits: vec![Edit { span, text: text.into() }] })
+        self.fix_with(Fix { safe: true, edits: vec![Edit { span, text: text.into() }], ..Fix::default() })
     }
 
     /// With a change that mends it, if what it removes or decides is what was meant.
     #[must_use]
     pub fn unsafe_fix(self, span: Span, text: impl Into<String>) -> Self {
-        self.fix_with(Fix { safe: false, edits: vec![Edit { span, text: text.into() }] })
+        self.fix_with(Fix { safe: false, edits: vec![Edit { span, text: text.into() }], ..Fix::default() })
     }
 
     /// With a change of several places.

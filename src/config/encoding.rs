@@ -45,7 +45,7 @@ fn line_ends(file: FileId, text: &str) -> Option<Diagnostic> {
         .help("`lbd fmt` makes all of them LF");
     let edits = odd.iter().map(|end| Edit { span: Span::new(file, end.clone()), text: usual.to_owned() });
     Some(match count <= MOST {
-        true => hint.fix_with(Fix { safe: true, edits: edits.collect() }),
+        true => hint.fix_with(Fix { safe: true, edits: edits.collect(), ..Fix::default() }),
         false => hint,
     })
 }

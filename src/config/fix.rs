@@ -2,7 +2,10 @@
 //!
 //! Pure: who calls it says how changed texts are checked. Fixes of one round never overlap. Mending a warning must
 //! bring no finding that was not there; mending an error may bring to light what the error hid, but no further
-//! error of syntax. A fix that does otherwise is taken back and not tried again.
+//! error of syntax. A fix that does otherwise is taken back and not tried again. What is mended in a file that is none
+//! of the texts is in [`files`].
+
+pub mod files;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

@@ -235,7 +235,7 @@ pub fn bracket(view: &View<'_>, index: usize) -> Hint {
     let spans: Vec<Edit> = edits.iter().map(edit).collect();
     let mut finding = Diagnostic::error("KDL005", view.span(list.clone()), "KDL has no lists in brackets")
         .label("write the values one after another");
-    finding.fixes.push(Fix { safe: true, edits: spans });
+    finding.fixes.push(Fix { safe: true, edits: spans, ..Fix::default() });
     let mends = edits.into_iter().map(|range| (range, With::Blank)).collect();
     Hint { finding, mends, poison: None, until: token.end }
 }
@@ -365,7 +365,7 @@ pub fn escapes(view: &View<'_>, token: Token) -> Option<Hint> {
             text: "\\".to_owned(),
         };
         let edits = escapes.iter().filter(|(_, escape)| !is_escape(escape)).map(double).collect();
-        finding.fixes.push(Fix { safe: true, edits });
+        finding.fixes.push(Fix { safe: true, edits, ..Fix::default() });
         finding
     };
     Some(Hint::replaced(finding, token.range()))

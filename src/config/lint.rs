@@ -14,6 +14,7 @@ mod loops;
 mod mirrors;
 mod overload;
 mod passing;
+mod patterns;
 mod plain;
 mod pools;
 mod reach;
@@ -91,8 +92,12 @@ impl<'a> Subject<'a> {
     /// The listeners whose requests a route may get.
     fn listeners_of(&self, route: &'a Route) -> impl Iterator<Item = &'a Listener> {
         let serves = |listener: &&Listener| listener.speaks_http() && listener.redirect_to_https.is_none();
-        let is_on = |listener: &&Listener| route.on.as_ref().is_none_or(|on| on.contains(&listener.name));
-        self.model.listeners.iter().filter(serves).filter(is_on)
+        self.model.listeners.iter().filter(serves).filter(|listener| self.is_on(route, listener))
+    }
+
+    /// Whether a route is for the requests of a listener.
+    fn is_on(&self, route: &Route, listener: &Listener) -> bool {
+        route.on.as_ref().is_none_or(|on| on.contains(&listener.name))
     }
 
     /// Whether clients reach a route through a proxy on this machine alone, whose word about them is not believed.
@@ -168,6 +173,7 @@ pub(crate) fn run<'a>(
     }
     let subject = Subject { cx, root, written, model, complete, sites, routes, to_pool };
     routes::run(&subject);
+    patterns::run(&subject);
     reach::run(&subject);
     loops::run(&subject);
     regexes::run(&subject);

@@ -28,6 +28,7 @@ pub mod model;
 pub mod node;
 pub mod output;
 mod pages;
+mod patterns;
 mod reader;
 pub mod render;
 pub mod repair;

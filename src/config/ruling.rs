@@ -33,6 +33,9 @@ pub struct Order {
     pub place: Option<OrderPlace>,
 }
 
+/// Rules that find more where the world outside the files is looked at: of these nobody knows here either.
+const ALSO_LIVE: [&str; 2] = ["LB507", "LB609"];
+
 /// Where an order is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrderPlace {
@@ -140,8 +143,10 @@ impl Report {
                 found.push(finding.label("a reason is missing").help(help));
             }
             let of_files = ["LB6", "LB8"].iter().any(|begin| order.rule.starts_with(begin));
-            let unknown =
-                hidden || rule.is_some_and(|rule| rule.live) || order.rule == "LB806" || (of_files && !files);
+            let unknown = hidden
+                || rule.is_some_and(|rule| rule.live || ALSO_LIVE.contains(&rule.code))
+                || order.rule == "LB806"
+                || (of_files && !files);
             if unknown || self.ruling.silenced.iter().any(|silenced| silenced.by == Some(place)) {
                 continue;
             }

@@ -193,7 +193,7 @@ impl World for ControlFace {
             running,
             report: match &state.rejected {
                 Some(rejected) => report_or(&rejected.findings, &rejected.message),
-                None => report(&state.findings),
+                None => report(&reload::judged(&state.findings, &self.current.load())),
             },
             rejected,
             history: state.history.iter().map(generation).collect(),

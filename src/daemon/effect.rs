@@ -9,6 +9,7 @@ use super::memory;
 use crate::control::world::{FindingFacts, LeavingFacts, MoveFacts, ReplayFacts, TrafficFacts};
 use crate::pool::{Pool, Server, ServerId};
 use crate::proxy::{RoutingKey, mark};
+use crate::reload::slow_drains;
 use crate::router::{Facts, NormalPath};
 use crate::snapshot::{ActionSnap, ListenerSnap, Snapshot};
 
@@ -29,6 +30,11 @@ pub(super) fn weigh(now: &Snapshot, next: &Snapshot, mut recent: Vec<RoutingKey>
     for (name, snap) in &next.pools {
         rechecked(now.pools.get(name).map(|snap| &*snap.pool), &snap.pool, &mut facts);
     }
+    facts.findings.extend(slow_drains(next).map(|hint| FindingFacts {
+        hint: true,
+        help: hint.help,
+        ..finding(hint.code, hint.message, "")
+    }));
     recent.sort_by_key(|key| key.at);
     let surplus = recent.len().saturating_sub(REPLAYED);
     if !recent.is_empty() {

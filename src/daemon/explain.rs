@@ -1,9 +1,11 @@
 //! Where a request would go, told over a snapshot: the same routers, asked for every candidate.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::control::world::{CandidateFacts, ExplainAsk, Explained, RouteFacts};
+use crate::explain::Url;
 use crate::pool::{Ask, Foretold, Pool};
 use crate::proxy::RequestFacts;
 use crate::proxy::head::{RequestHead, Version};
@@ -108,7 +110,16 @@ fn pick_listener<'s>(
     let serving = || snapshot.listeners.iter().filter(|listener| listener.redirect_to_https.is_none());
     let found = match &ask.listener {
         Some(name) => snapshot.listeners.iter().find(|listener| *listener.name == **name),
-        None => serving().find(|l| l.tls.is_some() == question.https).or_else(|| serving().next()),
+        None => {
+            let fits = |l: &&Arc<ListenerSnap>| l.tls.is_some() == question.https;
+            let there = || serving().filter(|l| question.port == Some(l.address.port));
+            // What is in front of lbd may have another port than lbd.
+            there()
+                .find(fits)
+                .or_else(|| there().next())
+                .or_else(|| serving().find(fits))
+                .or_else(|| serving().next())
+        }
     };
     found.map(|listener| &**listener).ok_or_else(|| match &ask.listener {
         Some(name) => format!("no listener is named `{name}`"),
@@ -123,35 +134,31 @@ struct Question {
     path: String,
     query: Option<String>,
     https: bool,
+    port: Option<u16>,
     headers: Vec<(String, String)>,
     client_ip: IpAddr,
 }
 
 impl Question {
     fn read(ask: &ExplainAsk) -> Result<Self, String> {
-        let headers: Vec<(String, String)> =
+        let mut headers: Vec<(String, String)> =
             ask.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
+        let url = Url::read(&ask.url).map_err(|wrong| match wrong.help {
+            Some(help) => format!("{}; {help}", wrong.what),
+            None => wrong.what,
+        })?;
+        if url.websocket && !headers.iter().any(|(name, _)| name == "upgrade") {
+            let handshake = [("connection", "Upgrade"), ("upgrade", "websocket")];
+            headers.extend(handshake.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        }
         let named = headers.iter().find(|(name, _)| name == "host").map(|(_, value)| value.clone());
-        let (https, host, target) = match ask.url.split_once("://") {
-            Some((scheme, rest)) => {
-                let at = rest.find(['/', '?']).unwrap_or(rest.len());
-                let https = matches!(scheme, "https" | "wss");
-                (https, named.unwrap_or_else(|| rest[..at].to_owned()), rest[at..].to_owned())
-            }
-            None if ask.url.starts_with('/') => (false, named.unwrap_or_default(), ask.url.clone()),
-            None => return Err(format!("`{}` is neither a URL nor a path that begins with /", ask.url)),
-        };
-        let target = target.split('#').next().unwrap_or_default();
-        let (path, query) = match target.split_once('?') {
-            Some((path, query)) => (path, Some(query.to_owned())),
-            None => (target, None),
-        };
         Ok(Self {
             method: ask.method.clone(),
-            host,
-            path: if path.is_empty() { "/".to_owned() } else { path.to_owned() },
-            query,
-            https,
+            host: named.unwrap_or_else(|| url.authority.unwrap_or_default().to_owned()),
+            path: url.path().to_owned(),
+            query: url.target.split_once('?').map(|(_, query)| query.to_owned()),
+            https: url.https.unwrap_or_default(),
+            port: url.port,
             headers,
             client_ip: ask.client_ip,
         })

@@ -9,9 +9,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, LocalSet};
-use tokio::time::{timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::diagnostic::{Diagnostic, Place, Report, Span};
 use crate::config::model::{Model, Resolver};
@@ -51,39 +52,53 @@ struct Look {
 /// Looks at the servers that `model` names; the findings go to `report`.
 pub fn look(model: &Model, tls: &TlsConfigs, sources: &Sources, report: &mut Report) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let until = tokio::time::Instant::now() + OVERALL;
+    let until = Instant::now() + OVERALL;
     let named = runtime.block_on(names::look(model, sources, until));
     let looks = looks(model, tls, sources, &named.servers)?;
-    let found = LocalSet::new().block_on(&runtime, async {
-        let turns = Arc::new(Semaphore::new(AT_A_TIME));
-        let mut tasks = JoinSet::new();
-        for look in looks {
-            let (turns, resolver) = (Arc::clone(&turns), model.resolver.clone());
-            tasks.spawn_local(async move {
-                // The semaphore is never closed.
-                let _turn = turns.acquire().await;
-                look.run(&resolver).await
-            });
-        }
-        let mut found = named.findings;
-        let all = async {
-            while let Some(done) = tasks.join_next().await {
-                found.extend(done.into_iter().flatten());
-            }
-        };
-        let in_time = timeout_at(until, all).await.is_ok() && named.in_time;
-        (found, in_time)
+    let (found, in_time) = every(runtime, looks, until, |look| {
+        let resolver = model.resolver.clone();
+        async move { look.run(&resolver).await }
     });
-    // A thread that asks for a name cannot be called back; nobody waits for it.
-    runtime.shutdown_background();
-    let (found, in_time) = found;
-    report.findings.extend(found);
+    report.findings.extend(named.findings);
+    report.findings.extend(found.into_iter().flatten());
     report.findings.extend(ports::look(model, sources));
     report.settle();
-    match in_time {
+    match in_time && named.in_time {
         true => Ok(()),
         false => Err(std::io::Error::other(format!("not every server was looked at within {OVERALL:?}"))),
     }
+}
+
+/// What each look gives, so many at a time, and whether all were made before it was too late.
+fn every<T: 'static, F: Future<Output = T> + 'static>(
+    runtime: Runtime,
+    looks: Vec<Look>,
+    until: Instant,
+    run: impl Fn(Look) -> F,
+) -> (Vec<T>, bool) {
+    let given = LocalSet::new().block_on(&runtime, async {
+        let turns = Arc::new(Semaphore::new(AT_A_TIME));
+        let mut tasks = JoinSet::new();
+        for look in looks.into_iter().map(run) {
+            let turns = Arc::clone(&turns);
+            tasks.spawn_local(async move {
+                // The semaphore is never closed.
+                let _turn = turns.acquire().await;
+                look.await
+            });
+        }
+        let mut given = Vec::new();
+        let all = async {
+            while let Some(done) = tasks.join_next().await {
+                given.extend(done.ok());
+            }
+        };
+        let in_time = timeout_at(until, all).await.is_ok();
+        (given, in_time)
+    });
+    // A thread that asks for a name cannot be called back; nobody waits for it.
+    runtime.shutdown_background();
+    given
 }
 
 /// Every server of the file, and those that DNS gives, with its check, as the daemon would make them.

@@ -20,7 +20,7 @@ pub use answer::{
     Answer, Branch, Candidate, Field, ListenerTold, Outcome, PathTold, PoolTold, RouteTold, SiteTold,
 };
 pub use coverage::{Coverage, Part};
-pub use question::{Question, STRANGER};
+pub use question::{Question, STRANGER, Url};
 pub use seed::expectations;
 pub use verify::{Mismatch, verify};
 

@@ -24,6 +24,59 @@ pub struct Question {
     pub websocket: bool,
 }
 
+/// What a URL, or a path alone, says of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url<'a> {
+    /// Whether it says https (or wss); `None` when it says nothing.
+    pub https: Option<bool>,
+    /// Host, and port if there is one; none of a path alone.
+    pub authority: Option<&'a str>,
+    /// The port that it names.
+    pub port: Option<u16>,
+    /// Path and query, as browsers send them.
+    pub target: String,
+    /// Whether it is that of a WebSocket.
+    pub websocket: bool,
+}
+
+impl<'a> Url<'a> {
+    /// Reads `https://host/path`, or `/path`.
+    pub fn read(text: &'a str) -> Result<Self, Unanswerable> {
+        let url = text.split('#').next().unwrap_or_default();
+        let (https, authority, target, websocket) = match url.split_once("://") {
+            None if url.starts_with('/') || url == "*" => (None, None, url, false),
+            None => return Err(bad(format!("`{url}` is no URL"), "write `https://host/path`, or `/path`")),
+            Some((scheme, rest)) => {
+                let (https, websocket) = match scheme.to_ascii_lowercase().as_str() {
+                    "http" => (false, false),
+                    "https" => (true, false),
+                    "ws" => (false, true),
+                    "wss" => (true, true),
+                    _ => {
+                        let what = format!("`{scheme}://` is not served");
+                        return Err(bad(what, "http, https, ws and wss are"));
+                    }
+                };
+                let at = rest.find(['/', '?']).unwrap_or(rest.len());
+                (Some(https), Some(&rest[..at]), &rest[at..], websocket)
+            }
+        };
+        if authority.is_some_and(|authority| authority.contains('@')) {
+            let what = "a URL with a user is sent by no client".to_owned();
+            return Err(bad(what, "leave out what stands before `@`"));
+        }
+        let target =
+            if target.starts_with('/') || target == "*" { target.to_owned() } else { format!("/{target}") };
+        let port = authority.and_then(port_of);
+        Ok(Self { https, authority, port, target: as_sent(&target), websocket })
+    }
+
+    /// Without the query.
+    pub fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+}
+
 /// The same, taken apart.
 #[derive(Debug)]
 pub(super) struct Request {
@@ -53,45 +106,14 @@ impl Question {
     }
 
     pub(super) fn request(&self) -> Result<Request, Unanswerable> {
-        let url = self.url.split('#').next().unwrap_or_default();
-        let (https, authority, target, websocket) = match url.split_once("://") {
-            None if url.starts_with('/') || url == "*" => (None, None, url, self.websocket),
-            None => return Err(bad(format!("`{url}` is no URL"), "write `https://host/path`, or `/path`")),
-            Some((scheme, rest)) => {
-                let (https, websocket) = match scheme.to_ascii_lowercase().as_str() {
-                    "http" => (false, self.websocket),
-                    "https" => (true, self.websocket),
-                    "ws" => (false, true),
-                    "wss" => (true, true),
-                    _ => {
-                        return Err(bad(
-                            format!("`{scheme}://` is not served"),
-                            "http, https, ws and wss are",
-                        ));
-                    }
-                };
-                let at = rest.find(['/', '?']).unwrap_or(rest.len());
-                (Some(https), Some(&rest[..at]), &rest[at..], websocket)
-            }
-        };
-        if authority.is_some_and(|authority| authority.contains('@')) {
-            return Err(bad(
-                "a URL with a user is sent by no client".to_owned(),
-                "leave out what stands before `@`",
-            ));
-        }
-        let named = authority.and_then(port_of);
-        let default = https.map(|https| if https { 443 } else { 80 });
-        let target =
-            if target.starts_with('/') || target == "*" { target.to_owned() } else { format!("/{target}") };
-        let target = as_sent(&target);
-        let path = target.split('?').next().unwrap_or_default().to_owned();
+        let url = Url::read(&self.url)?;
+        let default = url.https.map(|https| if https { 443 } else { 80 });
         Ok(Request {
-            bytes: self.bytes(authority, &target, websocket)?,
-            path,
-            https,
-            port: named.or(default),
-            explicit_port: named.is_some(),
+            bytes: self.bytes(url.authority, &url.target, self.websocket || url.websocket)?,
+            path: url.path().to_owned(),
+            https: url.https,
+            port: url.port.or(default),
+            explicit_port: url.port.is_some(),
         })
     }
 

@@ -481,7 +481,7 @@ impl<W: World> Reloader<W> {
 }
 
 /// `reload` of a configuration that does not say.
-const DEFAULTS: Reload = Reload {
+pub(super) const DEFAULTS: Reload = Reload {
     watch: true,
     settle: std::time::Duration::from_millis(100),
     poll: std::time::Duration::from_secs(2),

@@ -34,3 +34,19 @@ impl Default for Timing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::reloader::DEFAULTS;
+    use super::*;
+
+    /// Of the second in which an edit is live or refused, most is left for reading it.
+    #[test]
+    fn what_is_waited_for_between_a_save_and_what_comes_of_it_is_a_part_of_a_second() {
+        let timing = Timing::default();
+        assert!(timing.events, "the system tells of the save");
+        // `Gate::on`: five times as long for what happens beside the files.
+        let settle = DEFAULTS.settle * 5;
+        assert!(settle + timing.reread < Duration::from_secs(1), "{timing:?}");
+    }
+}

@@ -367,7 +367,7 @@ pub(super) fn server(server: &model::Server) -> ServerSettings {
 fn overload(pool: &model::Pool, zone: Option<&Arc<str>>) -> Overload {
     let passive = |passive: model::Passive| PassiveSpec {
         failures: passive.failures,
-        rate: passive.rate_percent.map(|percent| percent / 100.0),
+        rate: passive.failure_percent.map(|percent| percent / 100.0),
         min_requests: passive.min_requests,
         window: passive.window,
         eject: passive.eject,

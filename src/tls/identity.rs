@@ -12,6 +12,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
 use super::inspect::{Remark, remarks};
+use super::order::{self, Move};
 use super::pem::{Pem, PemError};
 
 /// Sha-256 of everything that an identity was made from.
@@ -28,6 +29,8 @@ pub(super) struct Identity {
     pub(super) not_after: i64,
     /// What clients may hold against it.
     pub(super) remarks: Vec<Remark>,
+    /// What puts the chain's file in order, where it is not and can be.
+    pub(super) moves: Vec<Move>,
 }
 
 /// What is wrong with a pair of files, before it is known where it was written.
@@ -36,11 +39,17 @@ pub(super) struct Problem {
     pub(super) code: &'static str,
     pub(super) message: String,
     pub(super) help: String,
+    /// What mends it in the file of the chain.
+    pub(super) moves: Vec<Move>,
 }
 
 impl Problem {
+    pub(super) fn new(code: &'static str, message: String, help: impl Into<String>) -> Self {
+        Self { code, message, help: help.into(), moves: Vec::new() }
+    }
+
     pub(super) fn unusable(message: String, help: impl Into<String>) -> Self {
-        Self { code: "LB601", message, help: help.into() }
+        Self::new("LB601", message, help)
     }
 
     /// A file that cannot be read.
@@ -111,9 +120,9 @@ impl Pair<'_> {
         let key = keys.iter().find(|key| fits(key.as_ref(), &leaf));
         let key = key.cloned().ok_or_else(|| self.mismatch(&keys, &chain))?;
         let (names, not_after) = (names(&leaf), leaf.validity().not_after.timestamp());
-        let remarks = remarks(&chain);
+        let (remarks, moves) = (remarks(&chain), order::moves(self.chain, 0));
         let certified = Arc::new(CertifiedKey::new(chain, key));
-        Ok(Identity { hash: self.hash(), certified, names, not_after, remarks })
+        Ok(Identity { hash: self.hash(), certified, names, not_after, remarks, moves })
     }
 
     fn keys(&self, provider: &CryptoProvider) -> Result<Vec<Arc<dyn SigningKey>>, Problem> {
@@ -149,7 +158,8 @@ impl Pair<'_> {
             X509Certificate::from_der(der)
                 .is_ok_and(|(_, certificate)| keys.iter().any(|key| fits(key.as_ref(), &certificate)))
         };
-        let help = match chain.iter().position(belongs) {
+        let at = chain.iter().position(belongs);
+        let help = match at {
             Some(at) => format!(
                 "the key belongs to certificate {} of the file; put that one first, its issuers after it",
                 at + 1
@@ -164,7 +174,8 @@ impl Pair<'_> {
         } else {
             format!("the private key `{key}` does not belong to the certificate `{chain}`")
         };
-        Problem { code: "LB602", message, help }
+        let moves = at.map(|leaf| order::moves(self.chain, leaf)).unwrap_or_default();
+        Problem { moves, ..Problem::new("LB602", message, help) }
     }
 }
 

@@ -123,10 +123,9 @@ fn strength(chain: &[X509Certificate<'_>]) -> Option<Remark> {
 pub(super) fn exposed_key(path: &Path) -> Option<Problem> {
     let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
     let shown = path.display();
-    (mode & 0o077 != 0).then(|| Problem {
-        code: "LB607",
-        message: format!("private key `{shown}` can be read by others (mode {mode:04o})"),
-        help: format!("`chmod 600 {shown}`; let the user that lbd runs as own it"),
+    (mode & 0o077 != 0).then(|| {
+        let message = format!("private key `{shown}` can be read by others (mode {mode:04o})");
+        Problem::new("LB607", message, format!("`chmod 600 {shown}`; let the user that lbd runs as own it"))
     })
 }
 

@@ -12,7 +12,7 @@ use super::resolver::{Resolver, Shown};
 use super::staple::{self, Staple};
 use super::upstream::{Authorities, bundle};
 use super::{Stage, Store};
-use crate::config::diagnostic::{Diagnostic, Report, Severity};
+use crate::config::diagnostic::{Diagnostic, Fix, Report, Severity};
 use crate::config::model::{Certificate, Listener, ListenerTls, Protocol, Site, TlsVersion, UnknownSni};
 
 const DAY: i64 = 24 * 60 * 60;
@@ -206,10 +206,10 @@ fn remark(certificate: &Certificate, identity: &Identity, about: About<'_>, repo
     let file = certificate.chain.display();
     // Servers look for no name in what a client shows.
     let remarks = identity.remarks.iter().filter(|remark| about.is_server || remark.code != "LB604");
-    let problems = remarks.map(|remark| Problem {
-        code: remark.code,
-        message: format!("certificate `{file}` {}", remark.says),
-        help: remark.help.into(),
+    let problems = remarks.map(|remark| {
+        let problem = Problem::new(remark.code, format!("certificate `{file}` {}", remark.says), remark.help);
+        let moves = if remark.code == "LB605" { identity.moves.clone() } else { Vec::new() };
+        Problem { moves, ..problem }
     });
     for problem in problems.chain(exposed_key(&certificate.key)) {
         report.push(finding(problem, Severity::Warning, certificate, about.subject));
@@ -243,21 +243,15 @@ fn check_dates(certificate: &Certificate, not_after: i64, now: i64, about: About
         days => format!("in {days} days"),
     };
     let file = certificate.chain.display();
-    let problem = Problem {
-        code: "LB603",
-        message: format!("certificate `{file}` expires {when} ({})", date(not_after)),
-        help: "renew it; lbd takes the new file as soon as it is written".into(),
-    };
+    let message = format!("certificate `{file}` expires {when} ({})", date(not_after));
+    let problem = Problem::new("LB603", message, "renew it; lbd takes the new file as soon as it is written");
     (not_after - now < expiry.as_secs() as i64)
         .then(|| finding(problem, Severity::Warning, certificate, subject))
 }
 
 fn expired(certificate: &Certificate, not_after: i64) -> Problem {
-    Problem {
-        code: "LB603",
-        message: format!("certificate `{}` expired on {}", certificate.chain.display(), date(not_after)),
-        help: "clients refuse it; put a renewed certificate into the file".into(),
-    }
+    let message = format!("certificate `{}` expired on {}", certificate.chain.display(), date(not_after));
+    Problem::new("LB603", message, "clients refuse it; put a renewed certificate into the file")
 }
 
 fn kept(problem: Problem, certificate: &Certificate, subject: &str) -> Diagnostic {
@@ -266,9 +260,16 @@ fn kept(problem: Problem, certificate: &Certificate, subject: &str) -> Diagnosti
 }
 
 fn finding(problem: Problem, severity: Severity, certificate: &Certificate, subject: &str) -> Diagnostic {
-    Diagnostic::new(problem.code, severity, Some(certificate.span), problem.message)
+    let found = Diagnostic::new(problem.code, severity, Some(certificate.span), problem.message)
         .help(problem.help)
-        .subject(subject)
+        .subject(subject);
+    if problem.moves.is_empty() {
+        return found;
+    }
+    let files = problem.moves.into_iter().map(|it| it.in_file(&certificate.chain)).collect();
+    found
+        .help("`lbd lint --fix` puts the certificates of the file in order; a key in it stays where it is")
+        .fix_with(Fix { safe: true, files, ..Fix::default() })
 }
 
 fn server_config(

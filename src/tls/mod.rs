@@ -24,6 +24,7 @@ mod facts;
 mod identity;
 mod inspect;
 mod listener;
+mod order;
 mod pem;
 mod resolver;
 mod staple;

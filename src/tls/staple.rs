@@ -111,7 +111,7 @@ impl Unfit {
                  `openssl x509 -noout -ocsp_uri -in {chain}` says the URL; or write `ocsp=off`"
             ),
         };
-        Problem { code: "LB615", message: format!("`{shown}` is not stapled: {why}"), help }
+        Problem::new("LB615", format!("`{shown}` is not stapled: {why}"), help)
     }
 }
 

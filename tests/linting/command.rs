@@ -34,7 +34,11 @@ impl Desk {
         self
     }
 
-    fn read(&self, name: &str) -> String {
+    pub(super) fn path(&self) -> &std::path::Path {
+        self.0.path()
+    }
+
+    pub(super) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.0.path().join(name)).unwrap()
     }
 
@@ -42,7 +46,7 @@ impl Desk {
         self.lint_with(args, &[], "")
     }
 
-    fn lint_with(&self, args: &[&str], variables: &[(&str, &str)], stdin: &str) -> Done {
+    pub(super) fn lint_with(&self, args: &[&str], variables: &[(&str, &str)], stdin: &str) -> Done {
         let mut child = Command::new(lbd_bin())
             .arg("lint")
             .args(args)

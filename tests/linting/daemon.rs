@@ -47,6 +47,46 @@ fn what_is_found_at_a_load_is_counted_and_shown() {
 }
 
 #[test]
+fn a_drain_that_takes_too_long_is_told_by_the_streams_that_are_open() {
+    let origin = Origin::scripted(|message, wire| websocket::echo(message, wire));
+    let (_port, address) = reserve_port();
+    let text = |deadline: &str| {
+        format!(
+            "status \"{address}\"\nroute \"/\" pool=app\npool app {{\n  server one \"{}\" max-connections=5000\n  \
+             queue\n  websocket ping=\"55s\"\n  drain deadline=\"{deadline}\" close-rate=\"1/m\"\n}}\n",
+            origin.address()
+        )
+    };
+    let daemon = Daemon::run(&text("90s"));
+    let report = || daemon.control("GET", "/v1/config/report").1["findings"].clone();
+    let told = || -> Vec<String> {
+        let all = report().as_array().cloned().unwrap_or_default();
+        let ours = all.iter().filter(|one| one["code"] == "LB507");
+        ours.map(|one| one["message"].as_str().unwrap().to_owned()).collect()
+    };
+    // By the file alone it would take 5000 minutes.
+    let file = Desk::with("lbd.kdl", &std::fs::read_to_string(daemon.config()).unwrap());
+    let alone = file.lint(&["--format", "plain", "lbd.kdl"]).stdout;
+    assert!(alone.contains("LB507 closing 5000 WebSockets"), "{alone}");
+    let against = format!("--against={}", daemon.config().with_file_name("control.sock").display());
+    let asked = || file.lint(&["--format", "plain", "--select", "LB507", &against, "lbd.kdl"]).stdout;
+    assert_eq!((told(), asked().as_str()), (vec![], ""), "nobody is there");
+    let before = counted(address).unwrap();
+
+    let (mut first, _) = websocket::open(daemon.address(), "/", "");
+    let (mut second, _) = websocket::open(daemon.address(), "/", "");
+    websocket::round_trip(&mut first, "hello");
+    websocket::round_trip(&mut second, "hello");
+    let said = "app/one has 2 open streams: closing them one after another takes 2m";
+    eventually("the open streams are told", || (told() == [said]).then_some(()));
+    assert!(asked().contains(&format!("hint LB507 {said}")), "{}", asked());
+    assert_eq!(counted(address).unwrap(), [before[0], before[1], before[2] + 1]);
+    daemon.save(&text("2m"));
+    eventually("there is time enough", || told().is_empty().then_some(()));
+    websocket::round_trip(&mut first, "it goes on");
+}
+
+#[test]
 fn the_daemon_tells_what_the_files_would_do_to_what_goes_on() {
     let origin = Origin::scripted(|message, wire| match message.target() {
         "/ws" => websocket::echo(message, wire),

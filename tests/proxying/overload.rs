@@ -108,7 +108,7 @@ fn failures_that_are_further_apart_than_the_window_are_no_row() {
 #[test]
 fn a_share_of_failures_ejects_once_enough_was_seen() {
     for (rate, most_asked) in
-        [("rate=\"40%\" min-requests=10", Some(10)), ("rate=\"80%\" min-requests=10", None)]
+        [("failure-share=\"40%\" min-requests=10", Some(10)), ("failure-share=\"80%\" min-requests=10", None)]
     {
         let half = Origin::scripted(|_, wire| match wire.request % 2 {
             0 => wire.ok("a"),

@@ -33,7 +33,7 @@ impl Mode {
             Self::Prefix => "sticky cookie mode=prefix name=SID",
             Self::Suffix => "sticky cookie mode=suffix name=SID",
             Self::JvmRoute => "sticky cookie mode=suffix name=SID",
-            Self::JvmParam => "sticky cookie mode=suffix name=SID param=sid",
+            Self::JvmParam => "sticky cookie mode=suffix name=SID parameter=sid",
             Self::Source => "sticky source-ip on-return=stay",
             Self::SourceHome => "sticky source-ip on-return=home",
             Self::Header => "sticky header name=X-Device",

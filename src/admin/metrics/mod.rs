@@ -16,7 +16,7 @@ pub use page::{Family, Format, Kind};
 
 use crate::observe::{Events, LogLines, Totals};
 use crate::pool::Pool;
-use crate::reload::{ReloadHandle, ReloadState};
+use crate::reload::{ReloadHandle, ReloadState, judged};
 use crate::snapshot::{Current, Snapshot};
 
 /// Classes of status, as [`Totals`] counts them.
@@ -61,7 +61,7 @@ fn render(
     page.gauge("lbd_build_info", &["version"], "Always 1; what runs is in its label.")
         .sample(&[env!("CARGO_PKG_VERSION")], 1);
     process::write(&mut page);
-    config(&mut page, reload);
+    config(&mut page, reload, snapshot);
     happened(&mut page, events, log);
     certificates::write(&mut page, &snapshot.certificates);
     listeners::write(&mut page, &snapshot.listeners);
@@ -77,7 +77,7 @@ fn seconds(time: SystemTime) -> f64 {
     time.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
-fn config(page: &mut Page, reload: &ReloadState) {
+fn config(page: &mut Page, reload: &ReloadState, running: &Snapshot) {
     page.gauge("lbd_config_generation", &[], "The generation that serves.").sample(&[], reload.generation);
     let ok = u8::from(reload.rejected.is_none());
     page.gauge("lbd_config_last_attempt_ok", &[], "1 when the files on disk are what serves.")
@@ -99,7 +99,12 @@ fn config(page: &mut Page, reload: &ReloadState) {
     page.gauge("lbd_config_pinned", &[], help).sample(&[], held(reload.pinned.is_some()));
     let help = "What was found in the files when they were last read.";
     page.gauge("lbd_config_findings", &["severity"], help);
-    for (severity, count) in reload.findings.counts() {
+    let counts = match &reload.rejected {
+        // The files that were refused do not run: nothing that runs says more about them.
+        Some(_) => reload.findings.counts(),
+        None => judged(&reload.findings, running).counts(),
+    };
+    for (severity, count) in counts {
         page.sample(&[severity], count);
     }
     page.counter("lbd_config_rejected_total", &["reason"], "Refused file sets, by reason.");

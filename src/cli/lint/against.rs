@@ -1,14 +1,15 @@
 //! What only the running daemon tells about a configuration: `lbd lint --against` asks it what the files would do to
 //! what goes on (a plan, as `lbctl config plan` makes it), and changes nothing.
 //!
-//! LB904: a server with open streams would be removed. LB905: a server would get another name. LB906: what takes
+//! LB507: a pool that runs has more open streams than a drain closes in time; what the files say of that does not count
+//! then. LB904: a server with open streams would be removed. LB905: a server would get another name. LB906: what takes
 //! effect only with a new process. LB907: recent requests that no route would match.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lbctl::client::Client;
-use lbctl::protocol::{Finding, Offer, PlanAsk, Planned};
+use lbctl::protocol::{self, Finding, Offer, PlanAsk, Planned, PoolSummary};
 
 use super::outside::STDIN;
 use crate::config::diagnostic::{Diagnostic, Report, Severity};
@@ -31,6 +32,14 @@ pub(super) fn look(
     let runtime = runtime.map_err(|error| format!("cannot ask the daemon: {error}"))?;
     let client = Client::new(socket).timeout(Some(PATIENCE));
     let planned = runtime.block_on(plan(main, loader, &client))?;
+    if report.findings.iter().any(|finding| finding.code == "LB507") {
+        let running: Vec<PoolSummary> =
+            runtime.block_on(client.get("/v1/pools")).map_err(|error| error.to_string())?;
+        let runs = |found: &Diagnostic| {
+            running.iter().any(|pool| found.subject.as_deref() == Some(&format!("pool/{}", pool.name)))
+        };
+        report.findings.retain(|found| found.code != "LB507" || !runs(found));
+    }
     let found = planned.traffic.map(|traffic| traffic.findings).unwrap_or_default();
     report.findings.extend(found.iter().filter_map(finding));
     report.settle();
@@ -89,6 +98,11 @@ fn text(path: &Path, loader: &dyn Loader) -> Result<Option<String>, String> {
 /// The daemon's finding as one of ours; none of a rule that only a newer lbd knows.
 fn finding(found: &Finding) -> Option<Diagnostic> {
     let rule = rules::find(&found.code)?;
-    let start = Diagnostic::new(rule.code, Severity::Warning, None, found.message.clone());
+    let severity = match found.severity {
+        protocol::Severity::Error => Severity::Error,
+        protocol::Severity::Warning => Severity::Warning,
+        protocol::Severity::Hint => Severity::Hint,
+    };
+    let start = Diagnostic::new(rule.code, severity, None, found.message.clone());
     Some(found.help.iter().fold(start, |finding, line| finding.help(line.clone())))
 }

@@ -142,6 +142,19 @@ impl Question<'_> {
         is_server.then(|| Some((first(pool)?.to_owned(), first(item)?.to_owned()))).flatten()
     }
 
+    /// The pools that the text defines, each with the place of its node.
+    pub(super) fn pools(&self) -> Vec<(lsp_types::Range, String)> {
+        let outline = Outline::of(self.text);
+        let pools = outline.items.iter().filter(|item| {
+            item.parent.is_none() && self.text[item.name.clone()] == *"pool" && !item.args.is_empty()
+        });
+        let named = |item: &Item| {
+            let name = bare(&self.text[item.args[0].clone()]).to_owned();
+            (self.encoding.range(self.text, item.name.clone()), name)
+        };
+        pools.map(named).collect()
+    }
+
     /// Every followable name of the configuration that this text belongs to, with its file.
     fn everywhere(&self) -> Vec<(std::path::PathBuf, String, Mention)> {
         let (_, loaded) = self.workspace.load(self.path);

@@ -18,9 +18,9 @@ use std::time::Duration;
 
 use lsp_server::{Connection, ErrorCode, Message, Notification, Request, Response};
 use lsp_types::{
-    CodeAction, CodeActionKind, CodeActionOrCommand, CodeDescription, CompletionOptions, Diagnostic,
-    DiagnosticRelatedInformation, DiagnosticSeverity, InitializeParams, Location, NumberOrString, OneOf,
-    PositionEncodingKind, PublishDiagnosticsParams, ServerCapabilities, TextDocumentSyncCapability,
+    CodeAction, CodeActionKind, CodeActionOrCommand, CodeDescription, CodeLensOptions, CompletionOptions,
+    Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, InitializeParams, Location, NumberOrString,
+    OneOf, PositionEncodingKind, PublishDiagnosticsParams, ServerCapabilities, TextDocumentSyncCapability,
     TextDocumentSyncKind, TextEdit, Url, WorkspaceEdit,
 };
 use serde::Serialize;
@@ -31,7 +31,7 @@ use crate::config::Loaded;
 use crate::config::diagnostic::{self, Severity};
 use crate::tls;
 use answers::Question;
-use nearby::{Asked, Nearby};
+use nearby::{About, Asked, Nearby};
 use positions::Encoding;
 use workspace::{MOST_OPEN, Workspace, url};
 
@@ -107,6 +107,7 @@ fn capabilities(encoding: Encoding) -> ServerCapabilities {
         document_symbol_provider: Some(OneOf::Left(true)),
         folding_range_provider: Some(true.into()),
         code_action_provider: Some(true.into()),
+        code_lens_provider: Some(CodeLensOptions { resolve_provider: Some(false) }),
         ..ServerCapabilities::default()
     }
 }
@@ -186,10 +187,11 @@ impl Server<'_> {
             "completion" => Ok(json(question.completion())),
             "hover" => match (question.hover(), question.server()) {
                 (Some(hover), Some((pool, server))) => {
-                    return self.nearby.ask(Asked { id, hover, pool, server });
+                    return self.nearby.ask(Asked { id, about: About::Server { hover, pool, server } });
                 }
                 (hover, _) => Ok(json(hover)),
             },
+            "codeLens" => return self.nearby.ask(Asked { id, about: About::Pools(question.pools()) }),
             "definition" => Ok(json(question.places(false))),
             "references" => Ok(json(question.places(true))),
             "rename" => {
@@ -275,8 +277,8 @@ impl Server<'_> {
         let (main, mut loaded) = self.workspace.load(path);
         if let Some(model) = &loaded.model {
             tls::prepare(&mut tls::Store::default(), model, tls::Stage::Start, &mut loaded.report);
-            loaded.report.sort();
         }
+        loaded.report.judge_allowances(&loaded.sources, true);
         (main, loaded)
     }
 
@@ -366,6 +368,16 @@ impl Server<'_> {
             {
                 let range = self.encoding.range(file.text(), edit.span.range());
                 changes.entry(uri).or_default().push(TextEdit { range, new_text: edit.text.clone() });
+            }
+        }
+        for edit in &fix.files {
+            // What is no longer as it was found is left alone.
+            if let Ok(text) = std::fs::read_to_string(&edit.path)
+                && text.get(edit.range.clone()) == Some(&edit.old)
+                && let Some(uri) = url(&edit.path)
+            {
+                let range = self.encoding.range(&text, edit.range.clone());
+                changes.entry(uri).or_default().push(TextEdit { range, new_text: edit.new.clone() });
             }
         }
         WorkspaceEdit::new(changes)

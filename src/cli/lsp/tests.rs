@@ -51,7 +51,7 @@ proptest! {
             messages.push(note("textDocument/didChange", json!({
                 "textDocument": { "uri": URI, "version": 2 }, "contentChanges": [change]
             })));
-            for method in ["completion", "hover", "definition", "references", "documentSymbol", "formatting"] {
+            for method in ["completion", "hover", "definition", "references", "documentSymbol", "formatting", "codeLens"] {
                 asked += 1;
                 let params = json!({ "textDocument": { "uri": URI }, "position": start, "context": {} });
                 messages.push(request(asked, &format!("textDocument/{method}"), params));

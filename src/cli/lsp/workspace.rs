@@ -8,7 +8,7 @@ use lsp_types::Url;
 
 use super::outline::{Item, Outline, bare};
 use crate::config::schema::Type;
-use crate::config::source::{FsLoader, Loader, Sources};
+use crate::config::source::{FileFacts, FsLoader, Loader, Sources};
 use crate::config::{self, Loaded};
 
 /// Texts that are open at once; more are refused.
@@ -36,6 +36,11 @@ impl Loader for Workspace {
     fn env(&self, name: &str) -> Option<String> {
         FsLoader.env(name)
     }
+
+    fn facts(&self, path: &Path) -> Option<FileFacts> {
+        FsLoader.facts(path)
+    }
+
     fn memory(&self) -> Option<u64> {
         FsLoader.memory()
     }

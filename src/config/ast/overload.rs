@@ -10,23 +10,25 @@ const PANIC: f64 = 50.0;
 
 /// `passive`.
 pub(crate) fn passive(r: Reader<'_>) -> Passive {
-    let rate_percent: Option<f64> = r.value("rate", Typed::percent_off);
+    let failure_percent: Option<f64> = r.value("failure-share", Typed::percent_off);
     let min_requests = r.value("min-requests", Typed::int);
-    if rate_percent == Some(0.0)
-        && let Some(at) = r.written("rate")
+    if failure_percent == Some(0.0)
+        && let Some(at) = r.written("failure-share")
     {
-        let error = Diagnostic::error("LB102", at, "a rate of 0% ejects every server");
+        let error = Diagnostic::error("LB102", at, "a share of 0% ejects every server");
         r.cx.push(
-            error.label("even one without a failure").help("write `rate=off`, or a share such as \"50%\""),
+            error
+                .label("even one without a failure")
+                .help("write `failure-share=off`, or one such as \"50%\""),
         );
     }
-    if let (None, Some(at)) = (rate_percent, r.written("min-requests")) {
-        let error = Diagnostic::error("LB102", at, "`min-requests` means nothing without `rate`");
-        r.cx.push(error.label("has no effect").help("add a rate, such as `rate=\"50%\"`, or remove it"));
+    if let (None, Some(at)) = (failure_percent, r.written("min-requests")) {
+        let error = Diagnostic::error("LB102", at, "`min-requests` means nothing without `failure-share`");
+        r.cx.push(error.label("has no effect").help("add `failure-share=\"50%\"`, or remove it"));
     }
     Passive {
         failures: r.value("failures", Typed::int),
-        rate_percent,
+        failure_percent,
         min_requests,
         window: r.value("window", Typed::time),
         eject: r.value("eject", Typed::time),

@@ -2,6 +2,8 @@
 
 use super::super::diagnostic::{Diagnostic, Span, Spanned};
 use super::super::model::{Action, Mirror, Name, Retry, RetryOn, Rewrite};
+use super::super::node::{Scalar, Value};
+use super::super::patterns;
 use super::super::reader::{Block, Reader};
 use super::super::values::typed::Typed;
 use super::headers::{check_holes, parts, value_of};
@@ -44,12 +46,14 @@ pub(crate) struct Route<'n> {
 
 /// Every `route` of a block.
 pub(crate) fn read(block: Block<'_>) -> Vec<Route<'_>> {
-    block.all("route").into_iter().map(route).collect()
+    let all = block.all("route");
+    all.iter().map(|reader| route(*reader, &all)).collect()
 }
 
-fn route(reader: Reader<'_>) -> Route<'_> {
+/// One of `all` in its block.
+fn route<'n>(reader: Reader<'n>, all: &[Reader<'_>]) -> Route<'n> {
     let block = reader.block();
-    let patterns = patterns(reader);
+    let patterns = patterns(reader, all);
     let policy = policy::read(block);
     let action = action(reader);
     let params: Vec<Vec<&str>> = patterns.iter().map(|p| p.value.params().collect()).collect();
@@ -83,22 +87,63 @@ fn route(reader: Reader<'_>) -> Route<'_> {
     }
 }
 
-fn patterns(reader: Reader<'_>) -> Vec<Spanned<Pattern>> {
+fn patterns(reader: Reader<'_>, all: &[Reader<'_>]) -> Vec<Spanned<Pattern>> {
     let mut patterns = Vec::new();
-    for index in 0..reader.arg_count() {
+    for (kind, text) in texts(reader) {
+        match Pattern::parse(kind, &text.value) {
+            Ok(pattern) => patterns.push(Spanned::new(pattern, text.span)),
+            Err(error) => {
+                let finding = bad_pattern(&error, &text.value, text.span);
+                let meant =
+                    meant(kind, &text, all).filter(|_| matches!(error, PatternError::NeverMatches { .. }));
+                reader.cx.push(match meant {
+                    Some(plain) if is_own_text(reader, text.span) => {
+                        finding.help(format!("write \"{plain}\"")).fix(text.span, format!("\"{plain}\""))
+                    }
+                    _ => finding,
+                });
+            }
+        }
+    }
+    patterns
+}
+
+/// The patterns of a route as written, each with its kind.
+fn texts(reader: Reader<'_>) -> impl Iterator<Item = (PatternKind, Spanned<String>)> {
+    (0..reader.arg_count()).filter_map(move |index| {
         let kind = match reader.annotation(index) {
             Some("exact") => PatternKind::Exact,
             Some("regex") => PatternKind::Regex,
             Some("starts-with") => PatternKind::StartsWith,
             _ => PatternKind::Prefix,
         };
-        let Some(text) = reader.arg(index, Typed::text) else { continue };
-        match Pattern::parse(kind, &text.value) {
-            Ok(pattern) => patterns.push(Spanned::new(pattern, text.span)),
-            Err(error) => reader.cx.push(bad_pattern(&error, &text.value, text.span)),
-        }
-    }
-    patterns
+        Some((kind, reader.arg(index, Typed::text)?))
+    })
+}
+
+/// Blocks of more routes are not searched for one that says the same.
+const MOST_SEARCHED: usize = 1_000;
+
+/// What a pattern can only have meant, where no other one of its block says the same.
+fn meant(kind: PatternKind, text: &Spanned<String>, all: &[Reader<'_>]) -> Option<String> {
+    let plain = patterns::plain(kind, &text.value).filter(|_| all.len() <= MOST_SEARCHED)?;
+    Pattern::parse(kind, &plain).ok()?;
+    let says_it = |(other, spanned): (PatternKind, Spanned<String>)| {
+        // Whether case counts is the site's affair.
+        let same = || patterns::plain(other, &spanned.value).unwrap_or(spanned.value.clone());
+        other == kind && spanned.span != text.span && same().eq_ignore_ascii_case(&plain)
+    };
+    let is_taken = all.iter().flat_map(|reader| texts(*reader)).any(says_it);
+    (!is_taken).then_some(plain)
+}
+
+/// Whether a value stands in the node itself, as it is meant, and can be written anew in plain quotes.
+pub(crate) fn is_own_text(reader: Reader<'_>, at: Span) -> bool {
+    let is_plain = |value: &Value| match &value.scalar {
+        Scalar::String { text, expanded, .. } => !expanded && !text.contains(['"', '\\']),
+        _ => false,
+    };
+    reader.is_written() && reader.node().args.iter().any(|value| value.span == at && is_plain(value))
 }
 
 fn bad_pattern(error: &PatternError, text: &str, span: Span) -> Diagnostic {

@@ -56,7 +56,7 @@ fn twice(r: Reader<'_>, table: &StickyTable, tables: &mut Vec<(ClientKey, Span)>
 }
 
 fn source(r: Reader<'_>) -> StickyTable {
-    refuse(r, &[&["name", "mode", "from", "param"], OWN_COOKIE], "`sticky source-ip`");
+    refuse(r, &[&["name", "mode", "from", "parameter"], OWN_COOKIE], "`sticky source-ip`");
     let by = ClientKey::SourceIp {
         mask_v4: r.value("mask-v4", Typed::int),
         mask_v6: r.value("mask-v6", Typed::int),
@@ -65,7 +65,7 @@ fn source(r: Reader<'_>) -> StickyTable {
 }
 
 fn header(r: Reader<'_>) -> StickyTable {
-    refuse(r, &[&["mode", "from", "param"], OWN_COOKIE, MASKS], "`sticky header`");
+    refuse(r, &[&["mode", "from", "parameter"], OWN_COOKIE, MASKS], "`sticky header`");
     let name = named(r, "sticky header name=x-device", "the header that tells clients apart");
     table(r, ClientKey::Header(name.to_ascii_lowercase().into()))
 }
@@ -83,11 +83,11 @@ fn learn(r: Reader<'_>) -> StickyTable {
         LearnFrom::Parameter => "the path or query parameter",
     };
     if from != LearnFrom::Cookie {
-        r.refuse(&["param"], "`from=header` and `from=parameter`");
+        r.refuse(&["parameter"], "`from=header` and `from=parameter`");
     }
     let name = named(r, "sticky learn name=JSESSIONID", what);
     let name = if from == LearnFrom::Header { name.to_ascii_lowercase().into() } else { name };
-    let param = r.get("param", Typed::text).map(Into::into);
+    let param = r.get("parameter", Typed::text).map(Into::into);
     table(r, ClientKey::Learned { from, name, param })
 }
 
@@ -110,16 +110,16 @@ fn cookie(r: Reader<'_>, pool: &Name) -> Sticky {
         "prefix" => Side::Prefix,
         "suffix" => Side::Suffix,
         _ => {
-            r.refuse(&["param"], "`mode=insert`");
+            r.refuse(&["parameter"], "`mode=insert`");
             return Sticky::Cookie(own(r, pool));
         }
     };
     refuse(r, &[OWN_COOKIE], "a cookie that the application sets");
     if side == Side::Prefix {
-        r.refuse(&["param"], "`mode=prefix`");
+        r.refuse(&["parameter"], "`mode=prefix`");
     }
     let name = named(r, "sticky cookie mode=suffix name=JSESSIONID", "the application's cookie");
-    let param = r.get("param", Typed::text).map(Into::into);
+    let param = r.get("parameter", Typed::text).map(Into::into);
     Sticky::Marked(StickyMark { name, side, param, on_down: on_down(r) })
 }
 

@@ -64,7 +64,11 @@ fn made_up(text: &str, trust: Trust, safe: bool, with: &str) -> String {
         for (at, found) in text.match_indices("old") {
             let span = super::super::diagnostic::Span::new(file, at..at + found.len());
             let edits = vec![Edit { span, text: with.to_owned() }];
-            report.push(Diagnostic::warning("LB104", span, "old").fix_with(Fix { safe, edits }));
+            report.push(Diagnostic::warning("LB104", span, "old").fix_with(Fix {
+                safe,
+                edits,
+                ..Fix::default()
+            }));
         }
         for (at, _) in text.match_indices("worse") {
             let span = super::super::diagnostic::Span::new(file, at..at);

@@ -127,32 +127,54 @@ fn limits(s: &Subject<'_>) {
     }
 }
 
-/// LB711: who leaves out what a route asks for comes to a less specific route to the same pool, which lets everyone in.
+/// LB711: ways around the `allow-from` of a route, to a route to the same pool that lets everyone in: a less specific
+/// one of the site, for who leaves out what the route asks for, or comes by a listener that it is not on; and that of
+/// another site, for who sends another host.
 fn passed_by(s: &Subject<'_>, one: &Routed<'_>) {
-    let own = one.written.policy.allow_from.as_deref();
-    let chosen = |route: &Route| {
-        let by_client = |c: &crate::router::Conditions| {
-            !(c.headers.is_empty() && c.cookies.is_empty() && c.queries.is_empty())
-        };
-        !route.matches.is_empty() && route.matches.iter().all(by_client)
-    };
-    let Some(allowed) = own.filter(|_| chosen(one.route)) else { return };
-    let pools: Vec<&Name> = one.route.action.pools().collect();
-    let open = s.routes().find(|other| {
-        let same_site = std::ptr::eq(other.site, one.site);
-        let leads = other.route.action.pools().any(|pool| pools.contains(&pool));
-        same_site
-            && leads
-            && admits_more(other.route, allowed)
-            && other.route.matches.is_empty()
-            && above(other.route, one.route)
-    });
-    let Some(open) = open else { return };
+    let Some(allowed) = one.written.policy.allow_from.as_deref() else { return };
     let Some(node) = one.written.reader.block().one("allow-from") else { return };
-    let message = "who leaves out what this route asks for is let in by another one";
-    let finding = Diagnostic::warning("LB711", node.span(), message).label("only these networks");
-    let finding = finding.also(open.route.span, "the same pool, for everyone");
-    s.push(finding.help("put `allow-from` on that route too, or ask for nothing that a client chooses"));
+    let pools: Vec<&Name> = one.route.action.pools().collect();
+    let leads = |other: &Routed<'_>| other.route.action.pools().any(|pool| pools.contains(&pool));
+    let covers = |other: &Routed<'_>| other.route.matches.is_empty() && above(other.route, one.route);
+    let lets_in = |other: &Routed<'_>| leads(other) && admits_more(other.route, allowed);
+    let around = |other: &Routed<'_>| covers(other) && lets_in(other) && is_most_specific(s, other, one);
+    for other in s.routes().filter(around) {
+        let (message, help) = if !std::ptr::eq(other.site, one.site) {
+            if s.listeners_of(other.route).next().is_none() {
+                continue;
+            }
+            let help = "put `allow-from` there too: a client sends whatever host it likes";
+            ("who sends another host is let in by another site", help)
+        } else if asks_what_clients_choose(one.route) {
+            let help = "put `allow-from` on that route too, or ask for nothing that a client chooses";
+            ("who leaves out what this route asks for is let in by another one", help)
+        } else if s.listeners_of(other.route).any(|listener| !s.is_on(one.route, listener)) {
+            let help = "put `allow-from` on that route too, or let both be `on` the same listeners";
+            ("by a listener that this route is not on everyone is let in by another one", help)
+        } else {
+            continue;
+        };
+        let finding = Diagnostic::warning("LB711", node.span(), message).label("only these networks");
+        s.push(finding.also(other.route.span, "the same pool, for everyone").help(help));
+        return;
+    }
+}
+
+fn asks_what_clients_choose(route: &Route) -> bool {
+    let by_client = |c: &crate::router::Conditions| {
+        !(c.headers.is_empty() && c.cookies.is_empty() && c.queries.is_empty())
+    };
+    !route.matches.is_empty() && route.matches.iter().all(by_client)
+}
+
+/// Whether no other route of its site is nearer to the paths of `one`.
+fn is_most_specific(s: &Subject<'_>, other: &Routed<'_>, one: &Routed<'_>) -> bool {
+    let is_third = |third: &Routed<'_>| {
+        let known = [other.route, one.route].iter().any(|route| std::ptr::eq(*route, third.route));
+        std::ptr::eq(third.site, other.site) && !known && third.route.matches.is_empty()
+    };
+    let nearer = |third: &Routed<'_>| above(third.route, one.route) && above(other.route, third.route);
+    !s.routes().any(|third| is_third(&third) && nearer(&third))
 }
 
 /// Whether somebody outside of `allowed` may come in.

@@ -33,7 +33,7 @@ pub(super) fn if_meant(finding: Diagnostic, edit: Option<Edit>) -> Diagnostic {
 
 fn with(finding: Diagnostic, edit: Option<Edit>, safe: bool) -> Diagnostic {
     match edit {
-        Some(edit) => finding.fix_with(Fix { safe, edits: vec![edit] }),
+        Some(edit) => finding.fix_with(Fix { safe, edits: vec![edit], ..Fix::default() }),
         None => finding,
     }
 }

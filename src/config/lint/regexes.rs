@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::diagnostic::{Diagnostic, Edit, Fix, Severity, Span};
+use super::super::diagnostic::{Diagnostic, Severity, Span};
 use super::Subject;
 use crate::router::PatternKind;
 
@@ -28,7 +28,7 @@ pub(super) fn run(s: &Subject<'_>) {
                     // From the parenthesis before the annotation to the end of the text.
                     Some(ty) if ty.end + 1 == pattern.span.start && ty.start > 0 => {
                         let span = Span { start: ty.start - 1, ..pattern.span };
-                        hint.fix_with(Fix { safe: true, edits: vec![Edit { span, text: plain }] })
+                        hint.fix(span, plain)
                     }
                     _ => hint,
                 });

@@ -1,11 +1,10 @@
-//! Routes: LB104 (a pool that none uses), LB204 (a site without `/`), LB208 (a star), LB217 (settings that do
+//! Routes: LB104 (a pool that none uses), LB204 (a site without `/`), LB217 (settings that do
 //! nothing), LB501 (tunnels that die between pings).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::super::ast::route::Route as WrittenRoute;
-use super::super::diagnostic::{Diagnostic, Edit, Span};
+use super::super::diagnostic::Diagnostic;
 use super::super::model::{Action, Name, Route};
 use super::super::values::show_duration;
 use super::{Subject, edits};
@@ -20,7 +19,6 @@ pub(super) fn run(s: &Subject<'_>) {
         unused_pools(s);
         no_root(s);
     }
-    stars(s);
     no_effect(s);
     tunnels(s);
 }
@@ -63,38 +61,6 @@ fn no_root(s: &Subject<'_>) {
                 .help("add `route \"/\" pool=…`, or say so: `route \"/\" { respond 404; }`"),
         );
     }
-}
-
-/// LB208: `*` is a letter like others, and the paths that are meant need none.
-fn stars(s: &Subject<'_>) {
-    let routes = s.written.sites.iter().flat_map(|site| &site.routes);
-    for (route, pattern) in routes.flat_map(|route| route.patterns.iter().map(move |one| (route, one))) {
-        let text = pattern.value.as_str();
-        let plain = matches!(pattern.value.kind(), PatternKind::Prefix | PatternKind::Exact);
-        if !plain || !text.split(['{', '}']).step_by(2).any(|part| part.contains('*')) {
-            continue;
-        }
-        let finding =
-            Diagnostic::warning("LB208", pattern.span, format!("the `*` in `{text}` stands for itself"));
-        let finding = finding.label("only paths with a star in them");
-        s.push(match text.strip_suffix("/*").or(text.strip_suffix('*')) {
-            Some("") if pattern.value.kind() == PatternKind::Prefix => {
-                edits::if_meant(finding.help("every path is \"/\""), rewritten(route, pattern.span, "/"))
-            }
-            Some(begin) if pattern.value.kind() == PatternKind::Prefix && begin.starts_with('/') => {
-                let help = format!("a pattern takes what lies below it as well: write \"{begin}\", or `(starts-with)\"{begin}\"` for what goes on in the middle of a word");
-                edits::if_meant(finding.help(help), rewritten(route, pattern.span, begin))
-            }
-            _ => finding.help("one segment is `{name}`, all that follow are `{*rest}`; for more: `(regex)#\"…\"#`"),
-        });
-    }
-}
-
-/// A pattern written as another one, where the route itself writes it.
-fn rewritten(route: &WrittenRoute<'_>, at: Span, pattern: &str) -> Option<Edit> {
-    // Only a whole star of its own at the end is surely a wildcard, and nothing else in it may be one.
-    let plain = route.reader.is_written() && !pattern.contains(['*', '"', '\\']);
-    plain.then(|| Edit { span: at, text: format!("\"{pattern}\"") })
 }
 
 /// What concerns servers, on a route that has none. What `defaults` or a template gave is nobody's mistake.

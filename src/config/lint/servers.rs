@@ -88,13 +88,37 @@ fn alone(s: &Subject<'_>, pool: &Pool<'_>, subject: &str) {
             Diagnostic::warning("LB304", pool.reader.span(), message).label("they take all traffic");
         s.push(finding.help("remove `backup=#true` from those that come first").subject(subject));
     }
-    let said = |name: &&&'static str| block.one(name).is_some_and(|node| node.is_written());
-    if let ([_], Some(name)) = (meant.servers.as_slice(), OF_SEVERAL.iter().find(said))
-        && let Some(node) = block.one(name)
-    {
-        let message = format!("pool `{}` has one server: nothing takes over from it", meant.name);
-        let finding = Diagnostic::new("LB318", Severity::Hint, Some(node.span()), message);
-        let finding = finding.label("for one server this decides nothing");
-        s.push(finding.help("add a second server, or remove this").subject(subject));
+    if meant.servers.len() != 1 {
+        return;
     }
+    let said = |name: &&&'static str| block.one(name).is_some_and(|node| node.is_written());
+    let (at, label, help) = match OF_SEVERAL.iter().find(said).and_then(|name| block.one(name)) {
+        Some(node) => {
+            (node.span(), "for one server this decides nothing", "add a second server, or remove this")
+        }
+        // Where no pool has several servers, one is what is wanted.
+        None if serves(s, pool) && s.written.pools.iter().any(has_several) => {
+            let label = "others have several: a drain of this one needs `--force`";
+            (
+                pool.reader.span(),
+                label,
+                "add a second server, or say why one is enough: `lint-allow LB318: …`",
+            )
+        }
+        None => return,
+    };
+    let message = format!("pool `{}` has one server: nothing takes over from it", meant.name);
+    let finding = Diagnostic::new("LB318", Severity::Hint, Some(at), message).label(label);
+    s.push(finding.help(help).subject(subject));
+}
+
+fn has_several(pool: &Pool<'_>) -> bool {
+    pool.pool.servers.len() > 1 || !pool.pool.discover.is_empty()
+}
+
+/// Whether somebody waits for its answers: a route leads to it, or a `tcp`. Of a mirror's nobody does.
+fn serves(s: &Subject<'_>, pool: &Pool<'_>) -> bool {
+    let passes =
+        |listener: &crate::config::model::Listener| listener.tcp.iter().any(|tcp| tcp.pool == pool.pool.name);
+    s.to_pool.contains_key(&pool.pool.name) || s.model.listeners.iter().any(passes)
 }

@@ -30,7 +30,7 @@ pub(super) fn run(s: &Subject<'_>) {
             let finding = finding
                 .also(other.span(), "what the application says already")
                 .help("keep one: `learn` for an application that names its server itself (a jvmRoute), else the mark")
-                .help("a session that stands in URLs too is read from there with `mode=suffix param=…`");
+                .help("a session that stands in URLs too is read from there with `mode=suffix parameter=…`");
             s.push(finding.subject(format!("pool/{}/sticky", pool.pool.name)));
         }
     }

@@ -141,7 +141,7 @@ fn a_session_that_is_marked_and_learned() {
         &["LB410 4"],
     );
     pool(&two("sticky cookie mode=prefix name=JSESSIONID; sticky learn from=header name=x-session;"), &[]);
-    pool(&two("sticky cookie mode=suffix name=JSESSIONID param=jsessionid;"), &[]);
+    pool(&two("sticky cookie mode=suffix name=JSESSIONID parameter=jsessionid;"), &[]);
 }
 
 #[test]
@@ -259,4 +259,104 @@ fn what_clients_write_into_answers() {
     };
     warnings(&site("{host}"), &[]);
     warnings(&site("{path}"), &["LB709 4"]);
+}
+
+#[test]
+fn one_server_where_others_have_several() {
+    let several =
+        "pool b { server \"10.0.0.2:1\"; server \"10.0.0.3:1\"; health tcp; }\nroute \"/b\" pool=b\n";
+    hints("", &[]);
+    // The pool of the base.
+    hints(several, &["LB318 2"]);
+    let mirrored = several.replace("pool=b", "pool=b { mirror pool=c; }");
+    let copies = "pool c { server \"10.0.0.4:1\"; }\nroute (exact)\"/c\" pool=c\n";
+    hints(&format!("{several}{copies}"), &["LB318 2", "LB318 6"]);
+    hints(&format!("{mirrored}{}", copies.lines().next().unwrap()), &["LB318 2"]);
+    hints(&format!("{several}lint {{ allow LB318 because=\"a laboratory\"; }}"), &[]);
+}
+
+#[test]
+fn a_clock_for_whole_exchanges_beside_websockets() {
+    let route = |route: &str, pool: &str| {
+        warnings(
+            &format!(
+                "pool b {{ server \"10.0.0.2:1\"; health tcp; {pool} }}\nroute \"/b\" pool=b {{ {route} }}"
+            ),
+            &[],
+        );
+    };
+    let warned = |route: &str, pool: &str| {
+        warnings(
+            &format!(
+                "pool b {{ server \"10.0.0.2:1\"; health tcp; {pool} }}\nroute \"/b\" pool=b {{ {route} }}"
+            ),
+            &["LB503 5"],
+        );
+    };
+    warned("match { websocket; }; timeout request=\"1m\"", "");
+    warned("match { websocket; }; timeout request=\"1m\" tunnel-max=\"1h\"", "");
+    warned("match { websocket; }; match { method GET; }; timeout request=\"1m\"", "");
+    warned("timeout request=\"1m\"", "websocket ping=\"55s\"");
+    warned("timeout request=\"1m\"", "admission \"100/s\"");
+    route("timeout request=\"1m\" tunnel-max=\"1h\"", "websocket ping=\"55s\"");
+    route("timeout request=\"1m\" tunnel-max=off", "websocket ping=\"55s\"");
+    route("timeout request=\"1m\"", "websocket ping=\"55s\"; timeout tunnel-max=\"1h\"");
+    route("match { websocket #false; }; timeout request=\"1m\"", "websocket ping=\"55s\"");
+    route("timeout request=\"1m\"", "");
+}
+
+#[test]
+fn ways_around_a_network_check() {
+    let allow = "allow-from \"10.0.0.0/8\"";
+    let admin = |more: &str| format!("route \"/admin\" pool=app {{ {allow}; {more} }}\n");
+    warnings(&admin(""), &[]);
+    warnings(&admin("match { header x-a; }"), &["LB711 4"]);
+    // What it leaves to others, another one checks.
+    warnings(&(admin("match { header x-a; }") + &admin("")), &[]);
+    let second = "listen \"127.0.0.1:81\" name=internal { trust-forwarded \"127.0.0.1\"; }\n";
+    warnings(&format!("{}{second}", admin("on internal")), &["LB711 4"]);
+    warnings(&format!("{}{second}", admin("on internal \":80\"")), &[]);
+    let site = |routes: &str| format!("site \"a.test\" {{ {} }}\n", routes.replace('\n', "; "));
+    let all = "route \"/\" pool=app\n";
+    warnings(&site(&(all.to_owned() + &admin(""))), &["LB711 4"]);
+    warnings(&(site(&(all.to_owned() + &admin(""))) + &admin("")), &[]);
+    let elsewhere =
+        "pool b { server \"10.0.0.2:1\"; health tcp; }\nsite \"b.test\" { route \"/\" pool=b; }\n";
+    warnings(&(elsewhere.to_owned() + &admin("")), &[]);
+}
+
+#[test]
+fn patterns_that_say_in_more_words_what_they_mean() {
+    let fixes = |extra: &str| -> Vec<(String, bool)> {
+        let report =
+            load(Path::new("lbd.kdl"), &MemLoader::new().file("lbd.kdl", format!("{BASE}{extra}"))).report;
+        let ours =
+            report.findings.iter().filter(|found| found.code == "LB208").flat_map(|found| &found.fixes);
+        ours.map(|fix| (fix.edits[0].text.clone(), fix.safe)).collect()
+    };
+    let mended = |pattern: &str, to: &str| {
+        let route = format!("route {pattern} pool=app\n");
+        assert_eq!(fixes(&route), [(format!("\"{to}\""), true)], "{pattern}");
+        assert_eq!(fixes(&format!("{route}route \"/other\" pool=app")), [(format!("\"{to}\""), true)]);
+    };
+    mended("\"/api/\"", "/api");
+    mended("\"/api//v1\"", "/api/v1");
+    mended("\"/a/./b\"", "/a/b");
+    mended("(exact)\"/a/../b\"", "/b");
+    mended("\"/%41pi\"", "/Api");
+    // Another route says that already, or would once case does not count.
+    for taken in ["route \"/api\" pool=app { match { header x; }; }", "route \"/API\" pool=app"] {
+        warnings(&format!("{taken}\nroute \"/api//\" pool=app {{ match {{ header y; }}; }}"), &["LB208 5"]);
+        assert!(
+            fixes(&format!("{taken}\nroute \"/api//\" pool=app {{ match {{ header y; }}; }}")).is_empty()
+        );
+        assert!(
+            fixes(&format!("{taken}\nroute \"/./api\" pool=app {{ match {{ header y; }}; }}")).is_empty()
+        );
+    }
+    // Nobody knows which is meant, or it is made of parts.
+    assert!(fixes("route \"/a/{id}/../b\" pool=app").is_empty());
+    assert!(fixes("let base \"/api/\"\nroute \"${base}\" pool=app").is_empty());
+    warnings("route (starts-with)\"/api/\" pool=app", &[]);
+    warnings("route (exact)\"/api/\" pool=app", &[]);
 }

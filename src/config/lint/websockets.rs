@@ -6,7 +6,7 @@ use super::super::diagnostic::{Diagnostic, Severity};
 use super::super::model::Balance;
 use super::super::values::show_duration;
 use super::super::values::typed::Typed;
-use super::{Subject, edits};
+use super::{Routed, Subject, edits};
 
 pub(super) fn run(s: &Subject<'_>) {
     for pool in &s.written.pools {
@@ -18,16 +18,43 @@ pub(super) fn run(s: &Subject<'_>) {
         }
     }
     for one in s.routes() {
-        let only = !one.route.matches.is_empty()
-            && one.route.matches.iter().all(|conditions| conditions.websocket == Some(true));
-        let timeout = one.written.reader.block().one("timeout").filter(|node| node.is_written());
-        if let (true, Some(at)) = (only, timeout.and_then(|node| node.written("request"))) {
-            let finding = Diagnostic::warning("LB503", at, "`request` does not apply to WebSockets");
-            let finding = finding.label("an upgraded stream obeys `tunnel-idle` and `tunnel-max`");
-            let help = "write `tunnel-max=` if streams are to end after a time, and remove this";
-            s.push(finding.help(help).subject(format!("route/{}", one.route.name)));
-        }
+        unclocked(s, one);
     }
+}
+
+/// LB503: a route that takes WebSockets alone; or others too, to a pool that surely has them, and nothing says how long
+/// they may last.
+fn unclocked(s: &Subject<'_>, one: Routed<'_>) {
+    let timeout = one.written.reader.block().one("timeout").filter(|node| node.is_written());
+    let said = |key| timeout.and_then(|node| node.written(key));
+    let Some(at) = said("request") else { return };
+    let takes = |wanted| one.route.matches.iter().any(|conditions| conditions.websocket == Some(wanted));
+    let is_every = |wanted| one.route.matches.iter().all(|conditions| conditions.websocket == Some(wanted));
+    let only = takes(true) && is_every(true);
+    let refuses = takes(false) && is_every(false);
+    let ends = one.route.timeout.tunnel_max.is_some() || said("tunnel-max").is_some();
+    let mixed = !refuses && !ends && (takes(true) || is_spoken_to(s, one));
+    if !only && !mixed {
+        return;
+    }
+    let finding = Diagnostic::warning("LB503", at, "`request` does not apply to WebSockets");
+    let finding = finding.label("an upgraded stream obeys `tunnel-idle` and `tunnel-max`");
+    let help = match only {
+        true => "write `tunnel-max=` if streams are to end after a time, and remove this",
+        false => "say how long streams may last, too: `tunnel-max=`, a time or `off`",
+    };
+    s.push(finding.help(help).subject(format!("route/{}", one.route.name)));
+}
+
+/// Whether a pool of the route says something about its WebSockets.
+fn is_spoken_to(s: &Subject<'_>, one: Routed<'_>) -> bool {
+    let says = |pool: &&Pool<'_>| {
+        ["websocket", "admission"]
+            .iter()
+            .any(|name| pool.reader.block().one(name).is_some_and(|n| n.is_written()))
+    };
+    let led = |pool: &&Pool<'_>| one.route.action.pools().any(|name| *name == pool.pool.name);
+    s.written.pools.iter().filter(led).any(|pool| says(&pool))
 }
 
 fn push(s: &Subject<'_>, pool: &Pool<'_>, finding: Diagnostic) {

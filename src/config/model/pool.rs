@@ -137,8 +137,8 @@ pub struct Passive {
     /// Failures in a row.
     pub failures: u32,
     /// Failures in percent of the requests in the window.
-    pub rate_percent: Option<f64>,
-    /// Requests in the window that make a rate.
+    pub failure_percent: Option<f64>,
+    /// Requests in the window that make a share.
     pub min_requests: u32,
     /// What counts as recent.
     pub window: Duration,

@@ -18,6 +18,8 @@
 //!   "summary": {"errors": 1, "warnings": 0, "hints": 0, "fixable": 1, "fixable_unsafe": 0, "silenced": 0} }
 //! ```
 
+use std::ops::Range;
+
 use serde_json::{Value, json};
 
 use super::{Checked, Counts, Position, Region, shown, url, word};
@@ -94,5 +96,9 @@ fn fix(fix: &Fix, sources: &Sources) -> Value {
             "file": region.file, "start_byte": region.start.byte, "end_byte": region.end.byte, "text": edit.text,
         })
     });
-    json!({ "safe": fix.safe, "edits": edits.collect::<Vec<_>>() })
+    let files = fix.files.iter().map(|edit| {
+        let Range { start, end } = edit.range;
+        json!({ "file": shown(&edit.path), "start_byte": start, "end_byte": end, "text": edit.new })
+    });
+    json!({ "safe": fix.safe, "edits": edits.chain(files).collect::<Vec<_>>() })
 }

@@ -111,16 +111,24 @@ fn result(finding: &Diagnostic, one: &Checked, rules: &[Rule], prints: &mut Fing
 
 fn fix(fix: &Fix, finding: &Diagnostic, sources: &Sources) -> Value {
     let mut changes: Vec<(String, Vec<Value>)> = Vec::new();
+    let mut change = |file: String, deleted: Value, text: &str| {
+        let mut replacement = json!({ "deletedRegion": deleted });
+        if !text.is_empty() {
+            replacement["insertedContent"] = json!({ "text": text });
+        }
+        match changes.iter_mut().find(|(other, _)| *other == file) {
+            Some((_, replacements)) => replacements.push(replacement),
+            None => changes.push((file, vec![replacement])),
+        }
+    };
     for edit in &fix.edits {
         let place = Region::of(edit.span, sources);
-        let mut replacement = json!({ "deletedRegion": region(&place) });
-        if !edit.text.is_empty() {
-            replacement["insertedContent"] = json!({ "text": edit.text });
-        }
-        match changes.iter_mut().find(|(file, _)| *file == place.file) {
-            Some((_, replacements)) => replacements.push(replacement),
-            None => changes.push((place.file, vec![replacement])),
-        }
+        let deleted = region(&place);
+        change(place.file, deleted, &edit.text);
+    }
+    for edit in &fix.files {
+        let deleted = json!({ "byteOffset": edit.range.start, "byteLength": edit.range.len() });
+        change(shown(&edit.path), deleted, &edit.new);
     }
     let changes = changes.into_iter().map(
         |(file, replacements)| json!({ "artifactLocation": artifact(&file), "replacements": replacements }),

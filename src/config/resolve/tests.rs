@@ -279,7 +279,7 @@ fn pools_and_checks_make_sense() {
     errors("pool b { server \"10.0.0.2:1\"; balance hash; }", &["LB312 4"]);
     errors("pool b { server \"10.0.0.2:1\"; balance p2c key=path; }", &["LB312 4"]);
     errors("pool b { server \"10.0.0.2:1\"; balance ewma headroom=\"20%\"; }", &["LB312 4"]);
-    errors("pool b { server \"10.0.0.2:1\"; passive rate=\"0%\"; }", &["LB102 4"]);
+    errors("pool b { server \"10.0.0.2:1\"; passive failure-share=\"0%\"; }", &["LB102 4"]);
     errors("pool b { server \"10.0.0.2:1\"; passive min-requests=5; }", &["LB102 4"]);
     errors("pool b { server \"10.0.0.2:1\"; health \"/\" interval=\"1s\" timeout=\"2s\"; }", &["LB302 4"]);
     errors(

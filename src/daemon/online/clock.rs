@@ -6,12 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jiff::fmt::rfc2822;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
-use tokio::task::{JoinSet, LocalSet};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
-use super::{AT_A_TIME, Look, OVERALL, PATIENCE, looks};
+use super::{Look, OVERALL, PATIENCE, every, looks};
 use crate::config::model::{Model, Resolver};
 use crate::config::source::Sources;
 use crate::pool::ProbeKind;
@@ -35,25 +33,12 @@ pub fn clocks(model: &Model, tls: &TlsConfigs, sources: &Sources) -> std::io::Re
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let until = Instant::now() + OVERALL;
     let looks = looks(model, tls, sources, &Discovered::new())?;
-    let mut clocks = LocalSet::new().block_on(&runtime, async {
-        let turns = Arc::new(Semaphore::new(AT_A_TIME));
-        let mut tasks = JoinSet::new();
-        for look in looks {
-            let (turns, resolver) = (Arc::clone(&turns), model.resolver.clone());
-            tasks.spawn_local(async move {
-                // The semaphore is never closed.
-                let _turn = turns.acquire().await;
-                timeout(PATIENCE, look.clock(&resolver)).await.ok().flatten()
-            });
-        }
-        let mut clocks = Vec::new();
-        while let Ok(Some(done)) = timeout_at(until, tasks.join_next()).await {
-            clocks.extend(done.ok().flatten());
-        }
-        clocks
+    let (told, _) = every(runtime, looks, until, |look| {
+        let resolver = model.resolver.clone();
+        async move { timeout(PATIENCE, look.clock(&resolver)).await.ok().flatten() }
     });
-    runtime.shutdown_background();
-    clocks.sort_by(|a: &Clock, b| a.server.cmp(&b.server));
+    let mut clocks: Vec<Clock> = told.into_iter().flatten().collect();
+    clocks.sort_by(|a, b| a.server.cmp(&b.server));
     Ok(clocks)
 }
 

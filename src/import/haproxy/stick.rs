@@ -27,7 +27,7 @@ pub(super) fn sticky(section: &Section<'_>, servers: &[Server], verdicts: &mut V
             "appsession" => {
                 let mut node = format!("sticky learn name={}", word(line.word(1)));
                 if line.from(2).iter().any(|word| word == "mode" || word == "path-parameters") {
-                    node.push_str(&format!(" param={}", word(&line.word(1).to_ascii_lowercase())));
+                    node.push_str(&format!(" parameter={}", word(&line.word(1).to_ascii_lowercase())));
                 }
                 let timeout =
                     line.words.iter().position(|word| word == "timeout").map(|at| line.word(at + 1));

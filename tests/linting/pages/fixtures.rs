@@ -10,7 +10,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 type Fixture = (&'static str, u32, String);
 
 /// Writes them into `directory`.
-pub(super) fn write(directory: &Path) {
+pub(in crate::linting) fn write(directory: &Path) {
     // An example that needs one more names it here and in its text.
     static FILES: LazyLock<Vec<Fixture>> = LazyLock::new(files);
     for (name, mode, text) in FILES.iter() {
@@ -35,6 +35,7 @@ fn files() -> Vec<Fixture> {
     };
     let shop: &[&str] = &["shop.example.com"];
     let (chain, key) = issued(shop);
+    let ([leaf, lower, upper], leaf_key) = long_chain(&authority);
     let own = KeyPair::generate().unwrap();
     vec![
         ("soon.html", 0o600, "<p>soon".to_owned()),
@@ -45,6 +46,9 @@ fn files() -> Vec<Fixture> {
         ("open.pem", 0o644, pair(shop)),
         // With its root.
         ("rooted.pem", 0o600, chain + &authority.pem() + &key),
+        // Its upper two in each other's place; and the whole of it upside down.
+        ("shuffled.pem", 0o600, [&*leaf, &upper, &lower, &leaf_key].concat()),
+        ("reversed.pem", 0o600, [&*leaf_key, &upper, &lower, &leaf].concat()),
         // Without a subject alternative name.
         ("nameless.pem", 0o600, pair(&[])),
         // With what is no answer of an authority beside it.
@@ -55,6 +59,20 @@ fn files() -> Vec<Fixture> {
         // A server's own, for a name and no address.
         ("server.pem", 0o644, params_for(&["app.internal"]).self_signed(&own).unwrap().pem()),
     ]
+}
+
+/// A certificate, the one that issued it, and the one that issued that, with the key of the first.
+fn long_chain(root: &CertifiedIssuer<'_, KeyPair>) -> ([String; 3], String) {
+    let authority = |name: &str| {
+        let mut params = params_for(&[name]);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+    };
+    let upper = CertifiedIssuer::signed_by(authority("upper"), KeyPair::generate().unwrap(), root).unwrap();
+    let lower = CertifiedIssuer::signed_by(authority("lower"), KeyPair::generate().unwrap(), &upper).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let leaf = params_for(&["shop.example.com"]).signed_by(&key, &lower).unwrap();
+    ([leaf.pem(), lower.pem(), upper.pem()], key.serialize_pem())
 }
 
 fn params_for(names: &[&str]) -> CertificateParams {

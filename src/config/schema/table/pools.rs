@@ -44,7 +44,7 @@ pub(super) const POOL: &[NodeSpec] = &[
             prop("name", Type::Token, "lbd-POOL").doc("of the cookie, header or parameter; only `cookie` with mode=insert has a default").peers("cookie", "sticky cookie (Plus)", "name"),
             prop("mode", one_of(&["insert", "prefix", "suffix"]), "insert").doc("with cookie: a cookie of lbd's own, or a mark before or behind the value of the application's cookie").peers("cookie insert, cookie prefix", "", ""),
             prop("from", one_of(&["cookie", "header", "parameter"]), "cookie").doc("with learn: where answers and requests carry the application's session").peers("stick store-response", "sticky learn (Plus)", ""),
-            prop("param", Type::Token, "").doc("with mode=suffix and learn: a path or query parameter that carries the same value, e.g. jsessionid").without("the cookie alone").peers("url_param", "sticky route (Plus)", ""),
+            prop("parameter", Type::Token, "").doc("with mode=suffix and learn: a path or query parameter that carries the same value, e.g. jsessionid").without("the cookie alone").peers("url_param", "sticky route (Plus)", ""),
             prop("path", Type::Path, "/").doc("the cookie's Path").peers("cookie attr", "sticky cookie path= (Plus)", "path"),
             prop("domain", Type::HostName, "").doc("the cookie's Domain").without("no Domain: this host alone").peers("cookie domain", "sticky cookie domain= (Plus)", ""),
             prop("secure", one_of(&["auto", "always", "never"]), "auto").doc("the cookie's Secure; auto: when the client came by https").peers("cookie secure", "sticky cookie secure (Plus)", ""),
@@ -87,8 +87,8 @@ pub(super) const POOL: &[NodeSpec] = &[
         .peers("observe", "max_fails", "outlier_detection")
         .props(&[
             prop("failures", int(1, COUNT), "5").doc("in a row, none further than `window` from the next").unit("failures").peers("error-limit", "max_fails=", "consecutive_5xx"),
-            prop("rate", Type::Percent { off: true }, "off").doc("share of failures in `window`").peers("", "", "failure_percentage_threshold"),
-            prop("min-requests", int(1, COUNT), "20").doc("in `window`; fewer say nothing of a rate").unit("requests").peers("", "", "failure_percentage_request_volume"),
+            prop("failure-share", Type::Percent { off: true }, "off").doc("of the requests in `window`; more failures eject").peers("", "", "failure_percentage_threshold"),
+            prop("min-requests", int(1, COUNT), "20").doc("in `window`; fewer say nothing of a share").unit("requests").peers("", "", "failure_percentage_request_volume"),
             prop("window", TIME, "10s").doc("in which failures count").peers("", "fail_timeout=", "interval"),
             prop("eject", TIME, "30s").doc("the first time; doubles each time, up to ten times").peers("", "fail_timeout=", "base_ejection_time"),
             prop("max-ejected", PERCENT, "50%").doc("of the pool's servers at once").peers("", "", "max_ejection_percent"),
