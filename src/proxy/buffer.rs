@@ -6,6 +6,8 @@
 
 use std::cell::RefCell;
 
+use super::scratch;
+
 /// What a head is read into, and the first step for a body.
 pub(crate) const SMALL: usize = 16 * 1024;
 /// What a body is read into once reads come full: fewer, larger system calls.
@@ -86,6 +88,7 @@ impl Buffer {
 pub(crate) struct BufferPool {
     small: RefCell<Vec<Buffer>>,
     large: RefCell<Vec<Buffer>>,
+    texts: RefCell<Vec<Vec<u8>>>,
 }
 
 impl BufferPool {
@@ -97,6 +100,20 @@ impl BufferPool {
     /// A large buffer, empty.
     pub(crate) fn large(&self) -> Buffer {
         self.large.borrow_mut().pop().unwrap_or_else(|| Buffer::new(LARGE))
+    }
+
+    /// Room for a serialised text, empty.
+    pub(crate) fn text(&self) -> Vec<u8> {
+        self.texts.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes it back, unless it is unusually large.
+    pub(crate) fn give_text(&self, mut text: Vec<u8>) {
+        let mut texts = self.texts.borrow_mut();
+        if (1..=scratch::KEPT).contains(&text.capacity()) && texts.len() < KEPT {
+            text.clear();
+            texts.push(text);
+        }
     }
 
     /// Takes a buffer back. Odd sizes (a head that needed more) are freed.
