@@ -55,8 +55,8 @@ fn an_explanation_reads_from_the_request_to_what_the_server_gets() {
          \x20         Host: shop.example.com\n\
          \x20         X-Forwarded-For: 203.0.113.1\n\
          \x20         X-Forwarded-Proto: https\n\
-         \x20         X-Forwarded-Host: shop.example.com\n\
          \x20         X-Forwarded-Port: 443\n\
+         \x20         X-Forwarded-Host: shop.example.com\n\
          \x20         Via: 1.1 lbd\n\
          \x20         X-Request-Id: (new for each request)\n"
     );

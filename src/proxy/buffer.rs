@@ -7,6 +7,8 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use super::scratch;
+
 /// What a head is read into, and the first step for a body.
 pub(crate) const SMALL: usize = 16 * 1024;
 /// What a body is read into once reads come full: fewer, larger system calls.
@@ -108,6 +110,7 @@ impl Buffer {
 pub(crate) struct BufferPool {
     small: RefCell<Vec<Buffer>>,
     large: RefCell<Vec<Buffer>>,
+    texts: RefCell<Vec<Vec<u8>>>,
     lent: Rc<Cell<usize>>,
     /// The head of the last answer came with more behind it than a small buffer holds.
     wide: Cell<bool>,
@@ -138,6 +141,20 @@ impl BufferPool {
         let mut buffer = self.large.borrow_mut().pop().unwrap_or_else(|| Buffer::new(LARGE));
         buffer.lent = Some(Lent::one_of(&self.lent));
         buffer
+    }
+
+    /// Room for a serialised text, empty.
+    pub(crate) fn text(&self) -> Vec<u8> {
+        self.texts.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes it back, unless it is unusually large.
+    pub(crate) fn give_text(&self, mut text: Vec<u8>) {
+        let mut texts = self.texts.borrow_mut();
+        if (1..=scratch::KEPT).contains(&text.capacity()) && texts.len() < KEPT {
+            text.clear();
+            texts.push(text);
+        }
     }
 
     /// Takes a buffer back. Odd sizes (a head that needed more) are freed.

@@ -13,6 +13,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
+use super::forwarded::HopLines;
 use super::stream::Stream;
 use crate::snapshot::ListenerSnap;
 
@@ -45,6 +46,8 @@ pub(crate) struct Shown {
     subject: Option<Box<str>>,
     /// The version of TLS.
     version: Option<&'static str>,
+    /// What servers are told of its connection.
+    pub(crate) hop: HopLines,
 }
 
 impl Shown {
@@ -62,7 +65,7 @@ impl Shown {
             Some(rustls::ProtocolVersion::TLSv1_3) => Some("TLSv1.3"),
             _ => None,
         };
-        Self { under: Some(Arc::clone(&tls.config)), name, subject, version }
+        Self { under: Some(Arc::clone(&tls.config)), name, subject, version, hop: HopLines::default() }
     }
 
     /// The version of TLS that its connection speaks.
@@ -80,7 +83,7 @@ impl Shown {
     /// Whether a request for `host` came by a connection whose certificate is not for it, while another is: the
     /// client is to open one for that name (RFC 9110, section 15.5.20). One that said no name is taken at its word.
     pub(crate) fn is_misdirected(&self, listener: &ListenerSnap, host: &[u8]) -> bool {
-        let (Some(name), Some(tls)) = (&self.name, &listener.tls) else { return false };
+        let (Some(tls), Some(name)) = (&listener.tls, &self.name) else { return false };
         !tls.coverage.may_share(name, host)
     }
 

@@ -176,9 +176,10 @@ impl ClientConnection {
             return true;
         }
         self.deadline.arm(patience);
-        let (mut draining, mut hurried) = (false, false);
+        let (mut draining, mut hurried, mut asked) = (false, false, false);
         let read = poll_fn(|cx| {
-            if let Poll::Ready(read) = self.poll_read(cx) {
+            let is_quiet = !std::mem::replace(&mut asked, true) && self.wire.poll_readable(cx).is_pending();
+            if !is_quiet && let Poll::Ready(read) = self.poll_read(cx) {
                 return Poll::Ready(read.unwrap_or(0));
             }
             if self.worker.is_in_haste() && !std::mem::replace(&mut hurried, true) {
@@ -208,6 +209,12 @@ impl ClientConnection {
             self.input = Some(buffer);
         }
         read
+    }
+
+    /// The same where it is most likely that nothing is there.
+    pub(crate) fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        ready!(self.wire.poll_readable(cx));
+        self.poll_read(cx)
     }
 
     /// Reads until the head is whole.

@@ -1,12 +1,13 @@
 //! What was decided lately, by request: a ring of fixed slots for each worker, looked at on demand.
 //!
 //! Writing one copies some hundred bytes and allocates nothing; names are kept as text, so that no route, pool or
-//! server outlives its generation here. Only its own worker touches a ring: who asks sends an order.
+//! server outlives its generation here. Texts stand one behind the other: a request of short names touches three lines
+//! of the cache, and not seven. Only its own worker touches a ring: who asks sends an order.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::request_id::RequestId;
+use super::request_id::{LONGEST, RequestId};
 
 /// Requests that each worker remembers.
 const KEPT: usize = 2048;
@@ -74,28 +75,27 @@ pub(crate) struct Decisions {
 
 #[derive(Debug, Clone, Copy)]
 struct Slot {
-    id: RequestId,
     began: Instant,
     client: IpAddr,
+    status: u16,
+    retries: u32,
     generation: u64,
-    listener: Name,
-    route: Name,
-    pool: Name,
-    server: Name,
     how: &'static str,
     reason: Option<&'static str>,
-    retries: u32,
-    status: u16,
     first_byte: Option<Duration>,
     took: Duration,
+    texts: Texts,
 }
 
-/// The beginning of a name.
+/// The request's name, and the beginnings of those of listener, route, pool and server, without anything between them.
 #[derive(Debug, Clone, Copy)]
-struct Name {
-    bytes: [u8; NAME],
-    length: u8,
+struct Texts {
+    ends: [u16; TEXTS],
+    bytes: [u8; LONGEST + (TEXTS - 1) * NAME],
 }
+
+/// How many they are.
+const TEXTS: usize = 5;
 
 impl Default for Decisions {
     fn default() -> Self {
@@ -112,12 +112,8 @@ impl Decisions {
         }
         // In place: a new one beside it would be filled with zeroes and copied as a whole.
         let Some(slot) = self.slots.get_mut(self.next) else { return };
-        slot.id = *note.id;
         (slot.began, slot.client, slot.generation) = (note.began, note.client, note.generation);
-        slot.listener.set(Some(note.listener));
-        slot.route.set(note.route);
-        slot.pool.set(note.pool);
-        slot.server.set(note.server);
+        slot.texts.set([Some(note.id.as_str()), Some(note.listener), note.route, note.pool, note.server]);
         (slot.how, slot.reason, slot.retries) = (note.how, note.reason, note.retries);
         (slot.status, slot.first_byte, slot.took) = (note.status, note.first_byte, note.took);
         self.next = (self.next + 1) % KEPT;
@@ -126,16 +122,17 @@ impl Decisions {
     /// The latest of this name.
     pub(crate) fn find(&self, id: &str) -> Option<Decision> {
         let (newer, older) = self.slots.split_at(self.next.min(self.slots.len()));
-        let slot = newer.iter().rev().chain(older.iter().rev()).find(|slot| slot.id.as_str() == id)?;
+        let slot = newer.iter().rev().chain(older.iter().rev()).find(|slot| slot.texts.is(id))?;
+        let [name, listener, route, pool, server] = slot.texts.all();
         Some(Decision {
-            id: slot.id.as_str().to_owned(),
+            id: name.unwrap_or_default(),
             at: SystemTime::now() - slot.began.elapsed() + slot.took,
             client: slot.client,
-            listener: slot.listener.text().unwrap_or_default(),
+            listener: listener.unwrap_or_default(),
             generation: slot.generation,
-            route: slot.route.text(),
-            pool: slot.pool.text(),
-            server: slot.server.text(),
+            route,
+            pool,
+            server,
             how: slot.how,
             retries: slot.retries,
             status: slot.status,
@@ -148,40 +145,44 @@ impl Decisions {
 
 impl Slot {
     fn empty(note: &Note<'_>) -> Self {
-        let name = Name { bytes: [0; NAME], length: 0 };
         Self {
-            id: *note.id,
             began: note.began,
             client: note.client,
+            status: 0,
+            retries: 0,
             generation: 0,
-            listener: name,
-            route: name,
-            pool: name,
-            server: name,
             how: "",
             reason: None,
-            retries: 0,
-            status: 0,
             first_byte: None,
             took: Duration::ZERO,
+            texts: Texts { ends: [0; TEXTS], bytes: [0; _] },
         }
     }
 }
 
-impl Name {
-    fn set(&mut self, name: Option<&str>) {
-        let name = name.unwrap_or_default();
-        let mut end = name.len().min(NAME);
-        while !name.is_char_boundary(end) {
-            end -= 1;
+impl Texts {
+    fn set(&mut self, texts: [Option<&str>; TEXTS]) {
+        let mut at = 0;
+        for (index, (text, end)) in texts.into_iter().zip(&mut self.ends).enumerate() {
+            let text = text.unwrap_or_default();
+            let most = if index == 0 { LONGEST } else { NAME };
+            let length = if text.len() <= most { text.len() } else { text.floor_char_boundary(most) };
+            self.bytes[at..at + length].copy_from_slice(&text.as_bytes()[..length]);
+            at += length;
+            *end = at as u16;
         }
-        self.bytes[..end].copy_from_slice(&name.as_bytes()[..end]);
-        self.length = end as u8;
     }
 
-    fn text(&self) -> Option<String> {
-        let text = String::from_utf8_lossy(&self.bytes[..usize::from(self.length)]).into_owned();
-        (!text.is_empty()).then_some(text)
+    fn is(&self, id: &str) -> bool {
+        self.bytes.get(..usize::from(self.ends[0])) == Some(id.as_bytes())
+    }
+
+    fn all(&self) -> [Option<String>; TEXTS] {
+        let mut begin = 0;
+        self.ends.map(|end| {
+            let text = self.bytes.get(std::mem::replace(&mut begin, usize::from(end))..usize::from(end))?;
+            (!text.is_empty()).then(|| String::from_utf8_lossy(text).into_owned())
+        })
     }
 }
 

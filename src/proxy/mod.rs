@@ -10,6 +10,7 @@ mod accept;
 mod access_log;
 mod affinity;
 mod arrival;
+mod beat;
 mod buffer;
 mod client_certificate;
 pub mod client_hello;

@@ -72,7 +72,7 @@ pub(crate) trait Sink {
     fn end(&mut self, trailers: &[u8]);
 }
 
-/// One body, one direction.
+/// One body, one direction. Begun again for each body where it stands: it is too large to be moved about.
 #[derive(Debug)]
 pub(crate) struct Pump {
     decoder: BodyDecoder,
@@ -100,16 +100,14 @@ pub(crate) struct Pump {
     wide: bool,
 }
 
-impl Pump {
-    /// Sends `out` (a head) and then the body that `decoder` finds in `input` and in what follows it.
-    pub(crate) fn new(decoder: BodyDecoder, framed: Framed, out: Vec<u8>, input: Option<Buffer>) -> Self {
-        let wide = decoder.remaining().is_some_and(|length| length > SMALL as u64);
+impl Default for Pump {
+    fn default() -> Self {
         Self {
-            decoder,
-            framed,
-            input,
+            decoder: BodyDecoder::length(0),
+            framed: Framed::Raw,
+            input: None,
             pending: 0,
-            out,
+            out: Vec::new(),
             sent: 0,
             moved: 0,
             written: 0,
@@ -118,35 +116,58 @@ impl Pump {
             encoder: None,
             decoded_all: false,
             finished: false,
-            wide,
+            wide: false,
         }
+    }
+}
+
+impl Pump {
+    /// Sends `out` (a head) and then the body that `decoder` finds in `input` and in what follows it.
+    pub(crate) fn begin(
+        &mut self,
+        decoder: BodyDecoder,
+        framed: Framed,
+        out: Vec<u8>,
+        input: Option<Buffer>,
+    ) -> &mut Self {
+        self.wide = decoder.remaining().is_some_and(|length| length > SMALL as u64);
+        (self.decoder, self.framed, self.out, self.input) = (decoder, framed, out, input);
+        (self.pending, self.sent, self.moved, self.written) = (0, 0, 0, 0);
+        (self.limit, self.copy, self.encoder) = (None, None, None);
+        (self.decoded_all, self.finished) = (false, false);
+        self
+    }
+
+    /// Nobody's body.
+    pub(crate) fn clear(&mut self) {
+        self.begin(BodyDecoder::length(0), Framed::Raw, Vec::new(), None);
     }
 
     /// With a largest size.
-    pub(crate) fn limited(mut self, limit: Option<u64>) -> Self {
+    pub(crate) fn limited(&mut self, limit: Option<u64>) -> &mut Self {
         self.limit = limit;
         self
     }
 
     /// With a copy of it for somebody else.
-    pub(crate) fn copied(mut self, copy: Option<Box<RequestCopy>>) -> Self {
+    pub(crate) fn copied(&mut self, copy: Option<Box<RequestCopy>>) -> &mut Self {
         self.copy = copy;
         self
     }
 
     /// The same body for another receiver: what the last one was `sent` goes first. Only for
     /// [`Framed::Messages`], where what is sent are the body's own bytes.
-    pub(crate) fn again(mut self, mut sent: Vec<u8>) -> Box<Self> {
+    pub(crate) fn again(&mut self, mut sent: Vec<u8>) -> Box<Self> {
         debug_assert!(self.framed == Framed::Messages, "what was sent is bare data");
         sent.extend_from_slice(&self.out[self.sent..]);
         self.out = sent;
         self.sent = 0;
         self.finished = false;
-        Box::new(self)
+        Box::new(std::mem::take(self))
     }
 
     /// Compressed.
-    pub(crate) fn encoded(mut self, encoder: Option<Box<Encoder>>) -> Self {
+    pub(crate) fn encoded(&mut self, encoder: Option<Box<Encoder>>) -> &mut Self {
         self.encoder = encoder;
         self
     }
@@ -187,9 +208,10 @@ impl Pump {
     }
 
     /// The serialised bytes' vector, empty, for reuse.
-    pub(crate) fn into_out(mut self) -> Vec<u8> {
+    pub(crate) fn take_out(&mut self) -> Vec<u8> {
         self.out.clear();
-        self.out
+        self.sent = 0;
+        std::mem::take(&mut self.out)
     }
 
     /// Moves what can be moved. Ready when the whole body is with the receiver's kernel.

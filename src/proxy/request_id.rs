@@ -7,7 +7,7 @@
 use super::head::{Known, RequestHead};
 
 /// The longest that is taken over.
-const LONGEST: usize = 64;
+pub(super) const LONGEST: usize = 64;
 /// Bytes of one that is made here: 128 random bits in hexadecimal.
 const MADE: usize = 32;
 
@@ -40,7 +40,11 @@ impl RequestId {
     /// Appends the line for the server.
     pub(crate) fn write_line(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"X-Request-Id: ");
-        out.extend_from_slice(&self.bytes[..usize::from(self.length)]);
+        match self.bytes.first_chunk::<MADE>() {
+            // Of a length that is known when this is compiled.
+            Some(made) if usize::from(self.length) == MADE => out.extend_from_slice(made),
+            _ => out.extend_from_slice(&self.bytes[..usize::from(self.length)]),
+        }
         out.extend_from_slice(b"\r\n");
     }
 

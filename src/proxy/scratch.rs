@@ -1,7 +1,12 @@
 //! Working memory of one exchange: heads and serialised bytes. Lent by the worker while a request is
 //! under way, so an idle connection owns none and a usual request allocates none.
+//!
+//! What an exchange holds while it waits for its server is kept small: with hundreds of them at once it falls out of the
+//! cache, and is fetched again when the answer comes. The answer's part is therefore the worker's, and lent from the
+//! answer's first byte on.
 
 use super::head::{RequestHead, ResponseHead};
+use super::pump::Pump;
 use crate::pool::ServerId;
 
 /// See the module.
@@ -9,32 +14,42 @@ use crate::pool::ServerId;
 pub(crate) struct Scratch {
     /// The request as it was read.
     pub(crate) request: RequestHead,
-    /// The server's answer as it was read.
-    pub(crate) response: ResponseHead,
-    /// What is written to the server.
-    pub(crate) to_server: Vec<u8>,
-    /// What is written to the client.
-    pub(crate) to_client: Vec<u8>,
+    /// The request's body on its way.
+    pub(crate) sending: Pump,
     /// Lines that the route adds to the request.
     pub(crate) request_lines: Vec<u8>,
     /// Lines that the route, and stickiness, add to the answer.
     pub(crate) response_lines: Vec<u8>,
     /// Servers that failed this request.
     pub(crate) tried: Vec<ServerId>,
+    /// Of the answer.
+    pub(crate) answer: Box<Answer>,
+}
+
+/// Working memory of an answer.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    /// The server's answer as it was read.
+    pub(crate) head: ResponseHead,
+    /// Its body on its way.
+    pub(crate) body: Pump,
+    /// What is written to the client.
+    pub(crate) to_client: Vec<u8>,
 }
 
 /// A vector that once grew beyond this is not kept.
-const KEPT: usize = 8 * 1024;
+pub(crate) const KEPT: usize = 8 * 1024;
 
 impl Scratch {
     /// Empties everything, keeps the usual memory.
     pub(crate) fn clear(&mut self) {
-        self.request.clear();
-        self.response.clear();
-        self.tried.clear();
-        for bytes in
-            [&mut self.to_server, &mut self.to_client, &mut self.request_lines, &mut self.response_lines]
-        {
+        let Self { request, sending, request_lines, response_lines, tried, answer } = self;
+        request.clear();
+        sending.clear();
+        tried.clear();
+        answer.head.clear();
+        answer.body.clear();
+        for bytes in [request_lines, response_lines, &mut answer.to_client] {
             bytes.clear();
             if bytes.capacity() > KEPT {
                 *bytes = Vec::new();

@@ -47,7 +47,7 @@ impl ServerWire {
     }
 
     /// What an answer that came this way says in `Via`.
-    pub(crate) fn via(&self) -> &'static [u8] {
+    pub(crate) fn via(&self) -> &'static [u8; 7] {
         match self {
             Self::Http1(_) => b"1.1 lbd",
             Self::Http2(_) => b"2.0 lbd",
@@ -69,6 +69,14 @@ impl ServerWire {
         match self {
             Self::Http1(_) => None,
             Self::Http2(stream) => stream.take_sent(),
+        }
+    }
+
+    /// Whether it is worth to read, as far as that is known without reading.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Http1(stream) => stream.poll_readable(cx),
+            Self::Http2(_) => Poll::Ready(()),
         }
     }
 }

@@ -15,8 +15,9 @@ use super::connection::ClientConnection;
 use super::exchange::Next;
 use super::worker::Worker;
 
-/// Futures that a worker keeps when nobody needs them: 2 MiB at most.
-const KEPT: usize = 256;
+/// Futures that a worker keeps when nobody needs them: 4 MiB at most. With fewer, 512 clients that all ask at once would
+/// have half of them made and freed with each round.
+const KEPT: usize = 512;
 
 /// A worker's futures that wait for a request.
 #[derive(Debug, Default)]

@@ -76,6 +76,14 @@ impl Wire {
             Self::Http2(stream) => stream.poll_gone(cx),
         }
     }
+
+    /// Whether it is worth to read, as far as that is known without reading.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Http1(stream) => stream.poll_readable(cx),
+            Self::Http2(_) => Poll::Ready(()),
+        }
+    }
 }
 
 impl Source for Wire {

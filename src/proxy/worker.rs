@@ -13,6 +13,7 @@ use tracing::{debug, error};
 
 use super::accept::{self, Stop};
 use super::access_log::AccessLog;
+use super::beat::Beat;
 use super::buffer::BufferPool;
 use super::compress::Encoders;
 use super::date::DateCache;
@@ -20,7 +21,7 @@ use super::deadline::{Deadlines, TICK};
 use super::decisions::{Decision, Decisions};
 use super::http2::Seats;
 use super::recent::{Recent, RoutingKey};
-use super::scratch::Scratch;
+use super::scratch::{Answer, Scratch};
 use super::turns::Turns;
 use super::upstream::Upstreams;
 use crate::config::model::ListenAddress;
@@ -85,6 +86,8 @@ pub(crate) struct Worker {
     pub(crate) recent: RefCell<Recent>,
     #[allow(clippy::vec_box, reason = "lent and returned whole: the move of a pointer, not of a kilobyte")]
     scratches: RefCell<Vec<Box<Scratch>>>,
+    /// What the next answer is read into.
+    answer: RefCell<Box<Answer>>,
     reader: RefCell<Reader>,
     date: RefCell<DateCache>,
     unix: Cell<u64>,
@@ -109,6 +112,7 @@ impl Worker {
             decisions: RefCell::default(),
             recent: RefCell::default(),
             scratches: RefCell::default(),
+            answer: RefCell::default(),
             reader: RefCell::new(current.reader()),
             date: RefCell::default(),
             unix: Cell::new(unix_seconds()),
@@ -155,10 +159,17 @@ impl Worker {
     /// Takes working memory back.
     pub(crate) fn give_scratch(&self, mut scratch: Box<Scratch>) {
         scratch.clear();
+        self.swap_answer(&mut scratch);
         let mut scratches = self.scratches.borrow_mut();
         if scratches.len() < SCRATCHES_KEPT {
             scratches.push(scratch);
         }
+    }
+
+    /// Swaps the answer's part, which is empty, for the one that was used last, and so is still in the cache. To be
+    /// called when an answer comes.
+    pub(crate) fn swap_answer(&self, scratch: &mut Scratch) {
+        std::mem::swap(&mut scratch.answer, &mut *self.answer.borrow_mut());
     }
 
     /// Counts an open connection until the guard is dropped.
@@ -202,8 +213,13 @@ pub fn run(index: usize, current: &Current, access_log: AccessLog, orders: mpsc:
 /// Obeys orders, sweeps clocks. Ends when draining and empty, or cut.
 async fn steer(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Order>) {
     let mut accepting: HashMap<ListenAddress, Vec<Rc<Stop>>> = HashMap::new();
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let beat = match Beat::new(TICK) {
+        Ok(beat) => beat,
+        Err(error) => {
+            error!(index = worker.index, %error, "worker has no timer");
+            return;
+        }
+    };
     let mut ticks = 0u64;
     loop {
         tokio::select! {
@@ -242,7 +258,11 @@ async fn steer(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Order>) {
                     return;
                 }
             },
-            _ = tick.tick() => {
+            beaten = beat.next() => {
+                if let Err(error) = beaten {
+                    error!(index = worker.index, %error, "worker's timer is broken");
+                    return;
+                }
                 ticks += 1;
                 worker.deadlines.sweep();
                 worker.unix.set(unix_seconds());

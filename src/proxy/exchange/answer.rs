@@ -159,7 +159,7 @@ async fn send(
     let lines = std::str::from_utf8(&scratch.response_lines).unwrap_or_default();
     headers.extend(lines.split_terminator("\r\n").filter_map(|line| line.split_once(": ")));
     let date = connection.worker.date();
-    let mut out = std::mem::take(&mut scratch.to_client);
+    let mut out = std::mem::take(&mut scratch.answer.to_client);
     out.clear();
     let simple = Simple {
         status,
@@ -179,7 +179,7 @@ async fn send(
     story.status = status;
     story.bytes_out = out.len() as u64;
     let written = connection.write_all(&out).await;
-    scratch.to_client = out;
+    scratch.answer.to_client = out;
     written.map_err(|_| Failure::ClientGone)?;
     Ok(match (close, unread) {
         (true, true) => Next::Linger,

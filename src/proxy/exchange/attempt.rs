@@ -16,10 +16,11 @@ use crate::proxy::buffer::{Buffer, SMALL};
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::deadline::Deadline;
 use crate::proxy::failure::Failure;
+use crate::proxy::forwarded::Hop;
 use crate::proxy::head::{BodyFraming, KnownSet, ResponseHead, Version};
 use crate::proxy::http1::{
-    ConnectionLine, FramingLine, HeadLimits, Names, RequestPlan, ResponsePlan, Status, parse_response,
-    write_request, write_response,
+    ConnectionLine, FramingLine, HeadLimits, Names, RequestPlan, ResponsePlan, Status, end_request,
+    parse_response, write_request_fields, write_response,
 };
 use crate::proxy::pace::Pace;
 use crate::proxy::pump::{Pump, PumpError, Source};
@@ -35,22 +36,20 @@ const ANSWER_LIMITS: HeadLimits = HeadLimits { bytes: 64 * 1024, fields: 256, ta
 /// Interim answers (1xx) that are passed on for one request.
 const MOST_INTERIM: u32 = 16;
 
-/// A server's answer whose head is in the scratch.
+/// A server's answer whose head is in the scratch. The request's body is there too, perhaps still on its way.
 #[derive(Debug)]
 pub(super) struct Answered {
     /// The connection that it came on.
     pub(super) server: Box<Connection>,
     /// Bytes behind its head.
     pub(super) input: Option<Buffer>,
-    /// The request's body, perhaps still on its way.
-    pub(super) request: Pump,
     /// The server stopped reading it.
     pub(super) broken: bool,
     /// When the whole exchange must be over.
     pub(super) total: Option<u64>,
 }
 
-/// Sends the request and reads the answer's head into `scratch.response`.
+/// Sends the request and reads the answer's head into `scratch.answer`.
 pub(super) async fn run(forward: &mut Forward<'_>, server: Box<Connection>) -> Result<Answered, Failure> {
     let mut answered = begin(forward, server)?;
     let Forward { connection, scratch, route, body, story, pool, movable, .. } = forward;
@@ -58,23 +57,23 @@ pub(super) async fn run(forward: &mut Forward<'_>, server: Box<Connection>) -> R
     let has_body = has_body(scratch);
     for _ in 0..=MOST_INTERIM {
         let ended = answered.head(connection, scratch, route, watch.as_ref()).await;
-        if answered.request.is_finished() && has_body && connection.input.is_none() {
-            connection.input = answered.request.take_input();
+        if has_body && scratch.sending.is_finished() && connection.input.is_none() {
+            connection.input = scratch.sending.take_input();
         }
         if let Err(failure) = ended {
             if failure == Failure::Unprocessed && has_body {
-                let Answered { mut server, request, .. } = answered;
-                *body = server.wire.take_sent().map_or(Body::Spent, |sent| Body::Again(request.again(sent)));
+                let sent = answered.server.wire.take_sent();
+                *body = sent.map_or(Body::Spent, |sent| Body::Again(scratch.sending.again(sent)));
             } else {
-                scratch.to_server = answered.request.into_out();
+                connection.worker.buffers.give_text(scratch.sending.take_out());
             }
             return Err(failure);
         }
-        if !scratch.response.is_informational() || scratch.response.status() == 101 {
+        if !scratch.answer.head.is_informational() || scratch.answer.head.status() == 101 {
             return Ok(answered);
         }
         pass_on_interim(connection, scratch).await?;
-        scratch.response.clear();
+        scratch.answer.head.clear();
     }
     Err(Failure::BadResponse(crate::proxy::head::ParseError::BadStatus))
 }
@@ -85,52 +84,54 @@ fn has_body(scratch: &Scratch) -> bool {
 
 /// Writes the head; its body is as it came, or as a server left it that did not look at it.
 fn begin(forward: &mut Forward<'_>, mut server: Box<Connection>) -> Result<Answered, Failure> {
-    write_head(forward);
+    let mut out = write_head(forward);
     let Forward { connection, scratch, route, ends_at, body, copy, .. } = forward;
     let has_body = has_body(scratch);
     if !server.wire.is_http2() && !matches!(body, Body::Fresh) {
         return Err(Failure::Unprocessed);
     }
-    server.wire.begin(&mut scratch.to_server, !has_body)?;
-    let request = match std::mem::replace(body, Body::Fresh) {
-        Body::Again(request) => *request,
+    server.wire.begin(&mut out, !has_body)?;
+    match std::mem::replace(body, Body::Fresh) {
+        Body::Again(again) => scratch.sending = *again,
         Body::Fresh | Body::Spent => {
-            let out = std::mem::take(&mut scratch.to_server);
             let framing = scratch.request.framing();
             let input = if has_body { connection.input.take() } else { None };
             let decoder = connection.wire.request_decoder(framing);
-            Pump::new(decoder, server.wire.request_framing(framing), out, input)
+            scratch
+                .sending
+                .begin(decoder, server.wire.request_framing(framing), out, input)
                 .limited(route.body_limit)
-                .copied(copy.take())
+                .copied(copy.take());
         }
-    };
-    Ok(Answered { server, input: None, request, broken: false, total: *ends_at })
+    }
+    Ok(Answered { server, input: None, broken: false, total: *ends_at })
 }
 
 /// Serialises the request's head for the server.
-fn write_head(forward: &mut Forward<'_>) {
-    let mut out = std::mem::take(&mut forward.scratch.to_server);
-    out.clear();
+fn write_head(forward: &mut Forward<'_>) -> Vec<u8> {
+    let mut out = forward.connection.worker.buffers.text();
     let framing = FramingLine::from(forward.scratch.request.framing());
     compose(forward, framing, KnownSet::EMPTY, &mut out);
-    forward.scratch.to_server = out;
+    out
 }
 
 /// Appends the request's head with this framing and without these fields.
 pub(super) fn compose(forward: &mut Forward<'_>, framing: FramingLine, drop: KnownSet, out: &mut Vec<u8>) {
     let upgrading = forward.upgrading.is_some();
     let Forward { connection, scratch, story, route, path, .. } = forward;
-    let Scratch { request, request_lines, .. } = &mut **scratch;
+    let Scratch { request, request_lines, .. } = &**scratch;
     let client = story.client;
-    let own = request_lines.len();
-    let ends = (connection.peer, connection.local);
+    let (peer, local, tls) = (connection.peer, connection.local, connection.wire.is_tls());
     let edited = Names::Shared(&route.request_drop);
-    client.write_lines(request, ends, connection.wire.is_tls(), edited, request_lines);
-    connection.shown.write_lines(&connection.listener, request_lines);
-    // A route that sets or removes the field has the last word.
-    if !Names::Shared(&route.request_drop).any(|name| name == "x-request-id") {
-        story.id.write_line(request_lines);
-    }
+    let lines = |out: &mut Vec<u8>| {
+        out.extend_from_slice(request_lines);
+        client.write_lines(request, &Hop { peer, local, tls, lines: &connection.shown.hop }, edited, out);
+        connection.shown.write_lines(&connection.listener, out);
+        // A route that sets or removes the field has the last word.
+        if !edited.any(|name| name == "x-request-id") {
+            story.id.write_line(out);
+        }
+    };
     let onward = Onward {
         arrived: &Arrived { listener: &connection.listener, request, client },
         route,
@@ -138,10 +139,8 @@ pub(super) fn compose(forward: &mut Forward<'_>, framing: FramingLine, drop: Kno
         local: connection.local,
         upgrading,
         framing,
-        lines: request_lines,
     };
-    onward.write(drop, out);
-    request_lines.truncate(own);
+    onward.write(drop, lines, out);
 }
 
 /// A request's head on its way to a server.
@@ -152,13 +151,11 @@ pub(super) struct Onward<'a> {
     pub(super) local: SocketAddr,
     pub(super) upgrading: bool,
     pub(super) framing: FramingLine,
-    /// Lines that lbd adds.
-    pub(super) lines: &'a [u8],
 }
 
 impl Onward<'_> {
-    /// Appends it, without these fields.
-    pub(super) fn write(&self, drop: KnownSet, out: &mut Vec<u8>) {
+    /// Appends it, without these fields; `lines` appends those that lbd adds.
+    pub(super) fn write(&self, drop: KnownSet, lines: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
         let Self { path, route, .. } = self;
         let Arrived { listener, request, client } = *self.arrived;
         let local = match request.authority() {
@@ -171,34 +168,36 @@ impl Onward<'_> {
             path: if star { b"*" } else { path.rewritten.as_deref().unwrap_or(request.path()) },
             query: request.query(),
             host: path.host.as_deref().or((!local.is_empty()).then_some(local.as_bytes())),
-            drop_known: client.replaced(request).with(drop),
+            drop_known: client.replaced().with(drop),
             drop: Names::Shared(&route.request_drop),
             keep: Names::Shared(&route.keep),
             strip_cookies: Names::Shared(&listener.sticky_cookies),
             unmark_cookies: &listener.marked_cookies,
             framing: self.framing,
             connection: if self.upgrading { ConnectionLine::Upgrade } else { ConnectionLine::None },
-            extra: self.lines,
+            extra: b"",
         };
-        write_request(request, &plan, out);
+        write_request_fields(request, &plan, out);
+        lines(out);
+        end_request(request, &plan, out);
     }
 }
 
 /// Passes a 1xx on, to those who can understand it (RFC 9110, section 15.2).
 async fn pass_on_interim(connection: &mut ClientConnection, scratch: &mut Scratch) -> Result<(), Failure> {
     let wanted = scratch.request.version() != Version::Http10
-        && (scratch.response.status() != 100 || scratch.request.expects_continue());
+        && (scratch.answer.head.status() != 100 || scratch.request.expects_continue());
     if !wanted {
         return Ok(());
     }
-    let mut out = std::mem::take(&mut scratch.to_client);
+    let mut out = std::mem::take(&mut scratch.answer.to_client);
     out.clear();
-    write_response(&scratch.response, &ResponsePlan::default(), &mut out);
+    write_response(&scratch.answer.head, &ResponsePlan::default(), &mut out);
     let written = match &mut connection.wire {
         Wire::Http1(_) => connection.write_all(&out).await,
         Wire::Http2(stream) => stream.send_interim(&out),
     };
-    scratch.to_client = out;
+    scratch.answer.to_client = out;
     written.map_err(|_| Failure::ClientGone)
 }
 
@@ -219,39 +218,45 @@ impl Answered {
             due: 0,
             looks: watch.is_some(),
         };
-        clocks.arm(&connection.deadline, self.request.is_finished());
-        let mut watch_client = true;
-        let mut progress = self.request.progress();
+        clocks.arm(&connection.deadline, scratch.sending.is_finished());
+        let (mut watch_client, mut asked, mut lent) = (true, false, false);
+        let mut progress = scratch.sending.progress();
         let mut pace = Pace::default();
         poll_fn(|cx| {
-            if let Poll::Ready(Err(failure)) = self.poll_request(cx, connection, &worker) {
+            if let Poll::Ready(Err(failure)) =
+                self.poll_request(cx, connection, &mut scratch.sending, &worker)
+            {
                 return Poll::Ready(Err(failure));
             }
-            if progress != self.request.progress() {
-                progress = self.request.progress();
-                clocks.arm(&connection.deadline, self.request.is_finished());
+            let sending = &scratch.sending;
+            let sent = sending.is_finished();
+            if progress != sending.progress() {
+                progress = sending.progress();
+                clocks.arm(&connection.deadline, sent);
             }
-            let waits = !self.request.is_finished()
-                && !self.broken
-                && !self.request.waits_for_receiver()
-                && !grpc::is_asked(&scratch.request);
-            if pace.is_too_slow(&connection.listener, &connection.deadline, self.request.moved(), waits) {
+            let waits =
+                !sent && !self.broken && !sending.waits_for_receiver() && !grpc::is_asked(&scratch.request);
+            if pace.is_too_slow(&connection.listener, &connection.deadline, sending.moved(), waits) {
                 return Poll::Ready(Err(Failure::BodyTimeout));
             }
             let Self { server, input, .. } = self;
-            let read = poll_head(cx, &mut server.wire, input, &worker, &mut scratch.response);
-            if let Poll::Ready(head) = read {
-                return Poll::Ready(head);
+            // Hardly any server answers as soon as it was asked.
+            let first = !std::mem::replace(&mut asked, true) && input.is_none();
+            let is_quiet = first && server.wire.poll_readable(cx).is_pending();
+            if !is_quiet {
+                if !std::mem::replace(&mut lent, true) {
+                    worker.swap_answer(scratch);
+                }
+                let head = poll_head(cx, &mut server.wire, input, &worker, &mut scratch.answer.head);
+                if head.is_ready() {
+                    return head;
+                }
             }
             if connection.wire.poll_gone(cx).is_ready() {
                 return Poll::Ready(Err(Failure::ClientGone));
             }
-            if watch_client
-                && !connection.wire.is_http2()
-                && self.request.is_finished()
-                && connection.input.is_none()
-            {
-                match connection.poll_read(cx) {
+            if watch_client && sent && !connection.wire.is_http2() && connection.input.is_none() {
+                match connection.poll_news(cx) {
                     // It said all it had to say, and may still listen; or it sent the next request already.
                     Poll::Ready(Ok(_)) => watch_client = false,
                     Poll::Ready(Err(_)) => return Poll::Ready(Err(Failure::ClientGone)),
@@ -263,9 +268,9 @@ impl Answered {
             }
             while connection.deadline.poll_struck(cx).is_ready() {
                 if connection.deadline.has_passed(clocks.due) {
-                    return Poll::Ready(Err(self.struck()));
+                    return Poll::Ready(Err(self.struck(&scratch.sending)));
                 }
-                if watch.is_some_and(|watch| self.request.is_finished() && watch.gives_up(&scratch.tried)) {
+                if watch.is_some_and(|watch| sent && watch.gives_up(&scratch.tried)) {
                     return Poll::Ready(Err(Failure::ServerHung));
                 }
                 clocks.look_again(&connection.deadline);
@@ -275,8 +280,8 @@ impl Answered {
         .await
     }
 
-    fn struck(&self) -> Failure {
-        if self.request.is_finished() || self.broken || self.request.waits_for_receiver() {
+    fn struck(&self, sending: &Pump) -> Failure {
+        if sending.is_finished() || self.broken || sending.waits_for_receiver() {
             Failure::ResponseTimeout
         } else {
             Failure::BodyTimeout
@@ -288,12 +293,13 @@ impl Answered {
         &mut self,
         cx: &mut Context<'_>,
         connection: &mut ClientConnection,
+        sending: &mut Pump,
         worker: &Worker,
     ) -> Poll<Result<(), Failure>> {
-        if self.request.is_finished() || self.broken {
+        if sending.is_finished() || self.broken {
             return Poll::Ready(Ok(()));
         }
-        match self.request.poll(cx, &mut connection.wire, &mut self.server.wire, &worker.buffers) {
+        match sending.poll(cx, &mut connection.wire, &mut self.server.wire, &worker.buffers) {
             Poll::Ready(Err(PumpError::To)) => {
                 // It stopped reading; its answer may be on the way all the same.
                 self.broken = true;
@@ -304,7 +310,10 @@ impl Answered {
             Poll::Ready(Err(PumpError::From | PumpError::Truncated | PumpError::Encoder)) => {
                 Poll::Ready(Err(Failure::ClientGone))
             }
-            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+            Poll::Ready(Ok(())) => {
+                worker.buffers.give_text(sending.take_out());
+                Poll::Ready(Ok(()))
+            }
             Poll::Pending => Poll::Pending,
         }
     }

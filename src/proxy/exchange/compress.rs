@@ -42,7 +42,8 @@ pub(super) fn run(
 ) -> Coded {
     let mut coded = Coded::default();
     let Some(settings) = &route.compress else { return coded };
-    let Scratch { request, response, response_lines, .. } = scratch;
+    let Scratch { request, answer, response_lines, .. } = scratch;
+    let response = &answer.head;
     let wanted = || choose(request.fields.all(Known::AcceptEncoding), &settings.codings);
     let edited = |name: &str| Names::Shared(&route.response_drop).means(name.as_bytes());
     if response.status() == 304 {

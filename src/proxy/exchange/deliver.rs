@@ -11,10 +11,13 @@ use crate::pool::Acquired;
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
 use crate::proxy::head::{Known, KnownSet, ResponseFraming, Version};
-use crate::proxy::http1::{ConnectionLine, Delivery, Names, ResponsePlan, append_list_value, write_response};
+use crate::proxy::http1::{
+    ConnectionLine, Delivery, Names, ResponsePlan, append_list_value, end_response, write_response_fields,
+};
 use crate::proxy::pace::Pace;
-use crate::proxy::pump::{Pump, PumpError};
-use crate::proxy::scratch::Scratch;
+use crate::proxy::pump::PumpError;
+use crate::proxy::scratch::{Answer, Scratch};
+use crate::proxy::worker::Worker;
 use crate::snapshot::RouteSnap;
 
 /// Delivers the answer whose head is in `scratch`, then keeps both connections if both can be kept.
@@ -27,49 +30,51 @@ pub(super) async fn run(
     let Acquired { lease, set_cookie, .. } = acquired;
     let worker = Rc::clone(&connection.worker);
     let is_head = scratch.request.is_head();
-    let mut delivery = Delivery::of(&scratch.request, &scratch.response);
-    let framing = scratch.response.framing_for(is_head, false);
+    let mut delivery = Delivery::of(&scratch.request, &scratch.answer.head);
+    let framing = scratch.answer.head.framing_for(is_head, false);
     let coded = compress::run(&worker, route, scratch, &mut delivery);
     let keep = scratch.request.keep_alive()
         && !delivery.close
         && !connection.orphaned
         && !worker.is_draining()
-        && answered.request.is_finished();
+        && scratch.sending.is_finished();
     let line = match (keep, scratch.request.version()) {
         (false, Version::Http10 | Version::Http11) => ConnectionLine::Close,
         (true, Version::Http10) => ConnectionLine::KeepAlive,
         (true, Version::Http11) | (_, Version::Http2) => ConnectionLine::None,
     };
     let own = (&*pool.pool, &**lease.server(), &***route);
-    let Scratch { response, response_lines, .. } = &mut **scratch;
+    let Scratch { answer, response_lines, .. } = &mut **scratch;
     let replaced =
-        stickiness::settle(own, set_cookie, response, (story, worker.unix_seconds()), response_lines);
+        stickiness::settle(own, set_cookie, &answer.head, (story, worker.unix_seconds()), response_lines);
     let lines = (&delivery, line, answered.server.wire.via());
-    write_head(scratch, route, lines, replaced.with(coded.drop), worker.date());
+    write_head(scratch, route, lines, replaced.with(coded.drop), &worker);
     let first_byte = story.began.elapsed();
     story.first_byte = Some(first_byte);
-    story.status = scratch.response.status();
+    story.status = scratch.answer.head.status();
     story.count_answer(&pool.pool.counters, &lease.counters, worker.index);
-    let mut out = std::mem::take(&mut scratch.to_client);
+    let mut out = std::mem::take(&mut scratch.answer.to_client);
     connection.wire.begin(&mut out).map_err(|_| Failure::ClientGone)?;
     let framed = connection.wire.answer_framing(delivery.chunked);
     let decoder = answered.server.wire.answer_decoder(framing);
-    let mut answer = Pump::new(decoder, framed, out, answered.input.take()).encoded(coded.encoder);
-    let ended = pump_both(connection, &mut answered, &mut answer, route).await;
-    story.bytes_in = answered.request.moved();
-    story.bytes_out = answer.delivered();
+    scratch.answer.body.begin(decoder, framed, out, answered.input.take()).encoded(coded.encoder);
+    let ended = pump_both(connection, &mut answered, scratch, route).await;
+    let Scratch { sending, answer, .. } = &mut **scratch;
+    story.bytes_in = sending.moved();
+    story.bytes_out = answer.body.delivered();
     pool.pool.counters.shard(worker.index).bytes(story.bytes_in, story.bytes_out);
-    let leftover = answer.take_input();
-    scratch.to_client = answer.into_out();
-    let finished = answered.request.is_finished();
+    let leftover = answer.body.take_input();
+    let finished = sending.is_finished();
     if finished && connection.input.is_none() {
-        connection.input = answered.request.take_input();
+        connection.input = sending.take_input();
     }
-    let Answered { server, request, broken, .. } = answered;
-    scratch.to_server = request.into_out();
+    answer.to_client = answer.body.take_out();
+    worker.buffers.give_text(sending.take_out());
+    let Answered { server, broken, .. } = answered;
     ended?;
     let clean = leftover.is_none() && finished && !broken;
-    if clean && scratch.response.keep_alive() && framing != ResponseFraming::Close && !worker.is_draining() {
+    if clean && scratch.answer.head.keep_alive() && framing != ResponseFraming::Close && !worker.is_draining()
+    {
         worker.upstreams.give(lease.server(), &pool.connect, server, worker.deadlines.now());
     }
     if let Some(leftover) = leftover {
@@ -87,40 +92,41 @@ pub(super) async fn run(
 fn write_head(
     scratch: &mut Scratch,
     route: &RouteSnap,
-    (delivery, line, via): (&Delivery, ConnectionLine, &[u8]),
+    (delivery, line, via): (&Delivery, ConnectionLine, &[u8; 7]),
     replaced: KnownSet,
-    date: [u8; 29],
+    worker: &Worker,
 ) {
-    let Scratch { response, to_client, response_lines, .. } = scratch;
+    let Scratch { answer, response_lines, .. } = scratch;
+    let Answer { head: response, to_client, .. } = &mut **answer;
+    to_client.clear();
+    let plan = ResponsePlan {
+        drop_known: KnownSet::of(&[Known::Via]).with(replaced),
+        drop: Names::Shared(&route.response_drop),
+        framing: delivery.framing,
+        connection: line,
+        extra: response_lines,
+    };
+    write_response_fields(response, &plan, to_client);
     if response.get_known(Known::Date).is_none() {
         // RFC 9110, section 6.6.1: who has a clock adds what the server left out.
-        response_lines.extend_from_slice(b"Date: ");
-        response_lines.extend_from_slice(&date);
-        response_lines.extend_from_slice(b"\r\n");
+        to_client.extend_from_slice(b"Date: ");
+        to_client.extend_from_slice(&worker.date());
+        to_client.extend_from_slice(b"\r\n");
     }
-    append_list_value("Via", response.all_known(Known::Via), via, response_lines);
-    to_client.clear();
-    write_response(
-        response,
-        &ResponsePlan {
-            drop_known: KnownSet::of(&[Known::Via]).with(replaced),
-            drop: Names::Shared(&route.response_drop),
-            framing: delivery.framing,
-            connection: line,
-            extra: response_lines,
-        },
-        to_client,
-    );
+    append_list_value("Via", response.all_known(Known::Via), via, to_client);
+    end_response(response, &plan, to_client);
 }
 
 /// Moves the answer, and what is left of the request, until the answer is out.
 async fn pump_both(
     connection: &mut ClientConnection,
     answered: &mut Answered,
-    answer: &mut Pump,
+    scratch: &mut Scratch,
     route: &RouteSnap,
 ) -> Result<(), Failure> {
     let worker = Rc::clone(&connection.worker);
+    let Scratch { sending, answer, .. } = scratch;
+    let answer = &mut answer.body;
     let mut progress = None;
     let mut pace = Pace::default();
     poll_fn(|cx| {
@@ -137,14 +143,14 @@ async fn pump_both(
             }
             Poll::Pending => {}
         }
-        if let Poll::Ready(Err(failure)) = answered.poll_request(cx, connection, &worker) {
+        if let Poll::Ready(Err(failure)) = answered.poll_request(cx, connection, sending, &worker) {
             return Poll::Ready(Err(failure));
         }
         if connection.wire.poll_gone(cx).is_ready() {
             return Poll::Ready(Err(Failure::ClientGone));
         }
         let waits_for_client = answer.waits_for_receiver();
-        let state = (answer.progress(), answered.request.progress(), waits_for_client);
+        let state = (answer.progress(), sending.progress(), waits_for_client);
         if progress != Some(state) {
             progress = Some(state);
             let step = if waits_for_client { connection.listener.timeout.write } else { route.timeout.idle };

@@ -13,7 +13,7 @@ use crate::config::model::ServerHttp;
 use crate::pool::{Acquired, Ask, Pool, Unavailable};
 use crate::proxy::affinity::RequestFacts;
 use crate::proxy::failure::Failure;
-use crate::proxy::forwarded::Client;
+use crate::proxy::forwarded::{Client, Hop, HopLines};
 use crate::proxy::head::{KnownSet, ParseError, RequestHead};
 use crate::proxy::http1::{FramingLine, HeadLimits, Names, Status, parse_request};
 use crate::proxy::request_id::RequestId;
@@ -180,14 +180,15 @@ impl Meeting<'_> {
     ) -> Ending {
         let Arrived { request, client, .. } = *arrived;
         let edited = Names::Shared(&route.request_drop);
-        client.write_lines(request, (self.peer, self.local), self.tls, edited, &mut lines);
+        let hop = Hop { peer: self.peer, local: self.local, tls: self.tls, lines: &HopLines::default() };
+        client.write_lines(request, &hop, edited, &mut lines);
         if !edited.any(|name| name == "x-request-id") {
             RequestId::of(request, client.trusted).write_line(&mut lines);
         }
         let framing = FramingLine::from(request.framing());
-        let onward = Onward { arrived, route, path, local: self.local, upgrading, framing, lines: &lines };
+        let onward = Onward { arrived, route, path, local: self.local, upgrading, framing };
         let mut out = Vec::new();
-        onward.write(KnownSet::EMPTY, &mut out);
+        onward.write(KnownSet::EMPTY, |out| out.extend_from_slice(&lines), &mut out);
         let end = memchr::memchr(b'\n', &out).map_or(out.len(), |at| at + 1);
         let target = out[..end].split(|byte| *byte == b' ').nth(1).unwrap_or_default();
         Ending::Forwarded { target: lossy(target), fields: fields(&out[end..]) }

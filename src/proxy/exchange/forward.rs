@@ -108,7 +108,7 @@ impl Forward<'_> {
                 }
                 Tried::OtherServer(failure) => last = Some(failure),
             }
-            self.scratch.response.clear();
+            self.scratch.answer.head.clear();
             self.story.retries += 1;
             self.pool.pool.counters.shard(self.worker()).retry();
         }
@@ -153,11 +153,11 @@ impl Forward<'_> {
                     Err(_) => deliver::run(self, answered, acquired).await.map(Tried::Over),
                 }
             }
-            Ok(answered) if self.scratch.response.status() == 101 => {
+            Ok(answered) if self.scratch.answer.head.status() == 101 => {
                 upgrade::accept(self, answered, acquired).await.map(Tried::Over)
             }
             // Over HTTP/2 it would be taken for a tunnel.
-            Ok(_) if self.connection.wire.is_connect() && self.scratch.response.status() / 100 == 2 => {
+            Ok(_) if self.connection.wire.is_connect() && self.scratch.answer.head.status() / 100 == 2 => {
                 Err(Failure::BadUpgrade)
             }
             Ok(answered) => deliver::run(self, answered, acquired).await.map(Tried::Over),
@@ -303,7 +303,7 @@ impl Tries {
     /// Whether an answer's status asks for another server. The answer is thrown away only if it is so.
     fn may_retry_status(&mut self, forward: &Forward<'_>) -> bool {
         let retry = &forward.route.retry;
-        let wanted = match forward.scratch.response.status() {
+        let wanted = match forward.scratch.answer.head.status() {
             502 => retry.on.status_502,
             503 => retry.on.status_503,
             504 => retry.on.status_504,

@@ -187,7 +187,8 @@ async fn talk(
     let worker = &copy.worker;
     let framing = head.framing_for(copy.is_head, false);
     let decoder = to.wire.answer_decoder(framing);
-    let mut pump = Pump::new(decoder, Framed::Raw, Vec::new(), input).limited(Some(ANSWER_MOST));
+    let mut pump = Pump::default();
+    pump.begin(decoder, Framed::Raw, Vec::new(), input).limited(Some(ANSWER_MOST));
     let drained =
         clock.within(poll_fn(|cx| pump.poll(cx, &mut to.wire, &mut Nowhere, &worker.buffers))).await;
     let leftover = pump.take_input();

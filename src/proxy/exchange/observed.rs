@@ -17,7 +17,7 @@ pub(super) fn tell(
     failure: Option<Failure>,
 ) {
     let Some(began) = began else { return };
-    let ended = failure.map_or_else(|| Ok(forward.scratch.response.status()), Err);
+    let ended = failure.map_or_else(|| Ok(forward.scratch.answer.head.status()), Err);
     saw(&forward.pool.pool, server, began, ended);
 }
 

@@ -20,7 +20,7 @@ use crate::proxy::failure::Failure;
 use crate::proxy::head::{Known, KnownSet, RequestHead, ResponseHead};
 use crate::proxy::http1::{ConnectionLine, Names, ResponsePlan, write_response};
 use crate::proxy::request_id::RequestId;
-use crate::proxy::scratch::Scratch;
+use crate::proxy::scratch::{Answer, Scratch};
 use crate::proxy::server_wire::ServerWire;
 use crate::proxy::stream::Stream;
 use crate::proxy::trace_context::trace_of;
@@ -60,12 +60,13 @@ pub(super) async fn accept(
     let ties = forward.asking(|ask| forward.pool.pool.ties(ask, acquired.set_cookie.as_ref()));
     let Forward { connection, scratch, story, route, pool, upgrading, .. } = forward;
     let Acquired { lease, set_cookie, .. } = acquired;
-    let Some(kind) = upgrading.filter(|_| answers(&scratch.request, &scratch.response)) else {
+    let Some(kind) = upgrading.filter(|_| answers(&scratch.request, &scratch.answer.head)) else {
         return Err(Failure::BadUpgrade);
     };
     let Answered { server, input, .. } = answered;
     let ServerWire::Http1(server) = server.wire else { return Err(Failure::BadUpgrade) };
-    let Scratch { response, to_client, response_lines, .. } = &mut **scratch;
+    let Scratch { answer, response_lines, .. } = &mut **scratch;
+    let Answer { head: response, to_client, .. } = &mut **answer;
     let now = connection.worker.unix_seconds();
     let own = (&*pool.pool, &**lease.server(), &***route);
     let replaced = stickiness::settle(own, set_cookie, response, (story, now), response_lines);
@@ -89,12 +90,12 @@ pub(super) async fn accept(
         .into_session(kind, std::net::SocketAddr::new(story.client.ip, connection.peer.port()))
         .by_route(&route.name)
         .tied(ties);
-    let out = std::mem::take(&mut scratch.to_client);
+    let out = std::mem::take(&mut scratch.answer.to_client);
     let written = match &mut connection.wire {
         Wire::Http1(_) => connection.write_all(&out).await,
         Wire::Http2(stream) => stream.send_accepted(&out),
     };
-    scratch.to_client = out;
+    scratch.answer.to_client = out;
     written.map_err(|_| Failure::ClientGone)?;
     let clocks = TunnelClocks { idle: route.timeout.tunnel_idle, max: route.timeout.tunnel_max };
     let policy = pool.pool.websocket;

@@ -121,6 +121,18 @@ impl Fields {
         self.repeated.has(known)
     }
 
+    /// Whether a field of any of those names stands here.
+    #[must_use]
+    pub fn has_any(&self, names: KnownSet) -> bool {
+        self.present.meets(names)
+    }
+
+    /// Whether more than one field of any of those names stands here.
+    #[must_use]
+    pub fn repeats_any(&self, names: KnownSet) -> bool {
+        self.repeated.meets(names)
+    }
+
     /// The values of the fields of that known name, in order.
     pub fn all(&self, known: Known) -> impl Iterator<Item = &[u8]> {
         self.all_spans(known).map(|value| self.slice(value))
@@ -177,8 +189,8 @@ impl Fields {
     }
 
     /// Adds a field that is written `name: value` with its line's end, where these will stand in the arena.
-    pub(in crate::proxy) fn index_line(&mut self, text: &[u8], name: Span, value: Span) {
-        self.add(Entry { known: Known::of(text), verbatim: true, name, value });
+    pub(in crate::proxy) fn index_line(&mut self, known: Known, name: Span, value: Span) {
+        self.add(Entry { known, verbatim: true, name, value });
     }
 
     /// Appends the fields that stay, in order; `write` writes those that are edited, or did not come as a plain line.

@@ -1,6 +1,6 @@
 //! The head of a request and what it means.
 
-use super::{Authority, Field, Fields, Known, ParseError, Span, Version, same_authority};
+use super::{Authority, Field, Fields, Known, KnownSet, ParseError, Span, Version, same_authority};
 
 /// What follows the head of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -270,13 +270,11 @@ impl RequestHead {
         };
         self.options = Options::read(&self.fields)?;
         self.expects_continue = self.version != Version::Http10
+            && self.fields.has(Known::Expect)
             && self.fields.all(Known::Expect).any(|value| value.eq_ignore_ascii_case(b"100-continue"));
-        for unique in [Known::Upgrade, Known::SecWebSocketKey, Known::SecWebSocketVersion] {
-            if self.fields.repeats(unique) {
-                return Err(ParseError::RepeatedField);
-            }
-        }
-        Ok(())
+        const UNIQUE: KnownSet =
+            KnownSet::of(&[Known::Upgrade, Known::SecWebSocketKey, Known::SecWebSocketVersion]);
+        if self.fields.repeats_any(UNIQUE) { Err(ParseError::RepeatedField) } else { Ok(()) }
     }
 
     pub(in crate::proxy) fn set_parsed_line(&mut self, method: Span, target: Span, version: Version) {
@@ -304,14 +302,18 @@ impl RequestHead {
                 scheme + length
             }
         };
+        let rest = &target[path_start..];
+        let path = rest.iter().position(|byte| !is_path_byte(*byte)).unwrap_or(rest.len());
+        let query = match &rest[path..] {
+            [] => None,
+            [b'?', query @ ..] if query.iter().all(|byte| is_query_byte(*byte)) => Some(query.len()),
+            _ => return Err(ParseError::BadTarget),
+        };
         let range = self.target.range();
-        let question = memchr::memchr(b'?', &self.fields.slice(self.target)[path_start..])
-            .map(|offset| range.start + path_start + offset);
-        self.path = Span::new(range.start + path_start, question.unwrap_or(range.end));
-        self.query = question.map(|at| Span::new(at + 1, range.end));
-        let clean = self.fields.slice(self.path).iter().all(|byte| is_path_byte(*byte))
-            && self.query().is_none_or(|query| query.iter().all(|byte| is_query_byte(*byte)));
-        if clean { Ok(()) } else { Err(ParseError::BadTarget) }
+        let start = range.start + path_start;
+        self.path = Span::new(start, start + path);
+        self.query = query.map(|length| Span::new(range.end - length, range.end));
+        Ok(())
     }
 
     fn seal_host(&mut self) -> Result<(), ParseError> {
@@ -361,7 +363,7 @@ fn is_query_byte(byte: u8) -> bool {
     BYTES[usize::from(byte)] & QUERY != 0
 }
 
-/// As for a query, without the backslash that some servers read as a slash.
+/// As for a query, without the `?` that ends a path, and the backslash that some servers read as a slash.
 fn is_path_byte(byte: u8) -> bool {
     BYTES[usize::from(byte)] & PATH != 0
 }
@@ -376,7 +378,7 @@ static BYTES: [u8; 256] = {
     let mut byte = 0_u8;
     loop {
         let in_query = matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b'#' | b'<' | b'>');
-        let in_path = in_query && !matches!(byte, b'\\' | b'^' | b'`');
+        let in_path = in_query && !matches!(byte, b'?' | b'\\' | b'^' | b'`');
         let mark =
             matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
         let in_token = byte.is_ascii_alphanumeric() || mark;
@@ -397,7 +399,13 @@ pub(super) enum Declared {
 }
 
 /// Reads `Content-Length` and `Transfer-Encoding`; the one place that does.
+#[inline]
 pub(super) fn declared(fields: &Fields, version: Version) -> Result<Declared, ParseError> {
+    const FRAMING: KnownSet = KnownSet::of(&[Known::TransferEncoding, Known::ContentLength]);
+    if fields.has_any(FRAMING) { read_declared(fields, version) } else { Ok(Declared::Nothing) }
+}
+
+fn read_declared(fields: &Fields, version: Version) -> Result<Declared, ParseError> {
     let once = |known| !fields.repeats(known);
     match (fields.get(Known::TransferEncoding), fields.get(Known::ContentLength)) {
         (None, None) => Ok(Declared::Nothing),
@@ -425,10 +433,14 @@ fn decimal(text: &[u8]) -> Option<u64> {
 }
 
 impl Options {
+    #[inline]
     pub(super) fn read(fields: &Fields) -> Result<Options, ParseError> {
+        if fields.has(Known::Connection) { Options::read_fields(fields) } else { Ok(Options::default()) }
+    }
+
+    fn read_fields(fields: &Fields) -> Result<Options, ParseError> {
         let mut options = Options::default();
         match fields.get(Known::Connection) {
-            None => return Ok(options),
             // What most servers say, and what needs no list to be read.
             Some(first)
                 if first.eq_ignore_ascii_case(b"keep-alive") && !fields.repeats(Known::Connection) =>

@@ -20,3 +20,4 @@ pub use write::{
     ConnectionLine, FramingLine, Names, RequestPlan, ResponsePlan, append_list_value, write_field,
     write_request, write_response,
 };
+pub(in crate::proxy) use write::{end_request, end_response, write_request_fields, write_response_fields};

@@ -94,8 +94,8 @@ pub fn parse_response(
 ) -> Result<Status, ParseError> {
     let from = head.scan;
     head.clear();
-    let prefix = b"HTTP/1.";
-    if !buf.iter().zip(prefix).all(|(a, b)| a == b) {
+    let prefix: &[u8] = b"HTTP/1.";
+    if !buf.starts_with(prefix) && !prefix.starts_with(buf) {
         return Err(ParseError::BadStatusLine);
     }
     if from == 0 {
@@ -135,7 +135,7 @@ fn find_end(
     scan: &mut usize,
 ) -> Result<Option<usize>, ParseError> {
     let mut at = if from <= buf.len() { from } else { 0 };
-    while let Some(offset) = newline(&buf[at..]) {
+    while let Some(offset) = find(&buf[at..], b'\n') {
         let newline = at + offset;
         if newline == 0 || buf[newline - 1] != b'\r' {
             return Err(ParseError::BareLf);
@@ -152,22 +152,22 @@ fn find_end(
     Ok(None)
 }
 
-/// The first line feed. Most lines are short, and a search that is made for long texts costs more to start than
+/// The first of this byte. Most lines are short, and a search that is made for long texts costs more to start than
 /// it saves on them: the first words are looked at one by one.
-fn newline(text: &[u8]) -> Option<usize> {
+pub(super) fn find(text: &[u8], byte: u8) -> Option<usize> {
     const WORDS: usize = 8;
     const ONES: u64 = 0x0101_0101_0101_0101;
     let (words, _) = text.as_chunks::<8>();
     for (index, word) in words.iter().take(WORDS).enumerate() {
-        // A byte that equals the line feed is zero now, and the lowest zero byte gets its high bit.
-        let differs = u64::from_le_bytes(*word) ^ (ONES * b'\n' as u64);
+        // A byte that equals it is zero now, and the lowest zero byte gets its high bit.
+        let differs = u64::from_le_bytes(*word) ^ (ONES * u64::from(byte));
         let zeros = differs.wrapping_sub(ONES) & !differs & (ONES << 7);
         if zeros != 0 {
             return Some(index * 8 + zeros.trailing_zeros() as usize / 8);
         }
     }
     let looked = words.len().min(WORDS) * 8;
-    memchr::memchr(b'\n', &text[looked..]).map(|offset| looked + offset)
+    memchr::memchr(byte, &text[looked..]).map(|offset| looked + offset)
 }
 
 fn too_large(buf: &[u8], limits: &HeadLimits) -> ParseError {

@@ -6,8 +6,8 @@
 //! (a test compares the two). The two heads of a small request take 2,200 instructions; by three passes (the end,
 //! `httparse`, the index of fields) they took 4,000.
 
-use super::parse::{HeadLimits, MAX_FIELDS};
-use crate::proxy::head::{Fields, RequestHead, ResponseHead, Span, Version, is_token_byte};
+use super::parse::{HeadLimits, MAX_FIELDS, find};
+use crate::proxy::head::{Fields, Known, RequestHead, ResponseHead, Span, Version, is_token_byte};
 
 /// Reads the head of a request from the start of `buf`, if it is plain, and says how long it is. Whether it is
 /// or not, `head` was empty; if it is not, it is to be cleared.
@@ -54,18 +54,15 @@ fn fields(buf: &[u8], mut at: usize, limits: &HeadLimits, fields: &mut Fields) -
         if line.starts_with(b"\r\n") {
             break at + 2;
         }
-        let name = token(line);
+        let (name, known) = name(line)?;
         let value = at + name + 2;
         let end = line_end(buf, value)?;
-        let is_plain = name > 0
-            && buf[at + name..value] == *b": "
-            && end > value
-            && buf[value] != b' '
-            && buf[end - 1] != b' ';
+        let is_plain =
+            buf[at + name..value] == *b": " && end > value && buf[value] != b' ' && buf[end - 1] != b' ';
         if !is_plain || fields.len() == most {
             return None;
         }
-        fields.index_line(&line[..name], Span::new(at, at + name), Span::new(value, end));
+        fields.index_line(known, Span::new(at, at + name), Span::new(value, end));
         at = end + 2;
     };
     if length > limits.bytes {
@@ -73,6 +70,16 @@ fn fields(buf: &[u8], mut at: usize, limits: &HeadLimits, fields: &mut Fields) -
     }
     fields.store(&buf[..length]);
     Some(length)
+}
+
+/// The name that a line begins with: its length, and what it means. A name that is known is a token, and its bytes need
+/// not be looked at one by one.
+fn name(line: &[u8]) -> Option<(usize, Known)> {
+    let length = find(line, b':')?;
+    let name = &line[..length];
+    let known = Known::of(name);
+    let is_token = known != Known::Other || (length > 0 && name.iter().all(|byte| is_token_byte(*byte)));
+    is_token.then_some((length, known))
 }
 
 /// How many bytes at the start may stand in a token.

@@ -73,6 +73,7 @@ impl Names<'_> {
     }
 
     /// Whether one of the names passes the test.
+    #[inline]
     pub fn any(&self, mut test: impl FnMut(&str) -> bool) -> bool {
         match self {
             Names::Strs(names) => names.iter().any(|name| test(name)),
@@ -83,7 +84,13 @@ impl Names<'_> {
 
     /// Whether this field name is meant, in any case and with `_` read as `-`.
     #[must_use]
+    #[inline]
     pub fn means(&self, field: &[u8]) -> bool {
+        // Nearly always: it is asked for each field of each head.
+        !self.is_empty() && self.mean(field)
+    }
+
+    fn mean(&self, field: &[u8]) -> bool {
         let plain = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
         self.any(|name| {
             name.len() == field.len() && name.bytes().zip(field).all(|(a, &b)| plain(a) == plain(b))
@@ -202,6 +209,12 @@ const PROTECTED: KnownSet = KnownSet::of(&[
 /// Appends the head of the request to `out`, in version 1.1: `Host` first, then the fields in their order, then
 /// the extra lines, then framing and `Connection`.
 pub fn write_request(head: &RequestHead, plan: &RequestPlan<'_>, out: &mut Vec<u8>) {
+    write_request_fields(head, plan, out);
+    end_request(head, plan, out);
+}
+
+/// Appends the request's line, fields and extra lines. More may be appended, each with its CRLF, before [`end_request`].
+pub(in crate::proxy) fn write_request_fields(head: &RequestHead, plan: &RequestPlan<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(head.method_bytes());
     out.push(b' ');
     out.extend_from_slice(plan.path);
@@ -237,6 +250,10 @@ pub fn write_request(head: &RequestHead, plan: &RequestPlan<'_>, out: &mut Vec<u
     };
     head.fields.pass_on(fate, write, out);
     out.extend_from_slice(plan.extra);
+}
+
+/// Appends framing and `Connection`, and ends the head.
+pub(in crate::proxy) fn end_request(head: &RequestHead, plan: &RequestPlan<'_>, out: &mut Vec<u8>) {
     write_framing(plan.framing, out);
     let trailers = head.all_known(Known::Te).any(|value| value.eq_ignore_ascii_case(b"trailers"));
     if trailers {
@@ -249,6 +266,17 @@ pub fn write_request(head: &RequestHead, plan: &RequestPlan<'_>, out: &mut Vec<u
 /// Appends the head of the response to `out`, in version 1.1: the fields in their order, then the extra lines,
 /// then framing and `Connection`.
 pub fn write_response(head: &ResponseHead, plan: &ResponsePlan<'_>, out: &mut Vec<u8>) {
+    write_response_fields(head, plan, out);
+    end_response(head, plan, out);
+}
+
+/// Appends the response's line, fields and extra lines. More may be appended, each with its CRLF, before
+/// [`end_response`].
+pub(in crate::proxy) fn write_response_fields(
+    head: &ResponseHead,
+    plan: &ResponsePlan<'_>,
+    out: &mut Vec<u8>,
+) {
     write_status_line(head.status(), head.reason(), out);
     let named = |field: &Field<'_>| {
         head.connection_names_fields()
@@ -262,6 +290,10 @@ pub fn write_response(head: &ResponseHead, plan: &ResponsePlan<'_>, out: &mut Ve
     };
     head.fields.pass_on(fate, |field, out| write_field(field.name, field.value, out), out);
     out.extend_from_slice(plan.extra);
+}
+
+/// Appends framing and `Connection`, and ends the head.
+pub(in crate::proxy) fn end_response(head: &ResponseHead, plan: &ResponsePlan<'_>, out: &mut Vec<u8>) {
     write_framing(plan.framing, out);
     write_connection(plan.connection, false, head.get_known(Known::Upgrade), out);
     out.extend_from_slice(b"\r\n");
@@ -277,6 +309,8 @@ pub fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends one line `Name: a, b, added`: the values received under that name, joined in order, and one more.
+// Inlined: the texts that are added are constants, and copied as such.
+#[inline]
 pub fn append_list_value<'v>(
     name: &str,
     received: impl Iterator<Item = &'v [u8]>,
@@ -294,9 +328,10 @@ pub fn append_list_value<'v>(
 }
 
 pub(super) fn write_status_line(status: u16, reason: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(itoa::Buffer::new().format(status).as_bytes());
-    out.push(b' ');
+    let digit = |place: u16| b'0' + (status / place % 10) as u8;
+    let mut line = *b"HTTP/1.1 000 ";
+    line[9..12].copy_from_slice(&[digit(100), digit(10), digit(1)]);
+    out.extend_from_slice(&line);
     out.extend_from_slice(reason);
     out.extend_from_slice(b"\r\n");
 }
@@ -305,7 +340,9 @@ pub(super) fn write_framing(framing: FramingLine, out: &mut Vec<u8>) {
     match framing {
         FramingLine::Omit => {}
         FramingLine::Length(length) => {
-            write_field(b"Content-Length", itoa::Buffer::new().format(length).as_bytes(), out);
+            out.extend_from_slice(b"Content-Length: ");
+            out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+            out.extend_from_slice(b"\r\n");
         }
         FramingLine::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
     }

@@ -59,7 +59,9 @@ impl Wake for Wakes {
 fn pump(coding: Coding) -> Pump {
     let encoder = Rc::new(Encoders::default()).lend(coding);
     assert!(encoder.is_some());
-    Pump::new(BodyDecoder::close(), Framed::Raw, b"head ".to_vec(), None).encoded(encoder)
+    let mut pump = Pump::default();
+    pump.begin(BodyDecoder::close(), Framed::Raw, b"head ".to_vec(), None).encoded(encoder);
+    pump
 }
 
 #[test]

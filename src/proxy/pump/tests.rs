@@ -55,7 +55,8 @@ fn pumped(size: usize, most: usize) -> (Pump, Full, Taker) {
 fn moved(decoder: BodyDecoder, size: usize, most: usize) -> (Pump, Full, Taker) {
     let buffers = BufferPool::default();
     let (mut from, mut to) = (Full { left: size, rooms: Vec::new() }, Taker { most, taken: 0 });
-    let mut pump = Pump::new(decoder, Framed::Raw, b"head".to_vec(), None);
+    let mut pump = Pump::default();
+    pump.begin(decoder, Framed::Raw, b"head".to_vec(), None);
     let polled = pump.poll(&mut Context::from_waker(Waker::noop()), &mut from, &mut to, &buffers);
     assert_eq!(polled, Poll::Ready(Ok(())));
     (pump, from, to)
