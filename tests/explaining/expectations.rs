@@ -47,7 +47,8 @@ fn the_command_that_tells_the_rest_asks_the_same_request() {
     let expected = "expect POST \"https://shop.example.com/\" client-ip=\"10.1.2.3\" pool=api { header x-it \"a's\"; }\n";
     fs::write(folder.path().join("routes.test.kdl"), expected).unwrap();
     let done = lbd(folder.path(), &["test", "."]);
-    let command = "lbd explain --config lbd.kdl POST 'https://shop.example.com/' -H 'x-it: a'\\''s' --from 10.1.2.3";
+    let command =
+        "lbd explain --config lbd.kdl POST 'https://shop.example.com/' -H 'x-it: a'\\''s' --from 10.1.2.3";
     assert!(text(&done.stdout).contains(command), "{}", text(&done.stdout));
     let explained = std::process::Command::new("sh")
         .args(["-c", &command.replacen("lbd", "\"$LBD\"", 1)])
@@ -56,7 +57,11 @@ fn the_command_that_tells_the_rest_asks_the_same_request() {
         .output()
         .unwrap();
     let told = text(&explained.stdout);
-    assert!(told.contains("POST https://shop.example.com/\nfrom      10.1.2.3"), "{told} {}", text(&explained.stderr));
+    assert!(
+        told.contains("POST https://shop.example.com/\nfrom      10.1.2.3"),
+        "{told} {}",
+        text(&explained.stderr)
+    );
 }
 
 #[test]
