@@ -146,12 +146,13 @@ impl<W: World> Reloader<W> {
             tokio::select! {
                 command = self.commands.recv() => {
                     let Some(command) = command else { return };
-                    drop(gate.open());
                     // Whoever asked may have gone; what came of it is in the state as well.
                     match command {
                         Command::Reload { cause, answer } => {
+                            drop(gate.open());
                             let _ = answer.send(self.reload(&cause, &mut || false).await);
                         }
+                        // An edit that waits to be read waits on: what is asked for may be about other texts.
                         Command::Ask { ask, answer } => drop(answer.send(self.obey(*ask).await)),
                     }
                 }

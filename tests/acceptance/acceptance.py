@@ -8,6 +8,8 @@ an upper bound, and ends by its process id.
 import argparse
 import collections
 import concurrent.futures
+import datetime
+import json
 import shutil
 import signal
 import sys
@@ -328,6 +330,32 @@ def check_reloads(stage):
     return f"10 edits live, the slowest after {slowest:.2f} s; {load.requests} requests, 0 failed; 100 WebSockets, 0 dropped"
 
 
+def check_bad_saves(stage):
+    """Bad saves under load: the old generation serves, and within 1 s `lbctl status` says what is wrong."""
+    file = stage.balancer.dir / stage.balancer.file
+    good = file.read_text()
+    slowest = 0.0
+    with Load(stage.port, threads=8, seconds=60) as load:
+        for bad in (good + 'route "/nobody" pool=nobody\n', good[: len(good) // 2], ""):
+            file.write_text(bad)
+            saved = file.stat().st_mtime
+            refused = wait_until("the finding is in the status", lambda: rejected_at(stage), 10)
+            slowest = max(slowest, refused - saved)
+            require(refused - saved < 1.0, f"the finding came after {refused - saved:.2f} s")
+            file.write_text(good)
+            wait_until("the file is mended", lambda: rejected_at(stage) is None, 10)
+    require(not load.failures, f"{len(load.failures)} of {load.requests} failed: {load.failures[:3]}")
+    return f"3 bad saves, each in `lbctl status` after {slowest:.2f} s at most; {load.requests} requests, 0 failed"
+
+
+def rejected_at(stage):
+    """When the daemon refused what is in its files, in seconds since 1970; None while they run."""
+    code, text = stage.balancer.lbctl("status", "--json")
+    require(code == 0, f"status ended with {code}: {text}")
+    rejected = json.loads(text)["config"].get("rejected")
+    return rejected and datetime.datetime.fromisoformat(rejected["at"].replace("Z", "+00:00")).timestamp()
+
+
 def check_page(stage):
     """The page of `status` in headless Chromium, in front of servers of its own."""
     directory = stage.dir / "page"
@@ -359,6 +387,7 @@ CHECKS = {
     "rolling": check_rolling,
     "kill": check_kill,
     "reloads": check_reloads,
+    "bad-saves": check_bad_saves,
     "page": check_page,
 }
 
@@ -407,7 +436,7 @@ def main():
         return 0
     names = arguments.only or list(CHECKS)
     if arguments.balancer == "haproxy":
-        names = [name for name in names if name not in ("lbctl-drain", "rolling", "page")]
+        names = [name for name in names if name not in ("lbctl-drain", "rolling", "bad-saves", "page")]
     for number in (signal.SIGALRM, signal.SIGTERM):
         signal.signal(number, end)
     signal.alarm(BUDGET)

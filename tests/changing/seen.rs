@@ -8,7 +8,16 @@ use super::{file, saying, word};
 use crate::support::lbctl::{lbctl, said};
 use crate::support::{Client, Daemon, Origin, eventually, websocket};
 
-const NOBODY: &str = "route \"/\" pool=nobody\n";
+const NOBODY: &str = "route \"/nobody\" pool=nobody\n";
+
+/// Says when it goes that all is done, also when a test ends where it is surprised.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
 
 /// What a person reads of the files on disk.
 fn shown(daemon: &Daemon) -> String {
@@ -36,7 +45,8 @@ fn a_bad_save_is_shown_because_the_system_told_of_it() {
     let (mut socket, _) = websocket::open(daemon.address(), "/ws", "");
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        for _ in 0..4 {
+        let _done = Done(&done);
+        for _ in 0..2 {
             scope.spawn(|| {
                 let mut client = Client::connect(daemon.address());
                 while !done.load(Ordering::SeqCst) {
@@ -74,7 +84,6 @@ fn a_bad_save_is_shown_because_the_system_told_of_it() {
         });
         let running = if applied.status.success() { "1" } else { "0" };
         assert_eq!(word(&daemon), running, "{applied:?}");
-        done.store(true, Ordering::SeqCst);
     });
     websocket::round_trip(&mut socket, "nothing was cut");
 }

@@ -42,6 +42,29 @@ fn what_holds_passes_and_what_does_not_is_drawn_with_the_route_that_won() {
 }
 
 #[test]
+fn the_command_that_tells_the_rest_asks_the_same_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let expected = "expect POST \"https://shop.example.com/\" client-ip=\"10.1.2.3\" pool=api { header x-it \"a's\"; }\n";
+    fs::write(folder.path().join("routes.test.kdl"), expected).unwrap();
+    let done = lbd(folder.path(), &["test", "."]);
+    let command =
+        "lbd explain --config lbd.kdl POST 'https://shop.example.com/' -H 'x-it: a'\\''s' --from 10.1.2.3";
+    assert!(text(&done.stdout).contains(command), "{}", text(&done.stdout));
+    let explained = std::process::Command::new("sh")
+        .args(["-c", &command.replacen("lbd", "\"$LBD\"", 1)])
+        .env("LBD", crate::support::lbd_bin())
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let told = text(&explained.stdout);
+    assert!(
+        told.contains("POST https://shop.example.com/\nfrom      10.1.2.3"),
+        "{told} {}",
+        text(&explained.stderr)
+    );
+}
+
+#[test]
 fn routes_that_nothing_reaches_are_named_and_too_few_fail() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("lbd.test.kdl"), ROUTES).unwrap();

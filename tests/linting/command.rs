@@ -248,7 +248,8 @@ fn online_every_server_is_looked_at_once_as_its_check_would() {
     let text = format!(
         "listen \":80\"\npool app {{\n  health \"/up\" timeout=\"4s\"\n  server \"{}\"\n  server \"{}\"\n  server \"{closed}\"\n}}\n\
          pool plain {{\n  server \"{closed}\"\n}}\npool gone {{\n  server \"nobody.invalid:80\"\n}}\n\
-         route \"/\" pool=app\nroute \"/p\" pool=plain\nroute \"/g\" pool=gone\n",
+         route \"/\" pool=app\nroute \"/p\" pool=plain\nroute \"/g\" pool=gone\n\
+         lint {{ allow LB318 because=\"one of each\"; }}\n",
         well.address(),
         all.address(),
     );

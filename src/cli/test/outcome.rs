@@ -136,8 +136,30 @@ fn finding(
     for one in lost {
         finding = finding.help(format!("{} does not: {}, {}", one.place, one.pattern, one.why));
     }
-    let url = &expectation.url.value;
-    Some(finding.help(format!("`lbd explain --config {} '{url}'` tells the rest", config.display())))
+    Some(finding.help(format!("`{}` tells the rest", explaining(expectation, config))))
+}
+
+/// The command that explains a request, for a shell.
+fn explaining(expectation: &Expectation, config: &Path) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+    let mut command = format!("lbd explain --config {}", config.display());
+    if expectation.method != "GET" {
+        command.push_str(&format!(" {}", expectation.method));
+    }
+    command.push_str(&format!(" {}", quoted(&expectation.url.value)));
+    for (name, value) in &expectation.headers {
+        command.push_str(&format!(" -H {}", quoted(&format!("{name}: {value}"))));
+    }
+    if expectation.websocket && !expectation.url.value.starts_with("ws") {
+        command.push_str(" -H 'Connection: Upgrade' -H 'Upgrade: websocket'");
+    }
+    if let Some(client) = expectation.client_ip {
+        command.push_str(&format!(" --from {client}"));
+    }
+    if let Some(listener) = &expectation.on {
+        command.push_str(&format!(" --on {}", quoted(listener)));
+    }
+    command
 }
 
 /// A pool that is expected and does not exist.
