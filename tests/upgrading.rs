@@ -16,6 +16,10 @@ use crate::proxying::config;
 use crate::support::lbctl::{lbctl, said};
 use crate::support::{Client, Daemon, Origin, Tail, eventually, lbd_bin, websocket};
 
+mod broken_word;
+mod keys;
+mod tickets;
+
 /// Answers every request with its name; a WebSocket echoes.
 fn origin(name: &'static str) -> Origin {
     Origin::scripted(move |message, wire| {

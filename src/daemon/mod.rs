@@ -232,6 +232,8 @@ impl House {
         let reading = reading(options, heir.is_some());
         let (reloader, handle) =
             Reloader::new(reading, load, Arc::new(FsLoader), helm.clone(), Arc::clone(&events));
+        let tickets = reloader.tickets();
+        heir.iter().for_each(|heir| tickets.take_over(heir.tickets()));
         let upgrader = Upgrader::new(Parts {
             invocation,
             keeps_state: state_dir.is_some(),
@@ -239,6 +241,7 @@ impl House {
             events: Arc::clone(&events),
             keeper: Rc::clone(&keeper),
             helm: helm.clone(),
+            tickets,
             listeners: Rc::clone(&listeners),
             sockets: Rc::clone(&sockets),
             reload: handle.clone(),

@@ -45,6 +45,7 @@ mod refusal;
 mod reloader;
 mod shown;
 mod state;
+mod tickets;
 mod timing;
 mod vitals;
 mod watch;

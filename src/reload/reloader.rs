@@ -39,7 +39,7 @@ pub struct Reloader<W> {
     load: Load,
     pub(super) files: Files,
     pub(super) world: W,
-    store: Arc<Mutex<Store>>,
+    pub(super) store: Arc<Mutex<Store>>,
     commands: mpsc::Receiver<Command>,
     pub(super) journal: Journal,
     pub(super) generations: Generations,

@@ -1,8 +1,9 @@
 //! Paths that servers read in different ways, and whether a route depends on the way.
 //!
-//! Some servers read `%2F` as `/`, some decode `%3B` before they cut parameters off, some merge `//`. Where all of
-//! these readings lead to one route, it does not matter which of them the server has. Where they lead to two, the
-//! path is a way around the more specific route, and is refused.
+//! Some servers read `%2F` as `/`, some decode `%3B` before they cut parameters off, some merge `//`, some take what
+//! follows a `//` at the start for a host (RFC 3986, section 4.2). Where all of these readings lead to one route, it
+//! does not matter which of them the server has. Where they lead to two, the path is a way around the more specific
+//! route, and is refused.
 
 use super::path::{compared, find_encoded};
 use super::{Facts, Found, NormalPath, PathError, PathRouter};
@@ -48,9 +49,11 @@ fn other_readings(path: &NormalPath<'_>) -> impl Iterator<Item = Vec<u8>> {
     let slashes = [Slashes::Kept, Slashes::Before, Slashes::Between, Slashes::After];
     let ways = slashes.into_iter().flat_map(|when| [(when, false), (when, true)]);
     let ways = ways.flat_map(|(when, params)| [(when, params, false), (when, params, true)]);
-    ways.map(move |(when, params, merges)| {
+    let texts = [Some(path.forwarded()), behind_host(path.forwarded()).filter(|_| !path.is_merged())];
+    let ways = ways.flat_map(move |way| texts.into_iter().flatten().map(move |text| (way, text)));
+    ways.map(move |((when, params, merges), text)| {
         let merges = merges || path.is_merged();
-        let mut sent = path.forwarded().to_vec();
+        let mut sent = text.to_vec();
         if when == Slashes::Between {
             sent = cut_params(&sent);
         }
@@ -69,6 +72,12 @@ fn other_readings(path: &NormalPath<'_>) -> impl Iterator<Item = Vec<u8>> {
         }
         read
     })
+}
+
+/// What is left of `//host/path` for who takes it for a reference to a host. A server that merges `//` does not.
+fn behind_host(path: &[u8]) -> Option<&[u8]> {
+    let rest = path.strip_prefix(b"//")?;
+    Some(memchr::memchr(b'/', rest).map_or(b"/", |at| &rest[at..]))
 }
 
 fn cut_params(path: &[u8]) -> Vec<u8> {

@@ -40,6 +40,8 @@ fn taken(path: &str, options: PathOptions) -> Result<(&'static str, String), Pat
 /// How a server may read what it is sent.
 #[derive(Debug, Clone, Copy)]
 struct Server {
+    /// It takes what follows a `//` at the start for a host.
+    sees_host: bool,
     /// It cuts `;params` off before it decodes, as servlet containers do; and after it too.
     cuts: (bool, bool),
     /// It decodes `%2F`.
@@ -51,9 +53,15 @@ struct Server {
 impl Server {
     /// Every kind there is.
     fn all() -> impl Iterator<Item = Server> {
-        (0..32_u8).map(|bits| {
+        (0..64_u8).map(|bits| {
             let bit = |at: u8| bits & (1 << at) != 0;
-            Server { cuts: (bit(0), bit(1)), decodes_slash: bit(2), merges: bit(3), ignores_case: bit(4) }
+            Server {
+                sees_host: bit(5),
+                cuts: (bit(0), bit(1)),
+                decodes_slash: bit(2),
+                merges: bit(3),
+                ignores_case: bit(4),
+            }
         })
     }
 
@@ -64,6 +72,10 @@ impl Server {
                 .map(|segment| segment.split(';').next().unwrap_or_default())
                 .collect::<Vec<_>>()
                 .join("/")
+        };
+        let path = match path.strip_prefix("//").filter(|_| self.sees_host) {
+            Some(rest) => rest.find('/').map_or("/", |at| &rest[at..]),
+            None => path,
         };
         let mut path = if self.cuts.0 { cut(path.to_owned()) } else { path.to_owned() };
         path = decode(&path, self.decodes_slash);
@@ -109,8 +121,11 @@ fn no_server_is_misled(path: &str, options: PathOptions) {
     if route == GUARDED {
         return;
     }
-    // A server that ignores case is one whose site is told so.
-    for server in Server::all().filter(|server| options.ignore_case || !server.ignores_case) {
+    // A server that ignores case, or merges slashes, is one whose site is told so.
+    let may_be = |server: &Server| {
+        (options.ignore_case || !server.ignores_case) && !(options.merge_slashes && server.sees_host)
+    };
+    for server in Server::all().filter(may_be) {
         // Parameters are parameters for everybody here: a server that knows none reads another name, and no less.
         let read = server.reads(&sent);
         assert!(
@@ -143,6 +158,11 @@ const TRICKS: &[&str] = &[
     "//app/admin",
     "/app//admin",
     "///app///admin",
+    "//host/app/admin",
+    "//host/app%2Fadmin",
+    "//host//app/admin",
+    "//host/x/../app/admin",
+    "//app;x/app/admin",
     "/app/admin//x",
     "/app%2Fadmin",
     "/app%2fadmin",
@@ -212,6 +232,7 @@ fn what_leads_to_two_routes_is_refused_and_the_rest_goes_on() {
         "/app%2fadmin/x",
         "//app/admin",
         "/app//admin",
+        "//host/app/admin",
         "/app/admin%2Fx",
         "/app/admin%3Bx",
         "/app%3bx/admin",

@@ -292,7 +292,7 @@ fn server_config(
     };
     if let Some(config) = store.listeners.get(&key) {
         if let Some(clients) = &clients_key {
-            store.ticketer(Some(*clients));
+            store.tickets().of(Some(*clients));
         }
         return config;
     }
@@ -306,7 +306,7 @@ fn server_config(
         }
     };
     let mut config = builder.with_cert_resolver(Arc::new(Resolver::new(shown, tls.unknown_sni)));
-    config.ticketer = store.ticketer(clients_key);
+    config.ticketer = store.tickets().of(clients_key);
     config.alpn_protocols = protocols.iter().map(|protocol| alpn(*protocol).to_vec()).collect();
     store.listeners.insert(key, Arc::new(config))
 }

@@ -17,6 +17,7 @@ pub use coverage::Coverage;
 pub use facts::CertificateFacts;
 pub use listener::{About, listener_config};
 pub use store::{Stage, Store};
+pub use tickets::Tickets;
 pub use upstream::upstream;
 
 mod coverage;
@@ -31,6 +32,7 @@ mod staple;
 mod store;
 #[cfg(test)]
 mod tests;
+mod tickets;
 mod upstream;
 mod verifier;
 

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::ProducesTickets;
 use rustls::{ClientConfig, ServerConfig};
 
 use super::identity::{ContentHash, Identity, Pair, Problem};
-use super::listener::{ClientsKey, ListenerKey};
+use super::listener::ListenerKey;
+use super::tickets::Tickets;
 use super::upstream::{Authorities, ClientKey};
 
 /// When certificates are read. At start an expired one is an error; at a reload it is a warning, so
@@ -30,13 +30,7 @@ pub enum Stage {
 #[derive(Debug)]
 pub struct Store {
     pub(super) provider: Arc<CryptoProvider>,
-    /// One for all workers and all listeners that ask clients for no certificate, for the life of the process:
-    /// reloads lose no ticket. Its keys change every six hours; the ones before them are accepted six hours more.
-    ticketer: Arc<dyn ProducesTickets>,
-    /// A ticket also stands for the client certificate that was verified when it was given. So each way to ask
-    /// for one has tickets of its own: none of another listener, or of authorities that are no longer trusted,
-    /// takes the place of a certificate.
-    client_ticketers: Cache<ClientsKey, Arc<dyn ProducesTickets>>,
+    tickets: Arc<Tickets>,
     identities: Cache<ContentHash, Arc<Identity>>,
     pairs: LastGood<(PathBuf, PathBuf), Arc<Identity>>,
     pub(super) listeners: Cache<ListenerKey, Arc<ServerConfig>>,
@@ -51,8 +45,7 @@ impl Store {
     pub fn new() -> Self {
         Self {
             provider: Arc::new(aws_lc_rs::default_provider()),
-            ticketer: new_ticketer(),
-            client_ticketers: Cache::default(),
+            tickets: Arc::new(Tickets::new()),
             identities: Cache::default(),
             pairs: LastGood::default(),
             listeners: Cache::default(),
@@ -67,7 +60,7 @@ impl Store {
     pub(super) fn begin(&mut self) {
         self.identities.begin();
         self.listeners.begin();
-        self.client_ticketers.begin();
+        self.tickets.begin();
         self.authorities.begin();
         self.clients.begin();
         self.pairs.now.clear();
@@ -80,20 +73,16 @@ impl Store {
     pub fn commit(&mut self) {
         self.identities.sweep();
         self.listeners.sweep();
-        self.client_ticketers.sweep();
+        self.tickets.commit();
         self.authorities.sweep();
         self.clients.sweep();
         self.pairs.commit();
         self.bundles.commit();
     }
 
-    /// What makes the tickets of listeners that ask clients for such a certificate, or for none.
-    pub(super) fn ticketer(&mut self, clients: Option<ClientsKey>) -> Arc<dyn ProducesTickets> {
-        let Some(clients) = clients else { return self.ticketer.clone() };
-        match self.client_ticketers.get(&clients) {
-            Some(known) => known,
-            None => self.client_ticketers.insert(clients, new_ticketer()),
-        }
+    /// What sessions are resumed by; they outlive the store with the process that takes over.
+    pub fn tickets(&self) -> &Arc<Tickets> {
+        &self.tickets
     }
 
     /// The identity in two files as they are now.
@@ -132,10 +121,6 @@ impl Store {
     }
 }
 
-fn new_ticketer() -> Arc<dyn ProducesTickets> {
-    aws_lc_rs::Ticketer::new().expect("the system gives random bytes")
-}
-
 impl Default for Store {
     fn default() -> Self {
         Self::new()
@@ -166,11 +151,15 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         value
     }
 
-    fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         self.entries.values_mut().for_each(|(_, used)| *used = false);
     }
 
-    fn sweep(&mut self) {
+    pub(super) fn each(&self, mut tell: impl FnMut(&K, &V)) {
+        self.entries.iter().for_each(|(key, (value, _))| tell(key, value));
+    }
+
+    pub(super) fn sweep(&mut self) {
         self.entries.retain(|_, (_, used)| *used);
     }
 }

@@ -60,7 +60,7 @@ class Origin(multiprocessing.get_context("spawn").Process):
             return False
         body = await read_body(reader, fields)
         if line[1] == "/__stats":
-            body = json.dumps({"requests": self.requests, "twice": self.twice}).encode()
+            body = json.dumps({"requests": self.requests, "twice": self.twice, "posts": list(self.posts)}).encode()
         elif line[1] != "/__health":
             self.requests += 1
             asked = fields.get("x-id", "")

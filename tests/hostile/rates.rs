@@ -6,11 +6,14 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::proxying::config;
-use crate::support::http2::{Frames, HEADERS, RESET, SETTINGS};
-use crate::support::{After, Client, DEADLINE, Daemon, Origin};
+use crate::support::http2::{DATA, Frames, HEADERS, RESET, SETTINGS};
+use crate::support::{After, Client, DEADLINE, Daemon, Origin, eventually};
 
 /// Between two bytes: far less than the window of the rate.
 const STEP: Duration = Duration::from_millis(20);
+/// A machine that stood still for so long may have missed the write clock, too.
+const STILL: Duration = Duration::from_millis(500);
+const PING: u8 = 6;
 const WINDOW_UPDATE: u8 = 8;
 
 /// A second is the window; a byte each step is a twentieth of what is due.
@@ -82,9 +85,9 @@ fn an_answer_that_is_taken_slower_than_the_least_rate_is_cut() {
     frames.head(1, &[(":method", "GET"), (":path", "/"), (":scheme", "http"), (":authority", "app.test")]);
     frames.expect(HEADERS);
     let mut opener = frames.writer();
+    let started = Instant::now();
     let opening = std::thread::spawn(move || {
-        let started = Instant::now();
-        while started.elapsed() < DEADLINE {
+        while started.elapsed() < 2 * DEADLINE {
             let update = [&[0, 0, 4, WINDOW_UPDATE, 0, 0, 0, 0, 1][..], &1_u32.to_be_bytes()].concat();
             if opener.write_all(&update).is_err() {
                 break;
@@ -93,6 +96,62 @@ fn an_answer_that_is_taken_slower_than_the_least_rate_is_cut() {
         }
     });
     assert_eq!(frames.expect(RESET).stream, 1);
+    assert!(started.elapsed() < DEADLINE, "it was cut when it stood still");
     frames.writer().shutdown(std::net::Shutdown::Both).unwrap();
     opening.join().unwrap();
+}
+
+/// A body of gRPC that comes a byte at a time, and ends when two others that come so were cut, one after the other; the
+/// body of its answer. `None` when the machine stood still: the write clock counts for gRPC, too.
+fn trickled_beside_grpc(address: SocketAddr) -> Option<Vec<u8>> {
+    const GRPC: u32 = 1;
+    let mut frames = Frames::connect(address);
+    let head =
+        |kind| [(":method", "POST"), (":path", "/"), (":scheme", "http"), (":authority", "app.test"), kind];
+    frames.head_with_body(GRPC, &head(("content-type", "application/grpc")));
+    let mut last = Instant::now();
+    for other in [3, 5] {
+        frames.head_with_body(other, &head(("content-type", "text/plain")));
+        let mut cut = false;
+        while !cut {
+            for stream in [GRPC, other] {
+                frames.send(DATA, 0, stream, b"x");
+            }
+            frames.send(PING, 0, 0, &[0; 8]);
+            loop {
+                let frame = frames.next().expect("a connection that goes on");
+                match (frame.kind, frame.stream) {
+                    (PING, _) => break,
+                    (HEADERS | RESET, GRPC) => return (last.elapsed() < STILL).then(|| b"cut".to_vec()),
+                    (HEADERS, stream) => cut |= stream == other,
+                    _ => {}
+                }
+            }
+            if last.elapsed() > STILL {
+                return None;
+            }
+            last = Instant::now();
+            std::thread::sleep(STEP);
+        }
+    }
+    frames.send(DATA, 1, GRPC, b"");
+    loop {
+        let frame = frames.next().expect("an answer");
+        match (frame.kind, frame.stream) {
+            (DATA, GRPC) => return Some(frame.payload),
+            (RESET, GRPC) => return Some(b"reset".to_vec()),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn what_grpc_sends_may_rest() {
+    let origin = Origin::scripted(|message, wire| {
+        wire.read_body(message)?;
+        wire.ok("read")
+    });
+    let daemon = daemon(&origin, "1KiB");
+    let answer = eventually("the machine goes on", || trickled_beside_grpc(daemon.address()));
+    assert_eq!(String::from_utf8(answer).unwrap(), "read");
 }

@@ -104,6 +104,7 @@ fn bytes_behind_an_answer_reach_nobody() {
         assert_eq!(client.get("/bad").text(), "ok");
         good_request_works(&mut daemon, &mut client, "stray bytes");
     }
+    assert!(origin.connections() > 5, "none is used behind stray bytes");
 }
 
 #[test]
@@ -131,7 +132,7 @@ fn interim_answers_without_end_do_not_pass_for_ever() {
             break;
         }
     }
-    assert!(answers <= 10_001);
+    assert!(answers < 50, "{answers} passed");
     let mut client = Client::connect(daemon.address());
     good_request_works(&mut daemon, &mut client, "interim answers");
 }

@@ -109,9 +109,21 @@ fn clients_that_are_slow_with_their_bodies_are_cut_by_the_write_clock() {
     }
     others_are_served(&daemon, "slow bodies");
     for client in &mut slow {
-        let answer = client.try_read(crate::support::Tail::AsSaid).ok().flatten();
-        assert!(answer.is_none_or(|answer| answer.status() == 408));
+        assert_eq!(client.read(crate::support::Tail::AsSaid).status(), 408);
         assert!(client.is_closed());
     }
     assert!(origin.requests().iter().all(|read| read.method() == "GET" || read.body.is_empty()));
+}
+
+#[test]
+fn who_says_nothing_is_closed_by_the_clock_of_its_connection() {
+    let origin = origin();
+    let clocks = "timeout request-header=\"300ms\" keep-alive=\"1h\"";
+    let daemon = Daemon::listening(clocks, &config(&[&origin], "", ""));
+    assert!(Client::connect(daemon.address()).is_closed(), "before the first request");
+    let clocks = "timeout request-header=\"1h\" keep-alive=\"300ms\"";
+    let daemon = Daemon::listening(clocks, &config(&[&origin], "", ""));
+    let mut client = Client::connect(daemon.address());
+    assert_eq!(client.get("/once").text(), "/once");
+    assert!(client.is_closed(), "between two requests");
 }

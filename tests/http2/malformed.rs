@@ -1,8 +1,9 @@
 //! Requests that are none (RFC 9113, section 8.1.1): each is refused with the right code, and reaches no server.
 
 use super::front;
-use crate::support::Origin;
+use crate::proxying::config;
 use crate::support::http2::{DATA, Frames, GOAWAY, HEADERS, RESET};
+use crate::support::{Daemon, Origin};
 
 const PROTOCOL_ERROR: u32 = 1;
 
@@ -129,22 +130,29 @@ fn nothing_is_injected_into_what_a_server_of_http1_reads() {
         replaced(":path", "evil"),
         replaced(":path", "http://b/"),
         replaced(":path", "/a\\b"),
+        replaced(":path", "/a\"b"),
+        replaced(":path", "/a?\"b"),
         replaced(":path", "/../evil"),
         replaced(":method", "GET /evil HTTP/1.1\r\nX:"),
         replaced(":method", "GET /evil HTTP/1.1"),
         replaced(":method", "G T"),
         replaced(":method", ""),
+        replaced(":method", "PRI"),
         replaced(":authority", "app.test\r\nX: y"),
         replaced(":authority", "app.test/evil"),
         replaced(":authority", "evil@app.test"),
         replaced(":authority", "app.test:80:80"),
         replaced(":scheme", "http\r\nX: y"),
+        replaced(":scheme", ""),
         replaced(":scheme", "http://evil/?"),
         with("host", "evil"),
         with("host", "app.test, evil"),
         with("x-a", "b\rX: y"),
+        with("x-a", " b"),
+        with("x-a", "b\t"),
         with("x-a: y\r\nx-b", "c"),
         with("x:a", "b"),
+        with("\"x\"", "b"),
         with("cookie", "a=b\r\nX: y"),
         with("content-length", "+0"),
         with("content-length", "0,0"),
@@ -163,4 +171,28 @@ fn nothing_is_injected_into_what_a_server_of_http1_reads() {
     frames.head(1, &GOOD);
     assert_eq!(frames.expect(HEADERS).stream, 1);
     assert_eq!(origin.requests().len(), 1);
+}
+
+#[test]
+fn a_fragment_reaches_neither_rules_nor_servers() {
+    let origin = Origin::echo("a");
+    let private = "route \"/private\" pool=app { deny-from \"127.0.0.0/8\"; }\n";
+    let listen = "defaults { listen { protocols http1 h2c; }; }\n";
+    let daemon = Daemon::run(&(listen.to_owned() + &config(&[&origin], "", "") + private));
+    for (path, read) in [
+        ("/a#b", Some("/a")),
+        ("/a?b#c?d", Some("/a?b")),
+        ("/#/private", Some("/")),
+        ("/a#/../private", Some("/a")),
+        ("/private#", None),
+        ("/private#/../a", None),
+        ("/a/../private#x", None),
+    ] {
+        let before = origin.requests().len();
+        let mut frames = Frames::connect(daemon.address());
+        frames.head(1, &[METHOD, (":path", path), SCHEME, HOST]);
+        assert_eq!(refusal(&mut frames), ("answered", 0), "{path}");
+        let read = read.map(|target| format!("GET {target} HTTP/1.1"));
+        assert_eq!(origin.requests().get(before).map(|request| request.line.clone()), read, "{path}");
+    }
 }

@@ -218,9 +218,10 @@ fn a_silent_tunnel_ends_with_its_clock_and_not_with_that_of_requests() {
 fn a_connect_request_is_refused() {
     let origin = Origin::echo("a");
     let daemon = front(&[&origin]);
-    let mut client = Client::connect(daemon.address());
-    client.send("CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443\r\n\r\n");
-    let answer = client.read(Tail::AsSaid);
-    assert!((400..=501).contains(&answer.status()), "{answer:?}");
+    for target in ["app.test:443", "/"] {
+        let mut client = Client::connect(daemon.address());
+        client.send(format!("CONNECT {target} HTTP/1.1\r\nHost: app.test:443\r\n\r\n"));
+        assert_eq!(client.read(Tail::AsSaid).status(), 501, "{target}");
+    }
     assert_eq!(origin.requests().len(), 0);
 }

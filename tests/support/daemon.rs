@@ -55,11 +55,20 @@ impl Daemon {
         Self::launch_with(&["--workers", "1"], "", control, kdl)
     }
 
+    /// One that keeps nothing: it has no state directory.
+    pub(crate) fn forgetful(kdl: &str) -> Self {
+        Self::launch_as(false, &["--workers", "1"], "", "", kdl)
+    }
+
     fn launch(args: &[&str], listen: &str, kdl: &str) -> Self {
         Self::launch_with(args, listen, "", kdl)
     }
 
     fn launch_with(args: &[&str], listen: &str, control: &str, kdl: &str) -> Self {
+        Self::launch_as(true, args, listen, control, kdl)
+    }
+
+    fn launch_as(keeps_state: bool, args: &[&str], listen: &str, control: &str, kdl: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (port, address) = reserve_port();
         std::fs::write(
@@ -68,7 +77,7 @@ impl Daemon {
         )
         .unwrap();
         let log = Arc::default();
-        let child = start(dir.path(), args, &log);
+        let child = start(dir.path(), keeps_state, args, &log);
         let (listen, control) = (listen.to_owned(), control.to_owned());
         let mut daemon = Self { child, dir, address, listen, control, log, _port: port };
         daemon.wait_until_it_accepts();
@@ -86,8 +95,17 @@ impl Daemon {
 
     /// Its memory, in bytes.
     pub(crate) fn resident(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The most memory that it had so far, in bytes.
+    pub(crate) fn peak(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, which: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(which)).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
@@ -111,13 +129,13 @@ impl Daemon {
 
     /// Starts another one in the same directory, after this one ended, and waits for the listener.
     pub(crate) fn start_again(&mut self) {
-        self.child = start(self.dir.path(), &["--workers", "1"], &self.log);
+        self.child = start(self.dir.path(), true, &["--workers", "1"], &self.log);
         self.wait_until_it_accepts();
     }
 
     /// Starts another one that is expected to end by itself; the exit code.
     pub(crate) fn start_in_vain(&mut self, options: &[&str]) -> Option<i32> {
-        self.child = start(self.dir.path(), options, &self.log);
+        self.child = start(self.dir.path(), true, options, &self.log);
         self.wait()
     }
 
@@ -212,13 +230,14 @@ impl Drop for Daemon {
 }
 
 /// `lbd run` on the files in `dir`.
-fn start(dir: &Path, options: &[&str], log: &Arc<Mutex<Vec<u8>>>) -> Child {
+fn start(dir: &Path, keeps_state: bool, options: &[&str], log: &Arc<Mutex<Vec<u8>>>) -> Child {
+    let state = [std::ffi::OsStr::new("--state-dir").to_owned(), dir.join("state").into()];
     let mut child = Command::new(lbd_bin())
         .arg("run")
         .arg(dir.join("lbd.kdl"))
         .args(options)
-        .arg("--state-dir")
-        .arg(dir.join("state"))
+        .args(state.iter().filter(|_| keeps_state))
+        .env_remove("LBD_STATE_DIR")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -9,7 +9,10 @@ use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use rustls::{
+    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConfig, ServerConnection,
+    StreamOwned, SupportedProtocolVersion,
+};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 
 use super::{DEADLINE, Message, Tail};
@@ -44,6 +47,12 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let chain = params.signed_by(&key, &self.issuer).unwrap().pem();
         self.write(file, &(chain + &key.serialize_pem()))
+    }
+
+    /// A client that trusts it, speaks this version and resumes its sessions.
+    pub(crate) fn client(&self, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
+        let builder = ClientConfig::builder_with_protocol_versions(&[version]);
+        Arc::new(builder.with_root_certificates(self.roots()).with_no_client_auth())
     }
 
     /// A server that shows the certificate in `file` and offers these protocols.
@@ -87,11 +96,21 @@ impl SecureClient {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => builder.with_client_auth_cert(chain, key).unwrap(),
         };
+        Self::of(address, Arc::new(config))
+    }
+
+    /// Connects as such a client.
+    pub(crate) fn of(address: SocketAddr, config: Arc<ClientConfig>) -> Self {
         let name = ServerName::from(address.ip());
-        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+        let connection = ClientConnection::new(config, name).unwrap();
         let tcp = TcpStream::connect_timeout(&address, DEADLINE).unwrap();
         tcp.set_read_timeout(Some(DEADLINE)).unwrap();
         Self { stream: BufReader::new(StreamOwned::new(connection, tcp)) }
+    }
+
+    /// How hands were shaken, once something was said.
+    pub(crate) fn handshake(&self) -> Option<HandshakeKind> {
+        self.stream.get_ref().conn.handshake_kind()
     }
 
     /// `GET /` with more fields; `None` when the connection ends instead of an answer.

@@ -28,6 +28,7 @@ use crate::pool::{Pool, Remembered};
 use crate::proxy::listeners::Listeners;
 use crate::reload::ReloadHandle;
 use crate::snapshot::Current;
+use crate::tls::Tickets;
 
 /// How long the new process has to be ready, unless the caller says otherwise.
 const READY: Duration = Duration::from_secs(60);
@@ -45,6 +46,7 @@ pub(in crate::daemon) struct Parts {
     pub(in crate::daemon) events: Arc<Events>,
     pub(in crate::daemon) keeper: Rc<Keeper>,
     pub(in crate::daemon) helm: Helm,
+    pub(in crate::daemon) tickets: Arc<Tickets>,
     pub(in crate::daemon) listeners: Shared<Listeners>,
     pub(in crate::daemon) sockets: Rc<Sockets>,
     pub(in crate::daemon) reload: ReloadHandle,
@@ -227,7 +229,7 @@ impl Upgrader {
     }
 
     fn hello(&self) -> io::Result<(Hello, Vec<OwnedFd>)> {
-        let Parts { current, listeners, sockets, helm, keeps_state, .. } = &self.parts;
+        let Parts { current, listeners, sockets, helm, tickets, keeps_state, .. } = &self.parts;
         let mut all = Vec::new();
         for (address, socket) in listeners.borrow().sockets() {
             all.push((Handed::Listener(address.into()), socket.as_fd().try_clone_to_owned()?));
@@ -249,6 +251,7 @@ impl Upgrader {
             pid: std::process::id(),
             sockets: kinds,
             keys: (!keeps_state).then(|| helm.keys().0.text()),
+            tickets: tickets.text(),
             servers: members.map(|member| member.server.known()).collect(),
             estate: self.estate(),
         };

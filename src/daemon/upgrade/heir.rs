@@ -104,6 +104,11 @@ impl Heir {
         self.hello.keys.as_deref().map(KeyRing::of_text)
     }
 
+    /// The keys of TLS session tickets.
+    pub(in crate::daemon) fn tickets(&self) -> &str {
+        &self.hello.tickets
+    }
+
     /// Who is where.
     pub(in crate::daemon) fn sticky(&mut self) -> Remembered {
         Remembered::read(std::mem::take(&mut self.sticky)).unwrap_or_else(|| {

@@ -53,6 +53,9 @@ pub(super) struct Hello {
     pub(super) sockets: Vec<Handed>,
     /// Keys of sticky cookies, where they are in no state directory.
     pub(super) keys: Option<String>,
+    /// Keys of TLS session tickets, which are on no disk.
+    #[serde(default)]
+    pub(super) tickets: String,
     pub(super) servers: Vec<Known>,
     pub(super) estate: Estate,
 }

@@ -34,8 +34,8 @@ macro_rules! parse_errors {
 parse_errors! {
     /// The first line is not a request line.
     BadRequestLine 400 "the request line is malformed",
-    /// The method is not a token.
-    BadMethod 400 "the method is not a token",
+    /// The method is not a token, or the one that only HTTP/2's preface has.
+    BadMethod 400 "the method is not one",
     /// The target is in no form that the method allows, or holds a byte that it must not.
     BadTarget 400 "the request target is malformed",
     /// The target alone exceeds its limit.

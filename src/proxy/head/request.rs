@@ -285,8 +285,11 @@ impl RequestHead {
 
     fn seal_target(&mut self) -> Result<(), ParseError> {
         self.target_authority = None;
-        if self.is_method("CONNECT") {
-            return Err(ParseError::ConnectRefused);
+        match self.method_bytes() {
+            b"CONNECT" => return Err(ParseError::ConnectRefused),
+            // Of the preface of HTTP/2 alone (RFC 9113, section 11.6): a server might take what follows for that.
+            b"PRI" => return Err(ParseError::BadMethod),
+            _ => {}
         }
         let target = self.fields.slice(self.target);
         let path_start = match target {

@@ -55,10 +55,17 @@ pub fn read(
     if let Some(authority) = authority {
         head.push(b"host", authority);
     }
+    // One that is empty is none.
+    if authority.is_some() && parts.uri.scheme().is_none() {
+        return Err(ParseError::BadTarget);
+    }
     let default_port = if parts.uri.scheme_str() == Some("https") { 443 } else { 80 };
     // A server of HTTP/1 would read such a value without its blanks: another one than rules were asked about.
     if parts.headers.values().any(|value| value.as_bytes().trim_ascii().len() != value.len()) {
         return Err(ParseError::BadFieldValue);
+    }
+    if !parts.headers.keys().all(is_name) {
+        return Err(ParseError::BadFieldName);
     }
     for (name, value) in &parts.headers {
         match authority {
@@ -81,6 +88,11 @@ pub fn read(
         head.set_framing(BodyFraming::Chunked);
     }
     Ok(())
+}
+
+/// Whether a name is a token: the type lets quotes pass.
+pub(super) fn is_name(name: &HeaderName) -> bool {
+    memchr::memchr(b'"', name.as_str().as_bytes()).is_none()
 }
 
 /// The method that opens over HTTP/1 what this CONNECT opens (RFC 8441, section 5). Only a WebSocket does: its
@@ -201,6 +213,15 @@ mod tests {
         }
         let cookie = request("http://a/", &[("cookie", " a=1")], true).map(|_| ());
         assert_eq!(cookie, Err(ParseError::BadFieldValue));
+    }
+
+    #[test]
+    fn a_name_of_any_bytes_is_a_token_or_refused() {
+        for byte in 0..=255_u8 {
+            let Ok(name) = HeaderName::from_bytes(&[b'x', byte]) else { continue };
+            assert_eq!(is_name(&name), crate::proxy::head::is_token_byte(byte), "{byte}");
+        }
+        assert_eq!(request("http://a/", &[("\"x\"", "1")], true).map(|_| ()), Err(ParseError::BadFieldName));
     }
 
     #[test]

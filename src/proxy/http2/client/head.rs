@@ -7,7 +7,7 @@ use http::header::{CONNECTION, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Uri, response};
 
-use super::super::head::fields;
+use super::super::head::{fields, is_name};
 use crate::proxy::head::{ParseError, ResponseHead, Version};
 use crate::proxy::http1::reason_phrase;
 
@@ -41,6 +41,9 @@ pub(super) fn read(parts: &response::Parts, head: &mut ResponseHead) -> Result<(
     head.clear();
     if parts.headers.len() > FIELDS {
         return Err(ParseError::TooManyFields);
+    }
+    if !parts.headers.keys().all(is_name) {
+        return Err(ParseError::BadFieldName);
     }
     let status = parts.status.as_u16();
     head.set_line(status, reason_phrase(status).as_bytes(), Version::Http2);
@@ -90,5 +93,7 @@ mod tests {
         read(&parts, &mut head).unwrap();
         assert_eq!((head.status(), head.reason(), head.declared_length()), (404, &b"Not Found"[..], Some(3)));
         assert_eq!((head.version(), head.field_count()), (Version::Http2, 2));
+        let (parts, ()) = http::Response::builder().header("\"x\"", "1").body(()).unwrap().into_parts();
+        assert_eq!(read(&parts, &mut head), Err(ParseError::BadFieldName));
     }
 }
