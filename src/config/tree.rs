@@ -45,8 +45,10 @@ impl Builder<'_> {
                     .label("means nothing here"),
             );
         }
-        let mut args = Vec::new();
-        let mut props: Vec<(Spanned<String>, Value)> = Vec::new();
+        // Just as much room as there is to keep: a list that grows has four places for the one that most nodes need.
+        let named = node.entries().iter().filter(|entry| entry.name().is_some()).count();
+        let mut args = Vec::with_capacity(node.entries().len() - named);
+        let mut props: Vec<(Spanned<String>, Value)> = Vec::with_capacity(named);
         for entry in node.entries() {
             let value = self.value(entry);
             match entry.name() {
