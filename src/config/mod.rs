@@ -53,7 +53,7 @@ use node::Node;
 use source::{Loader, Sources};
 
 /// The stack of the thread that reads a configuration: nesting is bounded by [`guard`], with a wide margin.
-const READER_STACK: usize = 16 << 20;
+pub const READER_STACK: usize = 16 << 20;
 
 /// What one file set says.
 #[derive(Debug)]
@@ -68,22 +68,28 @@ pub struct Loaded {
 
 /// Reads the file set that begins at `path`: its meaning, and everything found on the way.
 pub fn load(path: &Path, loader: &dyn Loader) -> Loaded {
-    on_reader_thread(|| {
-        let (mut nodes, mut report, mut sources) = syntax::read(path, loader);
-        sources.set_memory(loader.memory());
-        schema::rename(&mut nodes, &mut report);
-        schema::check(&nodes, &mut report);
-        // What is missing from an incomplete set means nothing: no reference is judged by it.
-        let mut model = sources.complete().then(|| resolve::model(&nodes, &sources, &mut report)).flatten();
-        if let Some(model) = &mut model {
-            pages::fill(model, &mut sources, loader, &mut report);
-            files::check(&sources, loader, &mut report);
-            encoding::check(&sources, &mut report);
-            report.settle();
-        }
-        report.sort();
-        Loaded { model: model.filter(|_| !report.has_errors()), report, sources }
-    })
+    on_reader_thread(|| load_here(path, loader))
+}
+
+/// [`load`] on the caller's thread, which has a stack of [`READER_STACK`].
+///
+/// The allocator gives each thread a heap of its own (glibc's arenas), and hands on that of a thread that ended. What
+/// is freed here is taken by who comes next in line, as long as no other thread stands between.
+pub fn load_here(path: &Path, loader: &dyn Loader) -> Loaded {
+    let (mut nodes, mut report, mut sources) = syntax::read(path, loader);
+    sources.set_memory(loader.memory());
+    schema::rename(&mut nodes, &mut report);
+    schema::check(&nodes, &mut report);
+    // What is missing from an incomplete set means nothing: no reference is judged by it.
+    let mut model = sources.complete().then(|| resolve::model(&nodes, &sources, &mut report)).flatten();
+    if let Some(model) = &mut model {
+        pages::fill(model, &mut sources, loader, &mut report);
+        files::check(&sources, loader, &mut report);
+        encoding::check(&sources, &mut report);
+        report.settle();
+    }
+    report.sort();
+    Loaded { model: model.filter(|_| !report.has_errors()), report, sources }
 }
 
 /// Reads the file set that begins at `path` as far as its nodes, on a thread of its own

@@ -44,9 +44,7 @@ pub(super) fn splice(
             _ => rest.push(node),
         }
     }
-    let mut nodes = Vec::with_capacity(rest.len());
-    // What is expanded is not kept beside what it became.
-    rest.into_iter().for_each(|node| splicer.add(&node, ROOT, Origin::Written, &mut nodes));
+    let mut nodes = splicer.nodes(&rest, ROOT, Origin::Written);
     let defaults = splicer.defaults(&defaults);
     apply(&defaults, &mut nodes, ROOT);
     splicer.unused();
@@ -146,19 +144,17 @@ impl Splicer<'_> {
     /// Expands nodes and splices what they use.
     fn nodes(&mut self, nodes: &[Node], parent: &str, origin: Origin) -> Vec<Node> {
         let mut out = Vec::with_capacity(nodes.len());
-        nodes.iter().for_each(|node| self.add(node, parent, origin, &mut out));
-        out
-    }
-
-    fn add(&mut self, node: &Node, parent: &str, origin: Origin, out: &mut Vec<Node>) {
-        match &*node.name.value {
-            "use" => self.splice_use(node, parent, origin, out),
-            "include" | "let" | "template" | "defaults" => {
-                let message = format!("`{}` stands at the top level only", node.name.value);
-                self.push(Diagnostic::error("LB101", node.name.span, message).label("not in a block"));
+        for node in nodes {
+            match &*node.name.value {
+                "use" => self.splice_use(node, parent, origin, &mut out),
+                "include" | "let" | "template" | "defaults" => {
+                    let message = format!("`{}` stands at the top level only", node.name.value);
+                    self.push(Diagnostic::error("LB101", node.name.span, message).label("not in a block"));
+                }
+                _ => out.push(self.node(node, origin)),
             }
-            _ => out.push(self.node(node, origin)),
         }
+        out
     }
 
     fn node(&mut self, node: &Node, origin: Origin) -> Node {

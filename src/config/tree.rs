@@ -15,7 +15,7 @@ use super::repair::Repaired;
 pub fn nodes(file: FileId, repaired: &mut Repaired) -> Vec<Node> {
     let Some(document) = repaired.document.take() else { return Vec::new() };
     let mut builder = Builder { file, repaired, findings: Vec::new() };
-    let nodes = builder.nodes(document);
+    let nodes = builder.nodes(&document);
     let Builder { mut findings, .. } = builder;
     repaired.findings.append(&mut findings);
     nodes
@@ -28,16 +28,12 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// Of the document no more is kept than what is still to be read: it is several times as large as the nodes.
-    fn nodes(&mut self, mut document: KdlDocument) -> Vec<Node> {
-        let written = std::mem::take(document.nodes_mut());
-        let mut nodes = Vec::with_capacity(written.len());
-        nodes.extend(written.into_iter().filter_map(|node| self.node(node)));
-        nodes
+    fn nodes(&mut self, document: &KdlDocument) -> Vec<Node> {
+        document.nodes().iter().filter_map(|node| self.node(node)).collect()
     }
 
     /// `None` for a node whose name was mended: nobody knows which one it was.
-    fn node(&mut self, mut node: KdlNode) -> Option<Node> {
+    fn node(&mut self, node: &KdlNode) -> Option<Node> {
         let name = self.spanned(node.name());
         if self.repaired.is_poisoned(&name.span.range()) {
             return None;
@@ -49,6 +45,7 @@ impl Builder<'_> {
                     .label("means nothing here"),
             );
         }
+        // Just as much room as there is to keep: a list that grows has four places for the one that most nodes need.
         let named = node.entries().iter().filter(|entry| entry.name().is_some()).count();
         let mut args = Vec::with_capacity(node.entries().len() - named);
         let mut props: Vec<(Spanned<String>, Value)> = Vec::with_capacity(named);
@@ -62,15 +59,15 @@ impl Builder<'_> {
                         continue;
                     }
                     if let Some((first, _)) = props.iter().rev().find(|(other, _)| other.value == key.value) {
-                        let finding = self.twice(&key, first.span, &node);
+                        let finding = self.twice(&key, first.span, node);
                         self.findings.push(finding);
                     }
                     props.push((key, value));
                 }
             }
         }
+        let children = node.children().map(|children| self.nodes(children));
         let span = self.trimmed(node.span().offset(), node.span().len());
-        let children = node.children_mut().take().map(|children| self.nodes(children));
         Some(Node { name, args, props, children, span, origin: Origin::Written })
     }
 

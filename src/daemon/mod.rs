@@ -228,7 +228,7 @@ impl House {
         .knowing(heir.as_ref().map(Heir::servers).unwrap_or_default())
         .remembering(heir.as_mut().map_or_else(|| memory::load(state_dir), Heir::sticky));
         let (listeners, helm) = (steering.bound(), Helm(Rc::new(steering.into())));
-        let load: crate::reload::Load = Arc::new(crate::config::load);
+        let load: crate::reload::Load = Arc::new(crate::config::load_here);
         let reading = reading(options, heir.is_some());
         let (reloader, handle) =
             Reloader::new(reading, load, Arc::new(FsLoader), helm.clone(), Arc::clone(&events));

@@ -10,11 +10,12 @@ use tokio::sync::oneshot;
 use super::record::{Capture, Record};
 use super::state::{Findings, Reason};
 use super::{Files, Load};
+use crate::config::READER_STACK;
 use crate::config::model::Model;
 use crate::tls::{self, Stage, Store, TlsConfigs};
 
 /// Nesting is bounded by the language's guard; this is deep enough for all that it lets through.
-const STACK: usize = 16 << 20;
+const STACK: usize = READER_STACK;
 
 /// What one reading gave.
 pub(super) struct Attempt {

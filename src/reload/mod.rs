@@ -53,7 +53,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-/// How a file set becomes a model: `config::load`, or something simpler in a test.
+/// How a file set becomes a model: `config::load_here`, or something simpler in a test.
 pub type Load = Arc<dyn Fn(&Path, &dyn Loader) -> Loaded + Send + Sync>;
 
 /// Where files come from: the file system, or memory in a test.
