@@ -13,7 +13,7 @@ mod tally;
 mod timing;
 
 pub use counters::{Counters, Shard, Totals};
-pub use events::{Event, Events, RING};
+pub use events::{Event, Events, HISTORY, RING};
 pub use exchanges::{Exchange, ExchangeTotals, Exchanges};
 pub use histogram::{BUCKETS, Histogram};
 pub use kinds::{EVENT_KINDS, EventKind};
