@@ -9,6 +9,7 @@ mod histogram;
 mod kinds;
 mod lines;
 mod seldom;
+mod spans;
 mod tally;
 mod timing;
 
@@ -19,5 +20,6 @@ pub use histogram::{BUCKETS, Histogram};
 pub use kinds::{EVENT_KINDS, EventKind};
 pub use lines::LogLines;
 pub use seldom::Seldom;
+pub use spans::{Fact, Span, SpanKind, SpanSink, Spans};
 pub use tally::Tally;
 pub use timing::Timing;

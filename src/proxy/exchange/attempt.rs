@@ -12,6 +12,7 @@ use super::forward::{Body, Forward};
 use super::grpc;
 use super::hung::{self, Watch};
 use super::routing::{Arrived, Path};
+use super::traced;
 use crate::proxy::buffer::{Buffer, SMALL};
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::deadline::Deadline;
@@ -131,6 +132,7 @@ pub(super) fn compose(forward: &mut Forward<'_>, framing: FramingLine, drop: Kno
     if !Names::Shared(&route.request_drop).any(|name| name == "x-request-id") {
         story.id.write_line(request_lines);
     }
+    let drop = traced::write_line(story, route, request_lines, drop);
     let onward = Onward {
         arrived: &Arrived { listener: &connection.listener, request, client },
         route,
