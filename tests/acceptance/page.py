@@ -273,7 +273,9 @@ class Viewer:
             self.browser.keys(TAB)
             where, outline, shadow = self.browser.run(
                 "const e = document.activeElement, s = getComputedStyle(e);"
-                f"return [{label}(e), s.outlineStyle, s.boxShadow]")
+                f"return [e === document.body ? '' : {label}(e), s.outlineStyle, s.boxShadow]")
+            if not where:
+                continue  # once around
             require(outline != "none" or shadow != "none", f"the focus is not seen on {where!r}")
             left.discard(where)
             if not left:
@@ -296,9 +298,9 @@ def fine(lbd, viewer):
     viewer.look("fine")
     viewer.heard(
         ("banner", ""), ("main", ""), ("contentinfo", ""), ("link", "Skip to the pools"),
-        ("heading", "lbd"), ("searchbox", "Search and filter everything"), ("region", "What needs attention"),
+        ("heading", "lbd"), ("searchbox", "Search and filter everything"), ("region", "Now"),
         ("region", "Pools and servers"), ("region", "Configuration"), ("region", "Events"),
-        ("table", "Pool app"), ("columnheader", ""), ("rowheader", ""), ("button", "Theme"),
+        ("article", "Pool app"), ("table", "Servers of app"), ("columnheader", "State"), ("row", ""), ("button", "Theme"),
         ("status", "", "polite"))
     viewer.walk()
     viewer.browser.keys("/", *"d042")
@@ -344,7 +346,7 @@ def down(lbd, viewer):
     viewer.until("#notes", "503")
     viewer.until("#said", "app/b is down")
     viewer.look("down")
-    viewer.heard(("listitem", ""), ("StaticText", "app/b is down"), ("button", "b"))
+    viewer.heard(("region", "What needs attention"), ("listitem", ""), ("StaticText", "app/b is down"), ("button", "b"))
     viewer.press("b", "[aria-label='Pool app']")
     viewer.until("#server .events", "server.down")
     viewer.look("server down", barriers=False)
