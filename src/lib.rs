@@ -21,6 +21,7 @@
 //! | [`proxy`] | the data path: workers, HTTP/1 and HTTP/2, exchanges, tunnels, the access log |
 //! | [`explain`] | what a configuration would do with requests that nobody sends |
 //! | [`health`], [`drain`] | checks; servers on their way out |
+//! | [`otlp`] | spans of requests, to a collector |
 //! | [`discover`] | names: their addresses, and the servers that DNS gives to pools |
 //! | [`reload`] | files -> published, or refused with nothing changed |
 //! | [`control`] | the control socket |
@@ -80,6 +81,7 @@ pub mod health;
 pub mod import;
 pub mod limit;
 pub mod observe;
+pub mod otlp;
 pub mod pool;
 pub mod proxy;
 pub mod reload;

@@ -173,6 +173,13 @@ fn the_status_tells_what_an_operator_needs() {
 }
 
 #[test]
+fn who_does_not_follow_has_an_answer_also_when_nothing_of_the_kind_happened() {
+    let (_origins, daemon) = two();
+    let (status, none) = daemon.control("GET", "/v1/events?since=0&follow=false&kind=trace");
+    assert_eq!((status, none), (200, Value::Null));
+}
+
+#[test]
 fn an_explanation_names_the_route_and_asks_no_server() {
     let (origins, daemon) = two();
     let before = origins.iter().map(|origin| origin.requests().len()).sum::<usize>();

@@ -147,6 +147,10 @@ fn parse(line: &str) -> Option<Result<(), String>> {
     // What the shell does with the output is not the command's.
     let end = words.iter().position(|word| ["<", ">", "|", "&"].contains(&word.as_str()));
     words.truncate(end.unwrap_or(words.len()));
+    // Who else runs it, or where, is not the command's either.
+    let inside = ["docker", "kubectl"].contains(&words.first().map_or("", String::as_str));
+    let start = words.iter().position(|word| if inside { word == "lbctl" } else { word != "sudo" });
+    words.drain(..start.unwrap_or(0));
     let command = match words.first().map(String::as_str) {
         Some("lbd") => lbd::cli::command(),
         Some("lbctl") => lbctl::args::Cli::command(),
@@ -184,6 +188,38 @@ fn a_command_that_does_not_exist_would_be_noticed() {
     assert!(matches!(parse("lbd run --nonsense x"), Some(Err(_))));
     assert!(matches!(parse("lbctl drain 'app/one' --reason \"two words\" # talk"), Some(Ok(()))));
     assert!(parse("curl http://127.0.0.1").is_none());
+    assert!(matches!(parse("sudo lbctl drian app/one"), Some(Err(_))));
+    assert!(matches!(parse("kubectl exec deploy/lbd -- lbctl statsu"), Some(Err(_))));
+}
+
+#[test]
+fn no_block_hides_from_the_tests() {
+    for (path, text) in texts().into_iter().filter(|(path, _)| path.ends_with(".md")) {
+        let mut open = false;
+        for fence in text.lines().filter_map(|line| line.strip_prefix("```")) {
+            let known =
+                ["kdl", "kdl expectations", "sh", "text", "json", "yaml", "rust", "diff"].contains(&fence);
+            assert!(known || (open && fence.is_empty()), "{path}: a block of `{fence}`, which no test reads");
+            open = !open;
+        }
+        // What can be run stands in a block whose commands are tried.
+        for line in blocks(&text, "text").iter().flat_map(|block| block.lines()) {
+            let hidden = ["lbd ", "lbctl "].iter().any(|start| line.starts_with(start));
+            assert!(
+                !hidden || parse(line).is_none_or(|parsed| parsed.is_err()),
+                "{path}: `{line}` is a command"
+            );
+        }
+        // Programs of the repository are where they are said to be.
+        for line in blocks(&text, "sh").iter().flat_map(|block| block.lines()) {
+            let words = words(line);
+            let program = words.iter().find(|word| !word.contains('='));
+            let ours = program.filter(|word| {
+                ["packaging/", "benches/", "tests/", "examples/"].iter().any(|start| word.starts_with(start))
+            });
+            assert!(ours.is_none_or(|file| root().join(file).exists()), "{path}: there is no {ours:?}");
+        }
+    }
 }
 
 #[test]
@@ -233,6 +269,17 @@ fn the_commands_of_the_readme_exist() {
     let commands = blocks(&readme, "sh");
     assert_eq!(commands[..2], ["cargo run --release -- demo", "cargo test --workspace"]);
     assert!(checks.contains(commands[1]), ".ci/run runs the README's test command");
+}
+
+#[test]
+fn every_reason_of_an_answer_is_in_the_table_of_symptoms() {
+    let page = std::fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();
+    let source = std::fs::read_to_string(root().join("src/proxy/failure.rs")).unwrap();
+    let rows = source.lines().filter(|line| line.trim_start().starts_with("Self::") && line.contains("=> ("));
+    let reasons: Vec<&str> = rows.filter_map(|row| row.split('"').nth(1)).collect();
+    assert!(reasons.len() > 25, "{reasons:?}");
+    let missing: Vec<_> = reasons.iter().filter(|reason| !page.contains(&format!("`{reason}`"))).collect();
+    assert!(missing.is_empty(), "docs/troubleshooting.md does not say what {missing:?} mean");
 }
 
 #[test]

@@ -26,6 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("drain", &["pool", "snapshot", "observe"]),
     ("discover", &["pool", "snapshot", "observe", "config::model"]),
     ("cluster", &["pool", "snapshot", "observe"]),
+    ("otlp", &["observe", "config::model"]),
     ("reload", &["config", "tls", "snapshot", "proxy", "health", "observe"]),
     ("control", &["router", "pool", "snapshot", "reload", "drain", "observe"]),
     // Its page asks what `lbctl` asks, of the same handlers.
@@ -34,7 +35,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "daemon",
         &[
             "router", "observe", "config", "pool", "tls", "snapshot", "proxy", "explain", "health", "drain",
-            "discover", "cluster", "reload", "control", "admin", "state",
+            "discover", "cluster", "otlp", "reload", "control", "admin", "state",
         ],
     ),
     ("import", &["config", "router"]),

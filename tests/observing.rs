@@ -35,7 +35,7 @@ const CHAPTERS: [(&str, &[&str]); 8] = [
     ("Stickiness", &["lbd_sticky_"]),
     ("Servers", &["lbd_server_"]),
     ("Certificates", &["lbd_certificate_"]),
-    ("The process", &["lbd_build_", "lbd_events_", "lbd_access_log_", "process_"]),
+    ("The process", &["lbd_build_", "lbd_events_", "lbd_access_log_", "lbd_trace_", "process_"]),
 ];
 
 #[test]

@@ -22,7 +22,9 @@ struct Site {
 impl Site {
     fn new(origins: &[&Origin], props: &str, inside: &str) -> Self {
         let (port, address) = reserve_port();
-        let kdl = format!("status \"{address}\" {props} {{\n{inside}\n}}\n{}", config(origins, "", ""));
+        let host = if props.contains("page=#false") { "" } else { "host app.test" };
+        let kdl =
+            format!("status \"{address}\" {props} {{\n{host}\n{inside}\n}}\n{}", config(origins, "", ""));
         let daemon = Daemon::run(&kdl);
         eventually("the status endpoint listens", || std::net::TcpStream::connect(address).ok());
         Self { daemon, address, kdl, _port: port }
@@ -45,7 +47,7 @@ impl Site {
     /// The stream, behind its head.
     fn listen(&self) -> Stream {
         let mut client = Client::connect(self.address);
-        client.send("GET /events HTTP/1.1\r\nHost: lbd\r\n\r\n");
+        client.send("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
         let mut reader = client.into_reader();
         let head = Message::read_head(&mut reader).unwrap().unwrap();
         assert_eq!((head.status(), head.field("content-type")), (200, Some("text/event-stream")), "{head:?}");
@@ -148,6 +150,40 @@ fn only_the_networks_that_are_named_see_the_page() {
 }
 
 #[test]
+fn a_browser_that_was_led_here_under_another_name_gets_nothing() {
+    let origin = Origin::echo("a");
+    let site = Site::operated(&[&origin]);
+    let port = site.address.port();
+    let ask = |method: &str, path: &str, host: &str| {
+        let mut client = Client::connect(site.address);
+        client.send(format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+        ));
+        client.read_head()
+    };
+    let own = ["127.0.0.1", "[::1]", "localhost", "app.localhost", "APP.test", "app.test.", "192.0.2.7"];
+    for host in own.into_iter().flat_map(|host| [host.to_owned(), format!("{host}:{port}")]) {
+        for path in ["/", "/events", "/v1/routes"] {
+            assert_eq!(ask("GET", path, &host).status(), 200, "{host} {path}");
+        }
+    }
+    for host in ["evil.test", "app.test.evil.test", "xapp.test", "localhost.evil.test", "127.0.0.1.evil.test"]
+    {
+        for (method, path) in [("GET", "/"), ("GET", "/events"), ("GET", "/v1/routes"), ("PUT", ADMIN)] {
+            assert_eq!(ask(method, path, host).status(), 421, "{host} {method} {path}");
+        }
+        // Who probes and scrapes has other names for it, and is no browser.
+        for path in ["/live", "/ready", "/metrics"] {
+            assert_eq!(ask("GET", path, host).status(), 200, "{host} {path}");
+        }
+    }
+    let mut refused = Client::connect(site.address);
+    refused.send("GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n");
+    let refused = refused.read(crate::support::Tail::AsSaid);
+    assert!(refused.text().contains("`host`"), "{}", refused.text());
+}
+
+#[test]
 fn news_come_without_asking() {
     let origins = [Origin::echo("a"), Origin::echo("b")];
     let site = Site::new(&origins.each_ref(), "", "");
@@ -183,7 +219,7 @@ fn so_many_pages_have_a_place_and_one_that_leaves_makes_room() {
     drop(readers.pop());
     eventually("a place is free", || {
         let mut client = Client::connect(site.address);
-        client.send("GET /events HTTP/1.1\r\nHost: lbd\r\n\r\n");
+        client.send("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
         let head = Message::read_head(&mut client.into_reader()).unwrap()?;
         (head.status() == 200).then_some(())
     });
@@ -195,7 +231,7 @@ fn who_only_looks_changes_nothing_and_sees_no_secret() {
     let (port, address) = reserve_port();
     let secret = "k3y-of-a-partner";
     let text = format!(
-        "status \"{address}\"\n{}route \"/keyed\" pool=app {{ match {{ header x-api-key \"{secret}\"; }}; }}\n",
+        "status \"{address}\" {{ host app.test; }}\n{}route \"/keyed\" pool=app {{ match {{ header x-api-key \"{secret}\"; }}; }}\n",
         config(&[&origin], "", "")
     );
     let daemon = Daemon::run(&text);
@@ -278,7 +314,7 @@ fn a_client_that_says_half_a_request_keeps_nobody_from_the_page() {
     for stream in &mut slow {
         stream
             .write_all(
-                b"PUT /v1/pools/app/servers/s0/admin HTTP/1.1\r\nHost: lbd\r\nContent-Length: 10\r\n\r\n{",
+                b"PUT /v1/pools/app/servers/s0/admin HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{",
             )
             .unwrap();
     }

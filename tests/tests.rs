@@ -43,4 +43,6 @@ mod saving;
 mod showing;
 mod stickiness;
 mod support;
+#[cfg(feature = "otlp")]
+mod tracing;
 mod upgrading;

@@ -34,8 +34,8 @@ class Guarded:
 
     def __init__(self, folder, addresses, under, environment):
         self.folder, self.plain, self.secure = folder, free_port(), free_port()
-        config = folder / "lbd.kdl"
-        config.write_text(f"""
+        self.config, self.logs = folder / "lbd.kdl", None
+        self.text = f"""
 listen "127.0.0.1:{self.plain}" name=plain
 listen "127.0.0.1:{self.secure}" name=secure {{
   tls {{ certificate "cert.pem" key="key.pem" }}
@@ -52,9 +52,10 @@ pool sockets {{ server one "127.0.0.1:{addresses.websocket}"; health tcp interva
 route "/" pool=web
 route "/kept" pool=kept
 route "/ws" pool=sockets
-""")
+"""
+        self.config.write_text(self.text)
         log = (folder / "log").open("w")
-        command = [os.environ["LBD_BIN"], "run", config, "--workers", "1", "--state-dir", folder / "state"]
+        command = [os.environ["LBD_BIN"], "run", self.config, "--workers", "1", "--state-dir", folder / "state"]
         self.process = subprocess.Popen(
             pinned(PROXY_CORE, [*under, *command]), stdout=log, stderr=log, env={**os.environ, **PINNED, **environment})
         end = time.monotonic() + 240
@@ -69,6 +70,20 @@ route "/ws" pool=sockets
         command = ["curl", "-s", "-m5", "-o/dev/null", "-w%{http_code}", f"http://127.0.0.1:{self.plain}{path}"]
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout not in ("200", "426")
 
+    def logging(self, form):
+        """Writes an access log of this form from now on: the configuration is edited while it runs."""
+        if form is None or form == self.logs:
+            return
+        lines = self.folder / f"access.{form}"
+        self.config.write_text(f'log {{ access to="{lines}" format={form}; }}\n{self.text}')
+        end = time.monotonic() + 240
+        while not (lines.exists() and lines.stat().st_size):
+            if time.monotonic() > end:
+                raise RuntimeError(f"no line in {lines}: {(self.folder / 'log').read_text()[-500:]}")
+            self.ask("/1k")
+            time.sleep(0.2)
+        self.logs = form
+
     def stop(self):
         self.process.terminate()
         try:
@@ -78,10 +93,11 @@ route "/ws" pool=sockets
             self.process.wait(5)
 
 
-def requests(secure=False, h1=True, path="/1k", streams=1):
+def requests(secure=False, h1=True, path="/1k", streams=1, log=None):
     """h2load, for a number of requests."""
 
     def run(lbd, clients, count):
+        lbd.logging(log)
         base = f"https://127.0.0.1:{lbd.secure}" if secure else f"http://127.0.0.1:{lbd.plain}"
         command = ["h2load", f"-n{count}", f"-c{clients}", f"-m{streams}"]
         command += ["--h1"] if h1 else []
@@ -109,6 +125,9 @@ SCENARIOS = {
     "tls": requests(secure=True),
     "h2": requests(secure=True, h1=False, streams=10),
     "ws": messages,
+    # Last, as the log stays.
+    "h1-json": requests(log="json"),
+    "h1-combined": requests(log="combined"),
 }
 
 

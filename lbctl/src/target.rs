@@ -162,6 +162,7 @@ mod tests {
             failures: 0,
             p99_us: None,
             streams: Vec::new(),
+            history: Vec::new(),
         }
     }
 

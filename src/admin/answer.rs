@@ -17,7 +17,7 @@ use tracing::warn;
 
 use super::feed::Feed;
 use super::page::Page;
-use super::{Format, StatusSource, operate};
+use super::{Format, StatusSource, host, operate};
 use crate::control::Reply;
 
 /// Where the page is, and its stream.
@@ -64,8 +64,11 @@ impl Endpoint {
         let is_probe =
             [&settings.live, &settings.ready, &settings.metrics].iter().any(|known| ***known == *path);
         let is_call = settings.page && !is_probe && (path == CALLS || path.starts_with("/v1/"));
+        let is_page = settings.page && !is_probe && (is_call || path == PAGE || path == EVENTS);
         if !is_open {
             text(StatusCode::FORBIDDEN, "forbidden\n")
+        } else if is_page && !host::is_own(&request, &settings.hosts) {
+            host::refusal()
         } else if is_call {
             self.call(request, peer).await
         } else if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -191,7 +194,7 @@ fn guarded(mut reply: Reply) -> Reply {
     reply
 }
 
-fn text(status: StatusCode, body: impl Into<Bytes>) -> Reply {
+pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Reply {
     full(status, TEXT, body)
 }
 

@@ -3,6 +3,7 @@
 
 mod answer;
 mod feed;
+mod host;
 mod metrics;
 mod operate;
 mod page;

@@ -22,7 +22,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::daemon::{self, Ended};
 
 /// The features that this was built with.
-const FEATURES: &[&str] = &[];
+const FEATURES: &[&str] = if cfg!(feature = "otlp") { &["otlp"] } else { &[] };
 
 /// A layer-7 load balancer for stateful applications.
 #[derive(Debug, Parser)]

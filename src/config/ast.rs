@@ -31,5 +31,6 @@ pub(crate) mod status;
 pub(crate) mod sticky;
 pub(crate) mod tcp;
 pub(crate) mod timeout;
+pub(crate) mod trace;
 pub(crate) mod upstream_tls;
 mod websocket;

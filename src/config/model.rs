@@ -45,6 +45,8 @@ pub struct Model {
     pub control: Control,
     /// Logs.
     pub log: Log,
+    /// Spans; `None` is none.
+    pub trace: Option<Trace>,
     /// How files are watched.
     pub reload: Reload,
     /// How names are asked for.

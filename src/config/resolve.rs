@@ -12,7 +12,7 @@ mod ties;
 
 use super::ast::{self, lint::Lint, listen::Listen, pool::Pool, site::Site};
 use super::diagnostic::{Diagnostic, FileId, Place, Report, Severity, Span};
-use super::model::{Action, Control, ErrorPage, Log, Model, Reload, Resolver, Status};
+use super::model::{Action, Control, ErrorPage, Log, Model, Reload, Resolver, Status, Trace};
 use super::node::Node;
 use super::reader::{Block, Cx};
 use super::source::Sources;
@@ -63,6 +63,8 @@ pub(crate) struct Written<'n> {
     pub(crate) control: Control,
     /// `log`
     pub(crate) log: Log,
+    /// `trace`
+    pub(crate) trace: Option<Trace>,
     /// `reload`
     pub(crate) reload: Reload,
     /// `resolver`
@@ -120,6 +122,7 @@ impl<'n> Written<'n> {
             status_span: root.one("status").map(|r| r.span()),
             control: ast::control::read(root),
             log: ast::log::read(root),
+            trace: ast::trace::read(root),
             reload: ast::reload::read(root),
             resolver,
             lint: ast::lint::read(root),
@@ -141,6 +144,7 @@ fn assemble(cx: &Cx<'_>, root: Block<'_>, written: &Written<'_>) -> Model {
         status: written.status.clone(),
         control: written.control.clone(),
         log: written.log.clone(),
+        trace: written.trace.clone(),
         reload: written.reload,
         resolver: written.resolver.clone(),
         lint: written.lint.settings.clone(),

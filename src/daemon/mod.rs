@@ -35,7 +35,8 @@ use crate::admin::Metrics;
 use crate::config::source::FsLoader;
 use crate::discover::Discovery;
 use crate::drain::Drains;
-use crate::observe::Events;
+use crate::observe::{Events, Spans};
+use crate::otlp::Exporter;
 use crate::pool::KeyRing;
 use crate::proxy::AccessLogWriter;
 use crate::proxy::listeners::{Given, Listeners};
@@ -79,7 +80,7 @@ pub enum Ended {
     Failed,
 }
 
-/// How long the last lines of the access log may take at the end.
+/// How long the last lines of the access log, and the last spans, may take at the end.
 const LOG_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Runs until a signal, or the control socket, ends it.
@@ -101,13 +102,18 @@ struct Workers {
 }
 
 impl Workers {
-    fn start(count: usize, current: &Current, log: &AccessLogWriter) -> std::io::Result<Self> {
+    fn start(
+        count: usize,
+        current: &Current,
+        log: &AccessLogWriter,
+        spans: &Arc<Spans>,
+    ) -> std::io::Result<Self> {
         let mut workers = Self { orders: Vec::new(), threads: Vec::new() };
         for index in 0..count {
             let (sender, orders) = mpsc::unbounded_channel();
-            let (current, log) = (current.clone(), log.worker());
+            let (current, told) = (current.clone(), (log.worker(), spans.sink()));
             let thread = std::thread::Builder::new().name(format!("worker-{index}"));
-            workers.threads.push(thread.spawn(move || worker::run(index, &current, log, orders))?);
+            workers.threads.push(thread.spawn(move || worker::run(index, &current, told, orders))?);
             workers.orders.push(sender);
         }
         Ok(workers)
@@ -130,6 +136,7 @@ struct Ground {
     events: Arc<Events>,
     workers: Workers,
     log: AccessLogWriter,
+    exporter: Rc<Exporter>,
     open_files: Option<u64>,
     /// The process before this one gave its sockets and its state.
     heir: Option<Heir>,
@@ -152,10 +159,12 @@ impl Ground {
         let keys = keys::load(options.state_dir.as_deref(), heir.as_ref().and_then(Heir::keys))?;
         let (current, events) = (Current::new(), Events::new());
         let log = AccessLogWriter::start().map_err(failed("cannot start the access log"))?;
+        let exporter = Rc::new(Exporter::new(Arc::clone(&events)));
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let workers = Workers::start(options.workers.unwrap_or_else(cores), &current, &log)
+        let count = options.workers.unwrap_or_else(cores);
+        let workers = Workers::start(count, &current, &log, exporter.spans())
             .map_err(failed("cannot start the workers"))?;
-        Ok(Self { signals, keys, current, events, workers, log, open_files, heir, given })
+        Ok(Self { signals, keys, current, events, workers, log, exporter, open_files, heir, given })
     }
 }
 
@@ -186,6 +195,7 @@ struct House {
     events: Arc<Events>,
     workers: Workers,
     log: AccessLogWriter,
+    exporter: Rc<Exporter>,
     drains: Arc<Drains>,
     sockets: Rc<Sockets>,
     listeners: Shared<Listeners>,
@@ -201,7 +211,7 @@ struct House {
 
 impl House {
     fn build(ground: Ground, mut heir: Option<Heir>, invocation: Invocation, options: &Options) -> Self {
-        let Ground { signals, keys, current, events, workers, log, open_files, given, .. } = ground;
+        let Ground { signals, keys, current, events, workers, log, exporter, open_files, given, .. } = ground;
         let state_dir = options.state_dir.as_deref();
         let drains = Drains::new(Arc::clone(&events));
         let sockets = Sockets::new(Arc::clone(&events));
@@ -220,7 +230,7 @@ impl House {
             Arc::clone(&drains),
             Rc::clone(&discovery),
             Arc::clone(&events),
-            log.clone(),
+            (log.clone(), Rc::clone(&exporter)),
             workers.orders.len(),
             open_files,
         )
@@ -253,6 +263,7 @@ impl House {
             events,
             workers,
             log,
+            exporter,
             drains,
             sockets,
             listeners,
@@ -274,6 +285,7 @@ impl House {
             reload: self.handle.clone(),
             events: Arc::clone(&self.events),
             log: Arc::clone(self.log.lines()),
+            spans: Arc::clone(self.exporter.spans()),
         };
         let face = ControlFace::new(
             self.current.clone(),
@@ -318,7 +330,19 @@ impl House {
         face: Rc<ControlFace>,
         stopping: watch::Receiver<Option<Duration>>,
     ) -> Ended {
-        let Self { mut signals, current, workers, log, drains, sockets, listeners, keeper, helm, .. } = self;
+        let Self {
+            mut signals,
+            current,
+            workers,
+            log,
+            exporter,
+            drains,
+            sockets,
+            listeners,
+            keeper,
+            helm,
+            ..
+        } = self;
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         tokio::task::spawn_local(Arc::clone(&drains).run());
         tokio::task::spawn_local(admission::watch(current.clone(), self.events));
@@ -351,6 +375,7 @@ impl House {
             }
         }
         log.finish(LOG_PATIENCE);
+        exporter.finish(LOG_PATIENCE);
         Ended::Stopped
     }
 }

@@ -15,6 +15,7 @@ use crate::discover::Discovery;
 use crate::drain::Drains;
 use crate::health::Checkers;
 use crate::observe::Events;
+use crate::otlp::{Exporter, Settings};
 use crate::pool::{KeyRing, Known, Member, Pool, Remembered, State};
 use crate::proxy::AccessLogWriter;
 use crate::proxy::listeners::Listeners;
@@ -45,6 +46,7 @@ pub(super) struct Steering {
     events: Arc<Events>,
     access_log: AccessLogWriter,
     access_target: Option<AccessTarget>,
+    exporter: Rc<Exporter>,
     workers: usize,
     open_files: Option<u64>,
     /// Where this process stands.
@@ -68,7 +70,7 @@ impl Steering {
         drains: Arc<Drains>,
         discovery: Rc<Discovery>,
         events: Arc<Events>,
-        access_log: AccessLogWriter,
+        (access_log, exporter): (AccessLogWriter, Rc<Exporter>),
         workers: usize,
         open_files: Option<u64>,
     ) -> Self {
@@ -85,6 +87,7 @@ impl Steering {
             events,
             access_log,
             access_target: None,
+            exporter,
             workers,
             open_files,
             zone: None,
@@ -233,6 +236,9 @@ impl Steering {
             self.access_log.set_target(target.clone());
             self.access_target = target;
         }
+        let collector = next.tls.collector.clone();
+        let traced = next.model.trace.clone().map(|trace| Settings { trace, tls: collector });
+        self.exporter.set(traced);
         self.events.set_generation(generation);
         self.publish(next, &previous, &snapshot);
         self.listeners.borrow_mut().commit(prepared, &snapshot);

@@ -3,7 +3,7 @@
 //! Emitting is rare (a transition, a drain, a reload), so a mutex holds the ring; it is never taken per request.
 //! A reader that falls more than [`RING`] events behind sees a gap in the numbers and can say how many it missed.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -16,6 +16,10 @@ use super::tally::Tally;
 
 /// How many events are kept.
 pub const RING: usize = 4096;
+/// How many of a server's own are kept besides, however much happens elsewhere.
+pub const HISTORY: usize = 60;
+/// Servers with a history, at most; the one that was silent for longest is forgotten.
+const HISTORIES: usize = 4096;
 
 /// Something that happened once.
 #[derive(Debug, Clone)]
@@ -36,20 +40,53 @@ pub struct Event {
     pub actor: Option<String>,
 }
 
-/// The last [`RING`] events.
+/// The last [`RING`] events, and the last [`HISTORY`] of each server.
 #[derive(Debug)]
 pub struct Events {
-    ring: Mutex<VecDeque<Arc<Event>>>,
+    kept: Mutex<Kept>,
     kinds: Tally<64>,
     last: watch::Sender<u64>,
     generation: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    ring: VecDeque<Arc<Event>>,
+    /// By `pool/server`.
+    histories: HashMap<String, VecDeque<Arc<Event>>>,
+}
+
+impl Kept {
+    fn push(&mut self, event: Event) {
+        let event = Arc::new(event);
+        if self.ring.len() == RING {
+            self.ring.pop_front();
+        }
+        self.ring.push_back(Arc::clone(&event));
+        // Streams that an operator closes are many, and none of a server's own doing.
+        if !["server.", "drain."].iter().any(|start| event.kind.starts_with(start)) {
+            return;
+        }
+        if self.histories.len() >= HISTORIES && !self.histories.contains_key(&event.subject) {
+            let last = |history: &VecDeque<Arc<Event>>| history.back().map_or(0, |event| event.seq);
+            let oldest = self.histories.iter().min_by_key(|(_, history)| last(history));
+            if let Some(subject) = oldest.map(|(subject, _)| subject.clone()) {
+                self.histories.remove(&subject);
+            }
+        }
+        let history = self.histories.entry(event.subject.clone()).or_default();
+        if history.len() == HISTORY {
+            history.pop_front();
+        }
+        history.push_back(event);
+    }
 }
 
 impl Events {
     /// An empty ring.
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
-            ring: Mutex::new(VecDeque::with_capacity(64)),
+            kept: Mutex::default(),
             kinds: Tally::default(),
             last: watch::Sender::new(0),
             generation: AtomicU64::new(0),
@@ -70,21 +107,10 @@ impl Events {
             "{kind} is in no row of observe/kinds.rs"
         );
         self.kinds.add(kind);
-        let mut ring = self.ring();
+        let mut kept = self.kept();
         let seq = *self.last.borrow() + 1;
-        if ring.len() == RING {
-            ring.pop_front();
-        }
         let generation = self.generation();
-        ring.push_back(Arc::new(Event {
-            seq,
-            time: SystemTime::now(),
-            kind,
-            subject,
-            data,
-            generation,
-            actor,
-        }));
+        kept.push(Event { seq, time: SystemTime::now(), kind, subject, data, generation, actor });
         // Under the lock, so that numbers become visible in their order.
         self.last.send_replace(seq);
         seq
@@ -93,8 +119,9 @@ impl Events {
     /// What was emitted so far follows on `seq`, another process's last event. For a process that takes over, before
     /// anybody reads.
     pub fn follow_on(&self, seq: u64) {
-        let mut ring = self.ring();
-        for event in ring.iter_mut() {
+        let mut kept = self.kept();
+        let Kept { ring, histories } = &mut *kept;
+        for event in ring.iter_mut().chain(histories.values_mut().flatten()) {
             *event = Arc::new(Event { seq: event.seq + seq, ..Event::clone(event) });
         }
         self.last.send_modify(|last| *last += seq);
@@ -102,9 +129,14 @@ impl Events {
 
     /// The events after `seq` that are still kept, oldest first; 0 gives all.
     pub fn since(&self, seq: u64) -> Vec<Arc<Event>> {
-        let ring = self.ring();
-        let start = ring.partition_point(|event| event.seq <= seq);
-        ring.range(start..).cloned().collect()
+        let kept = self.kept();
+        let start = kept.ring.partition_point(|event| event.seq <= seq);
+        kept.ring.range(start..).cloned().collect()
+    }
+
+    /// The last events of a server, oldest first: of its health, its drains and what operators wanted of it.
+    pub fn history(&self, server: &str) -> Vec<Arc<Event>> {
+        self.kept().histories.get(server).into_iter().flatten().cloned().collect()
     }
 
     /// How many there were of each kind, since this process began.
@@ -132,8 +164,8 @@ impl Events {
         self.generation.load(Ordering::Relaxed)
     }
 
-    fn ring(&self) -> MutexGuard<'_, VecDeque<Arc<Event>>> {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -179,6 +211,29 @@ mod tests {
         assert_eq!(all[0].seq, 11);
         assert_eq!(all[RING - 1].seq, (RING + 10) as u64);
         assert_eq!(events.kinds(), [("test.tick", (RING + 10) as u64)].into());
+    }
+
+    #[test]
+    fn a_server_keeps_its_history_whatever_else_happens() {
+        let events = Events::new();
+        let seqs = |server: &str| events.history(server).iter().map(|event| event.seq).collect::<Vec<_>>();
+        for _ in 0..HISTORY {
+            events.emit("server.down", "app/a", json!({}), None);
+        }
+        events.emit("drain.begun", "app/a", json!({}), None);
+        events.emit("connection.closed", "app/b", json!({}), None);
+        for _ in 0..RING {
+            events.emit("test.tick", "x", json!(null), None);
+        }
+        assert_eq!(seqs("app/a"), (2..=HISTORY as u64 + 1).collect::<Vec<_>>());
+        assert!(seqs("app/b").is_empty() && seqs("x").is_empty());
+        events.follow_on(1000);
+        assert_eq!(seqs("app/a").first(), Some(&1002));
+        for server in 0..HISTORIES {
+            events.emit("server.up", format!("other/{server}"), json!({}), None);
+        }
+        assert!(seqs("app/a").is_empty(), "the one that was silent for longest is forgotten");
+        assert_eq!(seqs("other/0").len(), 1);
     }
 
     #[tokio::test]

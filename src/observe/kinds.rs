@@ -67,6 +67,8 @@ pub const EVENT_KINDS: &[EventKind] = &[
     kind("sticky.cleared", "pool", "an operator cleared entries of sticky tables"),
     kind("sticky.imported", "pool", "an operator brought entries into sticky tables"),
     kind("sticky.moved", "pool", "an operator moved clients from one server to another"),
+    kind("trace.failed", "collector", "the collector takes no spans: what it said, or why it was not reached"),
+    kind("trace.recovered", "collector", "the collector takes spans again"),
 ];
 
 /// Whether events of this kind may be emitted.

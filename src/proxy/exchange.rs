@@ -20,6 +20,7 @@ mod rewrite;
 mod routing;
 mod split;
 mod stickiness;
+mod traced;
 mod upgrade;
 mod waiting;
 
@@ -86,6 +87,8 @@ pub(crate) struct Story {
     pub(crate) failure: Option<Failure>,
     /// Overrides the failure's word: how a tunnel ended.
     pub(crate) reason: Option<&'static str>,
+    /// Its place in a trace, where requests are traced.
+    pub(crate) traced: Option<Box<traced::Traced>>,
 }
 
 impl Story {
@@ -113,6 +116,10 @@ impl Story {
             bytes_out: 0,
             failure: None,
             reason: None,
+            traced: connection
+                .listener
+                .trace
+                .map(|trace| Box::new(traced::Traced::begin(trace, &scratch.request, client.trusted))),
         }
     }
 }
@@ -122,6 +129,16 @@ impl Story {
     fn times(&self) -> Times {
         let server = self.first_byte.map(|first_byte| first_byte.saturating_sub(self.sent));
         Times { queue: self.queued, connect: self.connect, server, first_byte: self.first_byte }
+    }
+
+    /// The number of its trace.
+    fn trace(&self, head: &RequestHead) -> Option<[u8; 32]> {
+        self.traced.as_ref().map_or_else(|| trace_of(head), |traced| Some(traced.number()))
+    }
+
+    /// Why it ended without a server's answer, or how.
+    fn reason(&self) -> Option<&'static str> {
+        self.reason.or_else(|| self.failure.map(|failure| failure.verdict().reason))
     }
 
     /// Counts the answer that begins now: for the pool since the request came, for the server since it had it.
@@ -145,6 +162,7 @@ pub(crate) async fn run(connection: &mut ClientConnection, scratch: &mut Scratch
     if !matches!(next, Next::Upgraded(_)) {
         tell(connection, scratch, &story, took);
     }
+    traced::tell(connection, scratch, &story, took);
     match next {
         Next::Upgraded(mut accepted) => {
             accepted.remember(connection, scratch, story);
@@ -231,7 +249,7 @@ fn note(connection: &ClientConnection, story: &Story, took: Duration) {
         how: story.how,
         retries: story.retries,
         status: story.status,
-        reason: story.reason.or_else(|| story.failure.map(|failure| failure.verdict().reason)),
+        reason: story.reason(),
         first_byte: story.first_byte,
         took,
     };
@@ -289,7 +307,7 @@ fn tell(connection: &ClientConnection, scratch: &Scratch, story: &Story, took: D
     let head = &scratch.request;
     let facts = RequestFacts { head, client_ip: story.client.ip };
     let captures = captures(settings, &facts);
-    let trace = trace_of(head);
+    let trace = story.trace(head);
     connection.worker.access_log.record(
         settings,
         &Entry {
@@ -312,7 +330,7 @@ fn tell(connection: &ClientConnection, scratch: &Scratch, story: &Story, took: D
             took,
             bytes_in: story.bytes_in,
             bytes_out: story.bytes_out,
-            reason: story.reason.or_else(|| story.failure.map(|failure| failure.verdict().reason)),
+            reason: story.reason(),
             carried: None,
             user_agent: head.get_known(Known::UserAgent).unwrap_or_default(),
             referer: head.get_known(Known::Referer).unwrap_or_default(),

@@ -140,7 +140,8 @@ fn canonical(ip: IpAddr) -> IpAddr {
     ip.to_canonical()
 }
 
-fn render(ip: IpAddr, text: &mut [u8; 48]) -> &[u8] {
+/// An address as text, without a formatter.
+pub(super) fn render(ip: IpAddr, text: &mut [u8; 48]) -> &[u8] {
     if let IpAddr::V4(ip) = ip {
         return render_v4(ip, text);
     }

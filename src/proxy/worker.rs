@@ -25,6 +25,7 @@ use super::scratch::{Answer, Scratch};
 use super::turns::Turns;
 use super::upstream::Upstreams;
 use crate::config::model::ListenAddress;
+use crate::observe::SpanSink;
 use crate::snapshot::{Current, Reader, Snapshot};
 
 /// What the steering thread tells a worker.
@@ -80,6 +81,8 @@ pub(crate) struct Worker {
     pub(crate) seats: Seats,
     /// Access-log lines on their way out.
     pub(crate) access_log: AccessLog,
+    /// Spans on their way out.
+    pub(crate) spans: SpanSink,
     /// What was decided lately.
     pub(crate) decisions: RefCell<Decisions>,
     /// By what requests were routed lately.
@@ -99,7 +102,7 @@ pub(crate) struct Worker {
 const SCRATCHES_KEPT: usize = 512;
 
 impl Worker {
-    pub(crate) fn new(index: usize, current: &Current, access_log: AccessLog) -> Rc<Self> {
+    pub(crate) fn new(index: usize, current: &Current, access_log: AccessLog, spans: SpanSink) -> Rc<Self> {
         Rc::new(Self {
             index,
             buffers: BufferPool::default(),
@@ -109,6 +112,7 @@ impl Worker {
             turns: Turns::default(),
             seats: Seats::default(),
             access_log,
+            spans,
             decisions: RefCell::default(),
             recent: RefCell::default(),
             scratches: RefCell::default(),
@@ -178,6 +182,12 @@ impl Worker {
         Open(Rc::clone(self))
     }
 
+    /// Hands over what there is to tell.
+    fn flush(&self) {
+        self.access_log.flush();
+        self.spans.flush();
+    }
+
     fn set_phase(&self, phase: Phase) {
         self.phase.set(self.phase.get().max(phase));
         self.deadlines.wake_all();
@@ -195,7 +205,12 @@ impl Drop for Open {
 }
 
 /// Runs a worker on this thread until it was told to drain and its last connection ended.
-pub fn run(index: usize, current: &Current, access_log: AccessLog, orders: mpsc::UnboundedReceiver<Order>) {
+pub fn run(
+    index: usize,
+    current: &Current,
+    (access_log, spans): (AccessLog, SpanSink),
+    orders: mpsc::UnboundedReceiver<Order>,
+) {
     // A local runtime, not a `LocalSet` in a runtime: one queue of tasks instead of one inside another.
     let runtime =
         match tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
@@ -206,7 +221,7 @@ pub fn run(index: usize, current: &Current, access_log: AccessLog, orders: mpsc:
                 return;
             }
         };
-    let worker = Worker::new(index, current, access_log);
+    let worker = Worker::new(index, current, access_log, spans);
     runtime.block_on(steer(worker, orders));
 }
 
@@ -266,13 +281,13 @@ async fn steer(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Order>) {
                 ticks += 1;
                 worker.deadlines.sweep();
                 worker.unix.set(unix_seconds());
-                worker.access_log.flush();
+                worker.flush();
                 if ticks.is_multiple_of(Duration::from_secs(1).as_millis() as u64 / TICK.as_millis() as u64) {
                     worker.upstreams.sweep(worker.deadlines.now());
                 }
                 if worker.is_draining() && worker.open.get() == 0 {
                     debug!(index = worker.index, "worker empty");
-                    worker.access_log.flush();
+                    worker.flush();
                     return;
                 }
             }
@@ -293,5 +308,5 @@ async fn settle(worker: &Rc<Worker>) {
         tokio::time::sleep(TICK).await;
         worker.deadlines.sweep();
     }
-    worker.access_log.flush();
+    worker.flush();
 }

@@ -169,6 +169,7 @@ fn model(nodes: &[Node]) -> Model {
         status: None,
         control: control(),
         log: Log { level: Level::Info, json: false, access: None },
+        trace: None,
         lint: crate::config::model::LintSettings::default(),
         resolver: crate::config::model::Resolver::default(),
         reload: Reload {

@@ -10,7 +10,7 @@ use super::discovered::{Discovered, servers};
 use super::limits::{self, Limiters};
 use super::{
     ActionSnap, ConnectSpec, ListenerLive, ListenerSnap, ListenerTlsSnap, MirrorSnap, PoolSnap, RetryBudget,
-    RewriteSnap, RouteSnap, SiteSnap, Snapshot, SplitSnap, TcpSnap,
+    RewriteSnap, RouteSnap, SiteSnap, Snapshot, SplitSnap, TcpSnap, TraceSnap,
 };
 use super::{RouteCounts, route_counts, sessions, sticky};
 use crate::config::diagnostic::{Diagnostic, Report};
@@ -170,6 +170,7 @@ fn compile_listener(
         sticky_cookies: Arc::clone(&shared.cookies),
         marked_cookies: Arc::clone(&shared.marked),
         access_log: shared.access_log.clone(),
+        trace: model.trace.as_ref().map(TraceSnap::of),
         remembers: model.reload.replay,
         sites: HostRouter::build(hosts, default),
         error_pages: model.error_pages.clone(),

@@ -16,6 +16,7 @@ mod split;
 mod sticky;
 mod streams;
 mod tcp;
+mod tracing;
 mod words;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,7 @@ pub use route_counts::RouteCounts;
 pub use split::{BranchSnap, Chosen, SplitSnap};
 pub use streams::StreamHold;
 pub use tcp::{TcpRouteSnap, TcpSnap};
+pub use tracing::TraceSnap;
 
 use crate::config::model::{
     AccessLog, ClientTimeouts, Compress, ErrorPage, HeaderEdit, Limits, ListenAddress, LocationPart,
@@ -124,6 +126,8 @@ pub struct ListenerSnap {
     pub marked_cookies: Arc<[Arc<crate::pool::MarkedCookie>]>,
     /// What the access log wants.
     pub access_log: Option<Arc<AccessLog>>,
+    /// Which requests are traced.
+    pub trace: Option<TraceSnap>,
     /// Whether it is kept by what requests were routed lately.
     pub remembers: bool,
     /// Sites by host.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use rustls::{ClientConfig, ServerConfig};
 
 use crate::config::diagnostic::Report;
-use crate::config::model::{Model, Name, Site};
+use crate::config::model::{Model, Name, Site, UpstreamTls};
 
 pub use coverage::Coverage;
 pub use facts::CertificateFacts;
@@ -45,6 +45,8 @@ pub struct TlsConfigs {
     pub coverage: BTreeMap<Name, Arc<Coverage>>,
     /// By pool name; only pools that speak TLS to their servers.
     pub pools: BTreeMap<Name, Arc<ClientConfig>>,
+    /// Towards the collector of spans, where it is spoken to over TLS.
+    pub collector: Option<Arc<ClientConfig>>,
     /// What is shown, for operators.
     pub certificates: Arc<[CertificateFacts]>,
 }
@@ -75,6 +77,10 @@ pub fn prepare(store: &mut Store, model: &Model, stage: Stage, report: &mut Repo
             inspect::unprovable(pool, authorities, &mut found);
         }
     }
+    if let Some(tls) = collector(model) {
+        let about = About { subject: "trace", stage, expiry, is_server: false };
+        configs.collector = upstream(store, tls, about, &mut found);
+    }
     configs.certificates = facts::of(store, model);
     report.findings.append(&mut found.findings);
     report.settle();
@@ -89,12 +95,16 @@ pub fn inputs(model: &Model) -> Vec<PathBuf> {
     let pools = model.pools.values().filter_map(|pool| pool.tls.as_ref());
     let clients =
         model.listeners.iter().filter_map(|l| Some(l.tls.as_ref()?.client_ca.as_ref()?.file.clone()));
-    let authorities = pools.clone().filter_map(|tls| tls.ca.clone()).chain(clients);
+    let authorities = pools.clone().chain(collector(model)).filter_map(|tls| tls.ca.clone()).chain(clients);
     let shown = pools.filter_map(|tls| tls.certificate.as_ref());
     let pairs =
         listeners.clone().chain(sites.clone()).chain(shown).flat_map(|c| [c.chain.clone(), c.key.clone()]);
     let answers = listeners.chain(sites).filter(|c| c.staple).map(|c| staple::path(&c.chain));
     pairs.chain(authorities).chain(answers).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn collector(model: &Model) -> Option<&UpstreamTls> {
+    model.trace.as_ref()?.collector.tls.as_ref()
 }
 
 /// The sites with a route on the listener `name`.

@@ -66,6 +66,17 @@ backend tomcats
 """
 
 
+def end(process, patience):
+    """Ends a process in order, or after so many seconds at once."""
+    if process and process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
 def free_ports(count):
     """Ports that were free a moment ago, all different."""
     sockets = [socket.socket() for _ in range(count)]
@@ -110,13 +121,7 @@ class Balancer:
         )
 
     def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        end(self.process, 10)
 
     def alive(self):
         return self.process.poll() is None

@@ -10,7 +10,6 @@ or tells what is wrong and exits 1. Without a network axe-core cannot be fetched
 import argparse
 import base64
 import hashlib
-import http.server
 import json
 import os
 import shutil
@@ -20,13 +19,13 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from balancer import free_ports, wait_until  # noqa: E402
+from balancer import end, free_ports, wait_until  # noqa: E402
 from browser import Browser  # noqa: E402
+from origin import Answering, serve  # noqa: E402
 
 AXE = "4.14.1"
 AXE_SHA512 = "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ=="
@@ -75,10 +74,8 @@ def require(condition, detail):
         raise Wrong(detail)
 
 
-class Origin(http.server.BaseHTTPRequestHandler):
+class Origin(Answering):
     """A server that is ready, or says that it is not."""
-
-    protocol_version = "HTTP/1.1"
 
     def do_GET(self):
         if "Upgrade" in self.headers:
@@ -88,34 +85,10 @@ class Origin(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"ok")
 
-    def open_websocket(self):
-        """Opens one, and reads until it ends."""
-        key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-        self.send_response(101)
-        self.send_header("Upgrade", "websocket")
-        self.send_header("Connection", "Upgrade")
-        self.send_header("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())
-        self.end_headers()
-        self.close_connection = True
-        while self.connection.recv(65536):
-            pass
-
-    def log_message(self, *_):
-        pass
-
-
-class Servers(http.server.ThreadingHTTPServer):
-    """Says nothing when lbd hangs up: it ends, and is ended, in the middle."""
-
-    def handle_error(self, *_):
-        pass
-
 
 def origin(port):
-    server = Servers(("127.0.0.1", port), Origin)
-    server.daemon_threads = True
+    server = serve(port, Origin)
     server.ready = 200
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 
 
@@ -161,7 +134,7 @@ class Lbd:
     def visit(self, times):
         for _ in range(times):
             with socket.create_connection(("127.0.0.1", self.ports["front"]), 10) as stream:
-                stream.sendall(b"GET / HTTP/1.1\r\nHost: any\r\nConnection: close\r\n\r\n")
+                stream.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                 while stream.recv(65536):
                     pass
 
@@ -179,13 +152,7 @@ class Lbd:
         return opened
 
     def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(15)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        end(self.process, 15)
 
 
 def fetch_axe(directory):
@@ -261,9 +228,6 @@ class Viewer:
         for width in WIDTHS:
             self.size(width, 800 if width < 600 else 1080)
             for theme in ("light", "dark"):
-                # Each width and each theme is looked at; pictures are taken of all four.
-                if not self.shots and (width, theme) not in ((360, "dark"), (1920, "light")):
-                    continue
                 self.theme(theme)
                 where = f"{state} at {width} px, {theme}"
                 wide = self.browser.run("return document.documentElement.scrollWidth - innerWidth")
@@ -284,6 +248,40 @@ class Viewer:
         require(not found, f"{where}: {len(found)} barriers:\n" + "\n".join(found))
         self.looked += 1
 
+    def heard(self, *expected):
+        """What a screen reader is given: each is a role, a name or part of it and, for news, how urgent they are."""
+        nodes = []
+        for node in self.browser.command("Accessibility.getFullAXTree")["nodes"]:
+            if not node.get("ignored"):
+                live = [p["value"]["value"] for p in node.get("properties", []) if p["name"] == "live"]
+                nodes.append((node["role"]["value"], node.get("name", {}).get("value", ""), *live))
+        for role, name, *live in expected:
+            found = [n for n in nodes if n[0] == role and name in n[1] and (not live or live[0] in n[2:])]
+            require(found, f"nothing says {role} {name!r} {live}, but {[n for n in nodes if n[0] == role]}")
+        mute = [n for n in nodes if n[0] in ("button", "link", "textbox", "searchbox", "dialog", "region") and not n[1]]
+        require(not mute, f"without a name: {mute}")
+
+    def walk(self):
+        """Tab alone leads to everything that can be done, and is seen wherever it is."""
+        label = "((e) => e.id || e.getAttribute('aria-label') || e.innerText.trim())"
+        every = self.browser.run(
+            "document.activeElement.blur(); scrollTo(0, 0);"
+            "return [...document.querySelectorAll('button, a[href], input, summary, [tabindex=\"0\"]')]"
+            f".filter(e => e.checkVisibility() && !e.disabled).map({label})")
+        left = set(every)
+        for _ in range(len(every) + 40):
+            self.browser.keys(TAB)
+            where, outline, shadow = self.browser.run(
+                "const e = document.activeElement, s = getComputedStyle(e);"
+                f"return [e === document.body ? '' : {label}(e), s.outlineStyle, s.boxShadow]")
+            if not where:
+                continue  # once around
+            require(outline != "none" or shadow != "none", f"the focus is not seen on {where!r}")
+            left.discard(where)
+            if not left:
+                return len(every)
+        raise Wrong(f"no Tab leads to {sorted(left)}")
+
     def shoot(self, name):
         if self.shots:
             shot = self.browser.command("Page.captureScreenshot", format="png")
@@ -298,6 +296,13 @@ def fine(lbd, viewer):
     viewer.until("#pool-list", "3/3 up")
     viewer.browser.wait_for("return document.querySelector('.spark polyline').getAttribute('points').split(' ').length > 2")
     viewer.look("fine")
+    viewer.heard(
+        ("banner", ""), ("main", ""), ("contentinfo", ""), ("link", "Skip to the pools"),
+        ("heading", "lbd"), ("searchbox", "Search and filter everything"), ("region", "Now"),
+        ("region", "Pools and servers"), ("region", "Configuration"), ("region", "Events"),
+        ("article", "Pool app"), ("table", "Servers of app"), ("columnheader", "State"), ("row", ""), ("button", "Theme"),
+        ("status", "", "polite"))
+    viewer.walk()
     viewer.browser.keys("/", *"d042")
     viewer.until("#found", "1 pool, 1 server")
     require("d042" in viewer.text("#pool-list") and "d041" not in viewer.text("#pool-list"), "the filter shows other servers")
@@ -327,6 +332,7 @@ def keyboard(_, viewer):
     viewer.browser.keys(ENTER)
     viewer.until("#server", "app/b")
     viewer.look("server")
+    viewer.heard(("dialog", "app/b"), ("button", "Close"))
     viewer.browser.keys(ESCAPE)
     require(not viewer.is_open("#server"), "Escape does not close the dialog")
     require(viewer.browser.run(focused) == "b", "the focus is lost when the dialog closes")
@@ -340,6 +346,7 @@ def down(lbd, viewer):
     viewer.until("#notes", "503")
     viewer.until("#said", "app/b is down")
     viewer.look("down")
+    viewer.heard(("region", "What needs attention"), ("listitem", ""), ("StaticText", "app/b is down"), ("button", "b"))
     viewer.press("b", "[aria-label='Pool app']")
     viewer.until("#server .events", "server.down")
     viewer.look("server down", barriers=False)
@@ -446,6 +453,7 @@ def gone(lbd, viewer):
     viewer.until("#lost", "lbd does not answer")
     viewer.until("#verdict", "no answer")
     viewer.look("gone")
+    viewer.heard(("alert", "", "assertive"))
     lbd.start()
     viewer.browser.wait_for("return document.querySelector('#lost').hidden")
     viewer.until("#verdict", "all is well")

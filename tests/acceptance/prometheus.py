@@ -7,9 +7,6 @@ where load runs; and alerts come when a server dies and when a file is refused. 
 loopback only, has an upper bound, and ends by its process id.
 """
 
-import base64
-import hashlib
-import http.server
 import json
 import os
 import re
@@ -25,8 +22,9 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from balancer import free_ports, make_certificate
+from balancer import end, free_ports, make_certificate
 from balancer import wait_until as wait_for
+from origin import Answering, serve
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "packaging/prometheus/lbd.rules.yml"
@@ -63,14 +61,12 @@ scrape_configs:
 SECONDS = 600
 
 
-class Server(http.server.BaseHTTPRequestHandler):
+class Server(Answering):
     """Answers, sometimes with 500, and echoes one message of a WebSocket."""
-
-    protocol_version = "HTTP/1.1"
 
     def do_GET(self):
         if self.headers.get("Upgrade", "").lower() == "websocket":
-            return self.upgrade()
+            return self.open_websocket(b"\x81\x05hello")
         failing = self.path.startswith("/fails")
         body = b"x" * 300
         if self.path.startswith("/slow"):
@@ -81,32 +77,6 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     do_POST = do_GET
-
-    def upgrade(self):
-        key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-        self.send_response(101)
-        self.send_header("Upgrade", "websocket")
-        self.send_header("Connection", "Upgrade")
-        self.send_header("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())
-        self.end_headers()
-        self.close_connection = True
-        while self.rfile.read(11):  # a masked text of five bytes
-            self.wfile.write(b"\x81\x05hello")
-
-    def log_message(self, *_):
-        pass
-
-
-class Origin(http.server.ThreadingHTTPServer):
-    def handle_error(self, *_):
-        pass  # a client that went away
-
-
-def origin(port):
-    server = Origin(("127.0.0.1", port), Server)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
 
 
 class Load:
@@ -295,7 +265,7 @@ def run(checks, home):
     make_certificate(home)
     (home / "lbd.kdl").write_text(LBD_KDL.format(dir=home, **ports))
     (home / "prometheus.yml").write_text(PROMETHEUS_YML.format(rules=RULES, **ports))
-    servers = [origin(ports["s1"]), origin(ports["s2"])]
+    servers = [serve(ports["s1"], Server), serve(ports["s2"], Server)]
     running, load = [], None
     try:
         with open(home / "lbd.log", "w") as log:
@@ -318,12 +288,7 @@ def run(checks, home):
         if load:
             load.stop()
         for process in running:
-            process.terminate()
-        for process in running:
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            end(process, 20)
         if checks.failed or sys.exc_info()[0]:
             print((home / "lbd.log").read_text()[-4000:], file=sys.stderr)
 

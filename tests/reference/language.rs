@@ -8,7 +8,7 @@ const CHAPTERS: [(&str, &[&str]); 6] = [
     ("Listeners", &["listen"]),
     ("Sites and routes", &["site", "route"]),
     ("Pools", &["pool"]),
-    ("The process", &["status", "control", "log", "reload", "resolver"]),
+    ("The process", &["status", "control", "log", "trace", "reload", "resolver"]),
     ("Lint", &["lint"]),
 ];
 

@@ -1,6 +1,6 @@
 //! One server: what the operator wishes, what the checks find, what it carries.
 
-use super::{Choice, Connection, Operation};
+use super::{Choice, Connection, Event, Operation};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +65,9 @@ pub struct Server {
     /// Its streams, oldest first; only when one server is shown, and at most 1000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub streams: Vec<Connection>,
+    /// What became of it, oldest first: its last 60 events, kept longer than those of everything; only when one server is shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Event>,
 }
 
 /// The operator's wish, in one word.

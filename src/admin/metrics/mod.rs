@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use page::Page;
 pub use page::{Family, Format, Kind};
 
-use crate::observe::{Events, LogLines, Totals};
+use crate::observe::{Events, LogLines, Spans, Totals};
 use crate::pool::Pool;
 use crate::reload::{ReloadHandle, ReloadState, judged};
 use crate::snapshot::{Current, Snapshot};
@@ -35,26 +35,40 @@ pub struct Metrics {
     pub events: Arc<Events>,
     /// The access log.
     pub log: Arc<LogLines>,
+    /// The spans.
+    pub spans: Arc<Spans>,
 }
 
 impl Metrics {
     /// The whole page.
     pub fn page(&self, format: Format) -> String {
-        render(&self.current.load(), &self.reload.state(), &self.events, &self.log, format).0
+        render(&self.current.load(), &self.reload.state(), self.told(), format).0
     }
+
+    fn told(&self) -> Told<'_> {
+        Told { events: &self.events, log: &self.log, spans: &self.spans }
+    }
+}
+
+/// What is told to others than those who scrape, and counted.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    events: &'a Events,
+    log: &'a LogLines,
+    spans: &'a Spans,
 }
 
 /// Every metric that there is.
 pub fn families() -> Vec<Family> {
-    let (world, events) = (Snapshot::empty(), Events::new());
-    render(&world, &ReloadState::default(), &events, &LogLines::default(), Format::Prometheus).1
+    let (events, spans) = (Events::new(), Spans::new().0);
+    let told = Told { events: &events, log: &LogLines::default(), spans: &spans };
+    render(&Snapshot::empty(), &ReloadState::default(), told, Format::Prometheus).1
 }
 
 fn render(
     snapshot: &Snapshot,
     reload: &ReloadState,
-    events: &Events,
-    log: &LogLines,
+    told: Told<'_>,
     format: Format,
 ) -> (String, Vec<Family>) {
     let mut page = Page::new(format);
@@ -62,7 +76,7 @@ fn render(
         .sample(&[env!("CARGO_PKG_VERSION")], 1);
     process::write(&mut page);
     config(&mut page, reload, snapshot);
-    happened(&mut page, events, log);
+    happened(&mut page, told);
     certificates::write(&mut page, &snapshot.certificates);
     listeners::write(&mut page, &snapshot.listeners);
     listeners::routes(&mut page, &snapshot.route_counts);
@@ -113,7 +127,7 @@ fn config(page: &mut Page, reload: &ReloadState, running: &Snapshot) {
     }
 }
 
-fn happened(page: &mut Page, events: &Events, log: &LogLines) {
+fn happened(page: &mut Page, Told { events, log, spans }: Told<'_>) {
     page.counter("lbd_events_total", &["event"], "Events, by kind; every kind is in docs/events.md.");
     for (kind, count) in events.kinds() {
         page.sample(&[kind], count);
@@ -123,6 +137,9 @@ fn happened(page: &mut Page, events: &Events, log: &LogLines) {
         .sample(&[], written);
     let help = "Lines of the access log that were lost: it is written too slowly, or cannot be.";
     page.counter("lbd_access_log_dropped_lines_total", &[], help).sample(&[], dropped);
+    let help = "Spans of sampled requests: taken by the collector; failed, not taken; dropped, as too many waited for it.";
+    page.counter("lbd_trace_spans_total", &["result"], help);
+    spans.counts().iter().for_each(|(result, count)| page.sample(&[result], count));
 }
 
 #[cfg(test)]

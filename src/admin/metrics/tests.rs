@@ -175,8 +175,9 @@ fn what_a_client_accepts_decides_the_format() {
 #[test]
 fn an_empty_world_is_a_page_in_both_formats() {
     let (world, events, log) = (Snapshot::empty(), Events::new(), LogLines::default());
+    let told = Told { events: &events, log: &log, spans: &Spans::new().0 };
     for format in [Format::Prometheus, Format::OpenMetrics] {
-        let page = render(&world, &ReloadState::default(), &events, &log, format).0;
+        let page = render(&world, &ReloadState::default(), told, format).0;
         let seen = check(&page, format);
         assert_eq!(seen["lbd_config_last_attempt_ok[]"], 1.0);
         assert!(seen["process_resident_memory_bytes[]"] > 1e5, "{page}");
@@ -221,12 +222,13 @@ proptest! {
             }
             world.route_counts.insert((Arc::from(&**site), Arc::from(&**route)), counts);
         }
-        let (events, log) = (Events::new(), LogLines::default());
+        let (events, log, spans) = (Events::new(), LogLines::default(), Spans::new().0);
+        let told = Told { events: &events, log: &log, spans: &spans };
         for kind in kinds {
             events.emit(["server.up", "server.down", "config.applied"][kind], "x", serde_json::Value::Null, None);
         }
         for format in [Format::Prometheus, Format::OpenMetrics] {
-            let page = render(&world, &ReloadState::default(), &events, &log, format).0;
+            let page = render(&world, &ReloadState::default(), told, format).0;
             let seen = check(&page, format);
             for (site, route) in &names {
                 let labels = [("site", site), ("route", route)];

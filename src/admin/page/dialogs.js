@@ -1,6 +1,8 @@
 // What opens above the page: a server, a change to agree to, the token, what a generation changed.
 
 const SESSIONS_SHOWN = 50;
+/** Events of an open server. */
+const HISTORY_SHOWN = 60;
 /** How often the sessions of an open server are asked for, in ms. */
 const SESSIONS_EVERY = 5000;
 
@@ -36,6 +38,7 @@ function openServer(path) {
   const title = having(el("h2", path), { id: "server-name" });
   open(dialog, title, part.state, part.facts, part.buttons, part.rights, el("h3", "History"), part.none, part.history, el("h3", "Sessions"), part.count, part.table, el("div.bar", closer(dialog)));
   part.seen = [];
+  part.past = [];
   drawServer();
   askSessions();
 }
@@ -45,7 +48,9 @@ function drawServer() {
   if (!dialog.open) return;
   const { drawn: part, path } = dialog;
   const server = state.look.servers.find((one) => pathOf(one) === path);
-  const history = state.events.filter((event) => event.subject === path).slice(-30).reverse();
+  const known = new Set(part.past.map((event) => event.seq));
+  const news = state.events.filter((event) => event.subject === path && !known.has(event.seq));
+  const history = [...part.past, ...news].sort((a, b) => b.seq - a.seq).slice(0, HISTORY_SHOWN);
   keyed(part.history, history, (event) => event.seq, (event) => makeEvent(event, true));
   show(part.none, !history.length);
   show(part.buttons, server && state.token);
@@ -87,6 +92,7 @@ async function askSessions() {
     try {
       const server = await ask("GET", address(path));
       part.seen = (server.streams ?? []).slice(0, SESSIONS_SHOWN);
+      part.past = server.history ?? [];
       if (dialog.drawn === part) drawServer();
     } catch {
       // The next look says whether lbd answers.

@@ -16,6 +16,7 @@ const SHORTEST: usize = 16;
 pub(crate) fn read(root: Block<'_>) -> Option<Status> {
     let r = root.one("status")?;
     let networks = r.block().one("allow-from").map(|a| a.plain_args(Typed::network));
+    let hosts = r.block().one("host").map(|h| h.plain_args(Typed::text)).unwrap_or_default();
     let status = Status {
         live: r.value("live", Typed::text).into(),
         ready: r.value("ready", Typed::text).into(),
@@ -23,6 +24,7 @@ pub(crate) fn read(root: Block<'_>) -> Option<Status> {
         drain_delay: r.value("drain-delay", Typed::time),
         page: r.value("page", Typed::bool),
         allow_from: networks.unwrap_or_default(),
+        hosts: hosts.into_iter().map(Into::into).collect(),
         operate: operate(r.block()),
         place: r.place(),
         address: r.arg(0, Typed::address)?.value,
@@ -43,11 +45,12 @@ pub(crate) fn read(root: Block<'_>) -> Option<Status> {
             r.cx.push(error.label("taken").help("use another path, or `page=#false`"));
         }
     }
-    if !status.page
-        && let Some(operate) = r.block().one("operate")
-    {
-        let error = Diagnostic::error("LB101", operate.span(), "`operate` means nothing with `page=#false`");
-        r.cx.push(error.label("has no effect").help("remove one of them"));
+    if !status.page {
+        for node in ["operate", "host"].into_iter().filter_map(|name| r.block().one(name)) {
+            let message = format!("`{}` means nothing with `page=#false`", node.name());
+            let error = Diagnostic::error("LB101", node.span(), message);
+            r.cx.push(error.label("has no effect").help("remove one of them"));
+        }
     }
     Some(status)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::super::diagnostic::Place;
-use super::{Key, ListenAddress, Name};
+use super::{Key, ListenAddress, Name, UpstreamTls};
 
 /// `status`.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +27,8 @@ pub struct Status {
     pub page: bool,
     /// Only these networks; empty is everyone.
     pub allow_from: Vec<IpNet>,
+    /// Names by which the page is asked for, besides addresses and `localhost`; lower-case.
+    pub hosts: Vec<Name>,
     /// Who may change something by the page; `None` is nobody.
     pub operate: Option<Operate>,
     /// Where it was written.
@@ -154,6 +156,59 @@ impl std::fmt::Display for AccessTarget {
             Self::SyslogUdp(address) => write!(f, "syslog:{address}"),
         }
     }
+}
+
+/// `trace`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trace {
+    /// Who takes the spans.
+    pub collector: Collector,
+    /// Share of the traces that begin here, in percent.
+    pub sample_percent: f64,
+    /// Whose decision is followed.
+    pub follow: Follow,
+    /// `service.name`.
+    pub service: Name,
+    /// For one message.
+    pub timeout: Duration,
+    /// Spans that may wait.
+    pub queue: u32,
+    /// Sent with each message.
+    pub headers: Vec<(Name, Name)>,
+    /// Said of the process.
+    pub attributes: Vec<(Name, Name)>,
+}
+
+/// Where spans go.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Collector {
+    /// A name, or a literal without brackets.
+    pub host: Name,
+    /// Its port.
+    pub port: u16,
+    /// Where it takes traces.
+    pub path: Name,
+    /// How it is believed; none over plain HTTP.
+    pub tls: Option<UpstreamTls>,
+}
+
+impl std::fmt::Display for Collector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
+        write!(f, "{scheme}://{open}{}{close}:{}{}", self.host, self.port, self.path)
+    }
+}
+
+/// Whose `traceparent` decides whether a request is sampled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follow {
+    /// Everybody's.
+    All,
+    /// Of senders whose `X-Forwarded-*` is believed.
+    Trusted,
+    /// Nobody's.
+    None,
 }
 
 /// `resolver`.

@@ -14,7 +14,7 @@ use super::Since::Implemented;
 use super::{ArgSpec, NodeSpec, Peers, PropSpec, Type};
 
 /// Top-level words kept for later versions.
-pub const RESERVED: &[&str] = &["acme", "cache", "cluster", "trace", "udp", "wasm"];
+pub const RESERVED: &[&str] = &["acme", "cache", "cluster", "udp", "wasm"];
 
 const NOBODY: Peers = Peers { haproxy: "", nginx: "", envoy: "" };
 

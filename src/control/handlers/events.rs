@@ -96,7 +96,8 @@ fn lines(reader: Reader) -> Lines {
                 return None;
             }
             let all_read = reader.events.last() <= reader.seq;
-            if all_read && reader.news.changed().await.is_err() {
+            // Who does not follow has all there is, also when nothing of it was wanted.
+            if all_read && (!reader.follow || reader.news.changed().await.is_err()) {
                 return None;
             }
         }

@@ -22,7 +22,7 @@ pub(in crate::control) fn list(context: &ControlContext) -> Outcome {
 
 pub(in crate::control) fn show(context: &ControlContext, call: &Call, pool: &str, server: &str) -> Outcome {
     let pool = call::pool(context, pool)?;
-    json(&view::with_streams(&pool, call::member(&pool, server)?, call.caller.role))
+    json(&view::in_full(&pool, call::member(&pool, server)?, &context.events, call.caller.role))
 }
 
 pub(in crate::control) fn set_admin(

@@ -14,7 +14,7 @@ pub(super) use config::{
     report, route,
 };
 pub(super) use connection::{choice, connection};
-pub(super) use server::{member, pool, pool_summary, sticky_entry, sticky_tables, with_streams};
+pub(super) use server::{in_full, member, pool, pool_summary, sticky_entry, sticky_tables};
 
 use super::rates::Moment;
 use super::role::Role;

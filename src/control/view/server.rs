@@ -3,7 +3,7 @@
 use super::super::rates::Lately;
 use super::super::role::Role;
 use super::{age, choice, client, connection, micros, millis, time};
-use crate::observe::Totals;
+use crate::observe::{Events, Totals};
 use crate::pool::{
     AdminState, ClientEntry, ClientKey, DrainSticky, Eligibility, Member, Pool, Server, State, Sticky,
     TablePolicy, Wish,
@@ -77,14 +77,17 @@ pub(in super::super) fn member(pool: &Pool, member: &Member) -> wire::Server {
         failures: totals.failures,
         p99_us: (totals.responses() > 0).then(|| micros(totals.quantile(0.99))),
         streams: Vec::new(),
+        history: Vec::new(),
     }
 }
 
-/// A server with its streams, oldest first.
-pub(in super::super) fn with_streams(pool: &Pool, one: &Member, role: Role) -> wire::Server {
+/// A server with its streams and its history, each oldest first.
+pub(in super::super) fn in_full(pool: &Pool, one: &Member, events: &Events, role: Role) -> wire::Server {
+    let history = events.history(&format!("{}/{}", pool.name, one.server.name));
+    let history = history.iter().map(|one| super::event(one)).collect();
     let sessions = one.server.sessions.list();
     let streams = sessions.iter().take(STREAMS).map(|session| connection(&one.server, session, role));
-    wire::Server { streams: streams.collect(), ..member(pool, one) }
+    wire::Server { streams: streams.collect(), history, ..member(pool, one) }
 }
 
 /// A pool's means of stickiness.

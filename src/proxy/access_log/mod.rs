@@ -149,7 +149,9 @@ impl AccessLog {
             AccessFormat::Json => {
                 line::json(entry, SystemTime::now(), &mut self.clock.borrow_mut(), &mut chunk);
             }
-            AccessFormat::Combined => line::combined(entry, SystemTime::now(), &mut chunk),
+            AccessFormat::Combined => {
+                line::combined(entry, SystemTime::now(), &mut self.clock.borrow_mut(), &mut chunk);
+            }
         }
         self.lines.set(self.lines.get() + 1);
         let full = chunk.len() >= CHUNK;

@@ -21,6 +21,7 @@ pub(crate) async fn refuse(
     super::note(connection, &story, took);
     super::count(connection, &story, took);
     super::tell(connection, scratch, &story, took);
+    super::traced::tell(connection, scratch, &story, took);
     next
 }
 

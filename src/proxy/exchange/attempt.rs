@@ -12,6 +12,7 @@ use super::forward::{Body, Forward};
 use super::grpc;
 use super::hung::{self, Watch};
 use super::routing::{Arrived, Path};
+use super::traced;
 use crate::proxy::buffer::{Buffer, SMALL};
 use crate::proxy::connection::ClientConnection;
 use crate::proxy::deadline::Deadline;
@@ -131,7 +132,9 @@ pub(super) fn compose(forward: &mut Forward<'_>, framing: FramingLine, drop: Kno
         if !edited.any(|name| name == "x-request-id") {
             story.id.write_line(out);
         }
+        traced::write_line(story, edited, out);
     };
+    let drop = drop.with(traced::replaced(story));
     let onward = Onward {
         arrived: &Arrived { listener: &connection.listener, request, client },
         route,

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::mirror::{self, RequestCopy};
 use super::routing::Path;
-use super::{Next, Story, attempt, deliver, limit, observed, upgrade, waiting};
+use super::{Next, Story, attempt, deliver, limit, observed, traced, upgrade, waiting};
 use crate::config::model::ServerHttp;
 use crate::pool::{Acquired, Ask, Server, SessionKind, Unavailable};
 use crate::proxy::affinity::RequestFacts;
@@ -100,14 +100,16 @@ impl Forward<'_> {
                 Some(acquired) => acquired,
                 None => self.acquire_or_wait().await.map_err(|none| last.unwrap_or(none))?,
             };
-            match self.attempt(acquired, &mut tries).await? {
+            let failed = match self.attempt(acquired, &mut tries).await? {
                 Tried::Over(next) => return Ok(next),
                 Tried::Held(acquired, failure) => {
-                    last = failure.or(last);
                     held = Some(acquired);
+                    failure
                 }
-                Tried::OtherServer(failure) => last = Some(failure),
-            }
+                Tried::OtherServer(failure) => Some(failure),
+            };
+            last = failed.or(last);
+            traced::attempt_over(self.story, self.scratch.answer.head.status(), failed);
             self.scratch.answer.head.clear();
             self.story.retries += 1;
             self.pool.pool.counters.shard(self.worker()).retry();
@@ -119,6 +121,7 @@ impl Forward<'_> {
         self.story.how = acquired.how.as_str();
         self.story.server = Some(Arc::clone(&server));
         server.counters.shard(self.worker()).request();
+        traced::attempt(self.story, &server, acquired.how.as_str());
         let began = observed::begin(self);
         let mut to = match self.connect(&server, tries).await {
             Ok(to) => to,

@@ -23,7 +23,6 @@ use crate::proxy::request_id::RequestId;
 use crate::proxy::scratch::{Answer, Scratch};
 use crate::proxy::server_wire::ServerWire;
 use crate::proxy::stream::Stream;
-use crate::proxy::trace_context::trace_of;
 use crate::proxy::tunnel::{Tunnel, TunnelClocks};
 use crate::proxy::wire::Wire;
 use crate::proxy::worker::Worker;
@@ -208,7 +207,7 @@ impl Record {
             generation: listener.generation,
             protocol: super::protocol(head),
             tls: connection.shown.tls_version(),
-            trace: trace_of(head),
+            trace: story.trace(head),
             captures: super::captures(settings, &RequestFacts { head, client_ip: story.client.ip }),
             method: head.method().to_owned(),
             host: head.authority().unwrap_or_default().to_vec(),

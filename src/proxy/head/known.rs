@@ -47,6 +47,8 @@ pub enum Known {
     Server,
     SetCookie,
     Te,
+    Traceparent,
+    Tracestate,
     Trailer,
     TransferEncoding,
     Upgrade,
@@ -136,7 +138,7 @@ impl KnownSet {
 }
 
 /// The names, lower-case.
-const NAMES: [(&str, Known); 51] = [
+const NAMES: [(&str, Known); 53] = [
     ("te", Known::Te),
     ("via", Known::Via),
     ("host", Known::Host),
@@ -156,11 +158,13 @@ const NAMES: [(&str, Known); 51] = [
     ("location", Known::Location),
     ("forwarded", Known::Forwarded),
     ("x-real-ip", Known::XRealIp),
+    ("tracestate", Known::Tracestate),
     ("connection", Known::Connection),
     ("user-agent", Known::UserAgent),
     ("set-cookie", Known::SetCookie),
     ("keep-alive", Known::KeepAlive),
     ("retry-after", Known::RetryAfter),
+    ("traceparent", Known::Traceparent),
     ("content-md5", Known::ContentMd5),
     ("repr-digest", Known::ReprDigest),
     ("content-type", Known::ContentType),

@@ -18,6 +18,9 @@ pub(super) const PROCESS: &[NodeSpec] = &[
     node("allow-from", &["status"], "Only these networks.")
         .peers("src", "allow", "")
         .args(&[arg("network", Type::Cidr).rep()]),
+    node("host", &["status"], "Names by which the page is asked for, besides addresses and localhost. A browser that was led here under any other name gets 421: no other site can read or change anything by it (DNS rebinding).")
+        .peers("", "server_name", "")
+        .args(&[arg("name", Type::HostName).rep()]),
     node("operate", &["status"], "On the page of `status`, who has the token drains servers and brings them back; from this machine alone: by an SSH tunnel, or behind a TLS listener.")
         .peers("stats admin", "api write=on (Plus)", "admin")
         .props(&[
@@ -60,6 +63,23 @@ pub(super) const PROCESS: &[NodeSpec] = &[
         .props(&[
             prop("hash", Type::Bool, "#true").doc("a digest in place of the value"),
         ]),
+    node("trace", &["root"], "Spans of requests, sent to a collector by OTLP over HTTP (protobuf): one of each request and one of each attempt at a server.")
+        .peers("", "otel_exporter", "tracing")
+        .args(&[arg("collector", Type::Text)])
+        .props(&[
+            prop("sample", PERCENT, "100%").doc("of the traces that begin here, by the trace's number: whoever draws by it as well draws the same").peers("", "otel_trace", "random_sampling"),
+            prop("follow", one_of(&["all", "trusted", "none"]), "all").doc("whose `traceparent` decides whether a request is sampled: everybody's, that of senders that `trust-forwarded` names, nobody's; the trace goes on in any case").peers("", "otel_trace", ""),
+            prop("service", Type::Text, "lbd").doc("`service.name` of the spans").peers("", "otel_service_name", "service_name"),
+            prop("ca", Type::File { off: true }, "off").doc("a PEM file of authorities to believe of an `https` collector; off is those of the system").peers("", "trusted_certificate", "trusted_ca"),
+            prop("timeout", TIME, "10s").doc("for one message, its answer included").peers("", "", "timeout"),
+            prop("queue", int(1, 1_000_000), "8192").unit("spans").doc("that may wait for the collector; more are dropped and counted, no request waits").peers("", "batch_count", ""),
+        ]),
+    node("header", &["trace"], "Sent with each message, for collectors that want to know who sends.")
+        .peers("", "header", "initial_metadata")
+        .many().args(&[arg("name", Type::HeaderName), arg("value", Type::HeaderValue)]),
+    node("attribute", &["trace"], "Said of the process with its spans, such as `deployment.environment.name`.")
+        .peers("", "otel_resource_attr", "resource_detectors")
+        .many().args(&[arg("name", Type::Token), arg("value", Type::Text)]),
     node("reload", &["root"], "Live reload.")
         .peers("", "-s reload", "")
         .props(&[
