@@ -113,7 +113,7 @@ impl Decisions {
         // In place: a new one beside it would be filled with zeroes and copied as a whole.
         let Some(slot) = self.slots.get_mut(self.next) else { return };
         (slot.began, slot.client, slot.generation) = (note.began, note.client, note.generation);
-        slot.texts.set([Some(note.id.as_str()), Some(note.listener), note.route, note.pool, note.server]);
+        slot.texts.set(note.id, [Some(note.listener), note.route, note.pool, note.server]);
         (slot.how, slot.reason, slot.retries) = (note.how, note.reason, note.retries);
         (slot.status, slot.first_byte, slot.took) = (note.status, note.first_byte, note.took);
         self.next = (self.next + 1) % KEPT;
@@ -161,13 +161,15 @@ impl Slot {
 }
 
 impl Texts {
-    fn set(&mut self, texts: [Option<&str>; TEXTS]) {
-        let mut at = 0;
-        for (index, (text, end)) in texts.into_iter().zip(&mut self.ends).enumerate() {
-            let text = text.unwrap_or_default();
-            let most = if index == 0 { LONGEST } else { NAME };
-            let length = if text.len() <= most { text.len() } else { text.floor_char_boundary(most) };
-            self.bytes[at..at + length].copy_from_slice(&text.as_bytes()[..length]);
+    fn set(&mut self, id: &RequestId, names: [Option<&str>; TEXTS - 1]) {
+        let (first, ends) = self.ends.split_at_mut(1);
+        let mut at = id.as_bytes().len();
+        self.bytes[..at].copy_from_slice(id.as_bytes());
+        first[0] = at as u16;
+        for (name, end) in names.into_iter().zip(ends) {
+            let name = name.unwrap_or_default();
+            let length = if name.len() <= NAME { name.len() } else { name.floor_char_boundary(NAME) };
+            self.bytes[at..at + length].copy_from_slice(&name.as_bytes()[..length]);
             at += length;
             *end = at as u16;
         }

@@ -138,9 +138,10 @@ impl Pump {
         self
     }
 
-    /// Nobody's body.
+    /// Lets go of what it holds for a body; to be begun before it is used again.
     pub(crate) fn clear(&mut self) {
-        self.begin(BodyDecoder::length(0), Framed::Raw, Vec::new(), None);
+        (self.input, self.copy, self.encoder) = (None, None, None);
+        self.out = Vec::new();
     }
 
     /// With a largest size.

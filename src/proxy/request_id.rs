@@ -34,7 +34,12 @@ impl RequestId {
     /// As text.
     pub(crate) fn as_str(&self) -> &str {
         // Made of visible ASCII only.
-        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// As bytes, for those who need no text.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
     }
 
     /// Appends the line for the server.
@@ -43,7 +48,7 @@ impl RequestId {
         match self.bytes.first_chunk::<MADE>() {
             // Of a length that is known when this is compiled.
             Some(made) if usize::from(self.length) == MADE => out.extend_from_slice(made),
-            _ => out.extend_from_slice(&self.bytes[..usize::from(self.length)]),
+            _ => out.extend_from_slice(self.as_bytes()),
         }
         out.extend_from_slice(b"\r\n");
     }

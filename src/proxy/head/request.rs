@@ -30,6 +30,8 @@ pub struct RequestHead {
     query: Option<Span>,
     target_authority: Option<Span>,
     host: Option<Span>,
+    /// Where the authority stands, once the head is sealed.
+    authority: Option<Span>,
     version: Version,
     framing: BodyFraming,
     options: Options,
@@ -66,6 +68,7 @@ impl RequestHead {
             query,
             target_authority,
             host,
+            authority,
             version,
             framing,
             options,
@@ -75,7 +78,7 @@ impl RequestHead {
         fields.clear();
         *scan = 0;
         (*method, *target, *path) = Default::default();
-        (*query, *target_authority, *host) = Default::default();
+        (*query, *target_authority, *host, *authority) = Default::default();
         (*version, *framing, *options) = Default::default();
         (*expects_continue, *secure_target) = Default::default();
     }
@@ -154,7 +157,7 @@ impl RequestHead {
     /// in HTTP/1.1.
     #[must_use]
     pub fn authority(&self) -> Option<&[u8]> {
-        match self.target_authority {
+        match self.authority.or(self.target_authority) {
             Some(span) => Some(self.fields.slice(span)),
             None => self.fields.get(Known::Host),
         }
@@ -320,7 +323,7 @@ impl RequestHead {
     }
 
     fn seal_host(&mut self) -> Result<(), ParseError> {
-        self.host = None;
+        (self.host, self.authority) = (None, None);
         let written = self.fields.all_spans(Known::Host).next();
         if self.fields.repeats(Known::Host) {
             return Err(ParseError::RepeatedHost);
@@ -343,7 +346,8 @@ impl RequestHead {
         }
         // The host is what an authority begins with.
         let length = target.or(host).map(|authority| authority.host.len());
-        self.host = self.target_authority.or(written).zip(length).map(|(span, length)| span.first(length));
+        self.authority = self.target_authority.or(written);
+        self.host = self.authority.zip(length).map(|(span, length)| span.first(length));
         Ok(())
     }
 }
