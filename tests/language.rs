@@ -45,7 +45,7 @@ fn list() -> BTreeMap<String, Shown> {
 }
 
 /// Where a listener was bound.
-fn bound(daemon: &Daemon, name: &str) -> SocketAddr {
+pub(crate) fn bound(daemon: &Daemon, name: &str) -> SocketAddr {
     let (_, answer) = daemon.control("GET", "/v1/status");
     let listeners = answer["listeners"].as_array().unwrap();
     let found = listeners.iter().find(|listener| listener["name"] == name).expect("a listener of that name");

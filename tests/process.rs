@@ -97,5 +97,6 @@ fn a_second_signal_does_not_wait() {
     daemon.signal(Signal::TERM);
     eventually("it is stopping", || daemon.log().contains("stopping").then_some(()));
     daemon.signal(Signal::TERM);
+    daemon.says("second signal: what is left is cut");
     assert_eq!(daemon.wait(), Some(0));
 }

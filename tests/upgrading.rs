@@ -18,6 +18,7 @@ use crate::support::{Client, Daemon, Origin, Tail, eventually, lbd_bin, websocke
 
 mod broken_word;
 mod keys;
+mod known;
 mod tickets;
 
 /// Answers every request with its name; a WebSocket echoes.
