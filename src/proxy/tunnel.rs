@@ -149,7 +149,7 @@ impl Tunnel {
         bell.reset();
         let carried = Cell::new(self.carried());
         let seen = &carried;
-        let mut run = std::pin::pin!(self.run_noting(worker, |now| seen.set(now)));
+        let mut run = std::pin::pin!(self.run_noting(worker, |tunnel| seen.set(tunnel.carried())));
         loop {
             tokio::select! {
                 biased;
@@ -164,8 +164,8 @@ impl Tunnel {
         self.run_noting(worker, |_| {}).await
     }
 
-    /// The same; `note` is told what was carried when more was.
-    async fn run_noting(&mut self, worker: &Rc<Worker>, note: impl Fn(Carried)) -> TunnelEnd {
+    /// The same; `note` has a look whenever all was carried that there was.
+    async fn run_noting(&mut self, worker: &Rc<Worker>, note: impl Fn(&Self)) -> TunnelEnd {
         let deadline = worker.deadlines.register();
         let age = self.clocks.max.map(|max| deadline.point(max));
         let session = Arc::clone(self.session.session());
@@ -186,7 +186,7 @@ impl Tunnel {
                 match self.turn(cx, worker, &deadline, age, order) {
                     Ok(true) => {}
                     Ok(false) => {
-                        note(self.carried());
+                        note(self);
                         return Poll::Pending;
                     }
                     Err(end) => {
