@@ -248,7 +248,7 @@ fn a_process_that_hangs_is_ejected_and_what_waits_for_it_is_answered_by_another(
         (names == ["hangs", "works"]).then_some(())
     };
     eventually("both servers answer", both);
-    hangs.signal(Signal::STOP);
+    hangs.freeze();
     let waiting: Vec<_> = (0..20)
         .map(|_| {
             let mut client = Client::connect(daemon.address());

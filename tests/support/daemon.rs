@@ -117,9 +117,14 @@ impl Daemon {
     /// Holds all of it, until it is sent [`Signal::CONT`].
     pub(crate) fn freeze(&self) {
         self.signal(Signal::STOP);
-        let stat = format!("/proc/{}/stat", self.child.id());
-        let stopped = || std::fs::read_to_string(&stat).unwrap().contains(") T ").then_some(());
-        eventually("every thread stands still", stopped);
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let stands = |stat: String| stat.contains(") T ");
+        eventually("every thread stands still", || {
+            let mut threads = std::fs::read_dir(&tasks).unwrap();
+            let all = threads
+                .all(|one| std::fs::read_to_string(one.unwrap().path().join("stat")).is_ok_and(stands));
+            all.then_some(())
+        });
     }
 
     /// Waits for its end; the exit code.
