@@ -59,8 +59,14 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What the process says at its end is sent before it ends.
-fn finish(mut daemon: Daemon) {
+/// Ends it once so many spans have come, and with it whatever else would have come: that is sent at the end.
+fn finish(mut daemon: Daemon, collector: &Origin, expected: usize) {
+    eventually("the spans come", || {
+        // Of a message that is being read the body is not there yet.
+        let whole: Vec<_> =
+            collector.requests().into_iter().filter(|message| !message.body.is_empty()).collect();
+        (spans(&whole).len() >= expected).then_some(())
+    });
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.wait(), Some(0), "{}", daemon.log());
 }
@@ -89,7 +95,7 @@ fn a_request_and_its_attempt_are_told_and_the_server_is_told_of_them() {
     let fields = format!("User-Agent: probe/1\r\n{}", traceparent("01"));
     let answer = Client::connect(daemon.address()).request("GET", "/shop/cart?secret=1", &fields, b"");
     assert_eq!(answer.status(), 200);
-    finish(daemon);
+    finish(daemon, &collector, 2);
     let messages = collector.requests();
     assert_eq!((messages[0].line.as_str(), messages.len()), ("POST /v1/traces HTTP/1.1", 1));
     assert_eq!(messages[0].field("content-type"), Some("application/x-protobuf"));
@@ -154,7 +160,7 @@ fn each_attempt_is_told_with_what_became_of_it() {
     let mut client = Client::connect(daemon.address());
     assert_eq!(client.get("/").status(), 200);
     assert_eq!(client.get("/here").status(), 503);
-    finish(daemon);
+    finish(daemon, &collector, 4);
     let spans = spans(&collector.requests());
     let attempts = of_kind(&spans, SpanKind::Client);
     assert_eq!(attempts.len(), 2, "{spans:#?}");
@@ -191,9 +197,10 @@ fn who_samples_is_as_the_file_says() {
         let fields = flags.map(traceparent).unwrap_or_default();
         let answer = Client::connect(daemon.address()).request("GET", "/shop", &fields, b"");
         assert_eq!(answer.status(), 200);
-        finish(daemon);
+        let expected = if wanted { 2 } else { 0 };
+        finish(daemon, &collector, expected);
         let what = format!("{props} trusted {trusted} flags {flags:?}");
-        assert_eq!(spans(&collector.requests()).len(), if wanted { 2 } else { 0 }, "{what}");
+        assert_eq!(spans(&collector.requests()).len(), expected, "{what}");
         let seen = server.requests()[0].field("traceparent").unwrap().to_owned();
         assert!(seen.ends_with(if wanted { "-01" } else { "-00" }), "{what}: {seen}");
         assert_eq!(seen.contains(TRACE), flags.is_some(), "{what}: {seen}");
@@ -207,7 +214,7 @@ fn what_is_said_of_the_process_and_to_the_collector_is_what_the_file_says() {
     let more = "{ header \"authorization\" \"Bearer sesame\"; attribute \"deployment.environment.name\" \"test\"; }\n";
     let daemon = Daemon::run(&text.replacen('\n', &format!(" {more}"), 1));
     assert_eq!(Client::fetch(daemon.address(), "/shop").status(), 200);
-    finish(daemon);
+    finish(daemon, &collector, 2);
     let messages = collector.requests();
     assert_eq!(messages[0].field("authorization"), Some("Bearer sesame"));
     let sent = sent(&messages);
@@ -249,7 +256,6 @@ fn a_collector_over_tls_is_believed_by_the_authorities_that_the_file_names() {
     ));
     assert_eq!(Client::fetch(daemon.address(), "/").status(), 204);
     eventually("the spans come", || (!spans(&taken.lock().unwrap()).is_empty()).then_some(()));
-    finish(daemon);
 }
 
 #[test]
@@ -327,5 +333,4 @@ fn tracing_goes_on_and_off_with_the_file() {
     eventually("spans come", || (!spans(&collector.requests()).is_empty()).then_some(()));
     daemon.save(&off);
     eventually("it is off", || (ask() == as_it_came).then_some(()));
-    finish(daemon);
 }
