@@ -47,13 +47,39 @@ impl Scratch {
         request.clear();
         sending.clear();
         tried.clear();
-        answer.head.clear();
-        answer.body.clear();
-        for bytes in [request_lines, response_lines, &mut answer.to_client] {
-            bytes.clear();
-            if bytes.capacity() > KEPT {
-                *bytes = Vec::new();
-            }
-        }
+        answer.clear();
+        empty(request_lines);
+        empty(response_lines);
+    }
+}
+
+impl Answer {
+    /// Empties everything, keeps the usual memory.
+    pub(crate) fn clear(&mut self) {
+        self.head.clear();
+        self.body.clear();
+        empty(&mut self.to_client);
+    }
+}
+
+fn empty(bytes: &mut Vec<u8>) {
+    bytes.clear();
+    if bytes.capacity() > KEPT {
+        *bytes = Vec::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_goes_to_another_exchange_takes_nothing_along() {
+        let mut answer = Answer::default();
+        answer.head.set_line(200, b"OK", crate::proxy::head::Version::Http11);
+        answer.head.push(b"set-cookie", b"a=1");
+        answer.to_client.extend_from_slice(b"HTTP/1.1 200 OK");
+        answer.clear();
+        assert_eq!((answer.head.status(), answer.head.field_count(), answer.to_client.len()), (0, 0, 0));
     }
 }

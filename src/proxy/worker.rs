@@ -162,17 +162,18 @@ impl Worker {
 
     /// Takes working memory back.
     pub(crate) fn give_scratch(&self, mut scratch: Box<Scratch>) {
-        scratch.clear();
         self.swap_answer(&mut scratch);
+        scratch.clear();
         let mut scratches = self.scratches.borrow_mut();
         if scratches.len() < SCRATCHES_KEPT {
             scratches.push(scratch);
         }
     }
 
-    /// Swaps the answer's part, which is empty, for the one that was used last, and so is still in the cache. To be
-    /// called when an answer comes.
+    /// Swaps the answer's part for the one that was used last, and so is still in the cache. To be called when an
+    /// answer comes. What it held is gone: the next to have it serves somebody else.
     pub(crate) fn swap_answer(&self, scratch: &mut Scratch) {
+        scratch.answer.clear();
         std::mem::swap(&mut scratch.answer, &mut *self.answer.borrow_mut());
     }
 
