@@ -10,7 +10,8 @@ use std::path::Path;
 
 pub(super) fn run(directory: &Path, screen: &Screen) -> Result<Exit, Failure> {
     let command = Cli::command().disable_help_subcommand(true);
-    let written = std::fs::create_dir_all(directory).and_then(|()| clap_mangen::generate_to(command, directory));
+    let written =
+        std::fs::create_dir_all(directory).and_then(|()| clap_mangen::generate_to(command, directory));
     written.map_err(|error| {
         Failure::new(Exit::Failed, format!("cannot write manual pages into {}: {error}", directory.display()))
     })?;
