@@ -65,6 +65,9 @@ pub(crate) struct ClientConnection {
     pub(crate) orphaned: bool,
 }
 
+/// Bytes that are on their way at once, so that nothing a client says later cuts them off: ten segments (RFC 6928).
+const FIRST_FLIGHT: u64 = 10 * 1460;
+
 /// Why no further request came.
 enum NoRequest {
     /// The client ended the connection between requests, or idled too long.
@@ -132,8 +135,11 @@ impl ClientConnection {
         let mut scratch = self.worker.scratch();
         let next = match self.read_head(&mut scratch).await {
             Ok(()) => match exchange::run(self, &mut scratch).await {
-                // To whom this was not the last request when it was sent: more may be on its way.
-                Next::Close if scratch.request.keep_alive() => Next::Linger,
+                // To whom this was not the last request when it was sent: more may be on its way. And a client that
+                // says more all the same would cut off what has not gone yet.
+                Next::Close if scratch.request.keep_alive() || scratch.answer.written() > FIRST_FLIGHT => {
+                    Next::Linger
+                }
                 next => next,
             },
             Err(NoRequest::Ended) => Next::Linger,

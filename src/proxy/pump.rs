@@ -141,7 +141,7 @@ impl Pump {
     /// Lets go of what it holds for a body; to be begun before it is used again.
     pub(crate) fn clear(&mut self) {
         (self.input, self.copy, self.encoder) = (None, None, None);
-        self.out = Vec::new();
+        (self.out, self.written) = (Vec::new(), 0);
     }
 
     /// With a largest size.

@@ -54,6 +54,11 @@ impl Scratch {
 }
 
 impl Answer {
+    /// Bytes of it that went to the client, by a pump or at once.
+    pub(crate) fn written(&self) -> u64 {
+        self.body.written() + self.to_client.len() as u64
+    }
+
     /// Empties everything, keeps the usual memory.
     pub(crate) fn clear(&mut self) {
         self.head.clear();
