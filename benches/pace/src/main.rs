@@ -1,6 +1,8 @@
-//! Asks a proxy at a steady rate, and says how long the answers took; or asks once for each of many clients.
+//! Asks a proxy at a steady rate, and says how long the answers took; or as often as it answers; or once for each of many
+//! clients.
 //!
 //!   lbd-pace steady PORT CONNECTIONS RATE SECONDS
+//!   lbd-pace most PORT CONNECTIONS SECONDS           the next request when the answer is there
 //!   lbd-pace fill PORT CONNECTIONS COUNT             X-Session: session-0000001, and so on
 //!
 //! Each connection is a thread that sleeps until its next request is due, at random distances around the mean, so that
@@ -13,6 +15,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
+const REQUEST: &[u8] = b"GET /1k HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
 /// What is asked for.
@@ -26,6 +29,7 @@ struct Plan {
 #[derive(Clone, Copy)]
 enum What {
     Steady { rate: f64, seconds: f64 },
+    Most { seconds: f64 },
     Fill { count: u64 },
 }
 
@@ -39,10 +43,14 @@ impl Plan {
                 connections,
                 What::Steady { rate: rate.parse::<f64>()?.max(1.0), seconds: seconds.parse()? },
             ),
+            ["most", port, connections, seconds] => {
+                (port, connections, What::Most { seconds: seconds.parse()? })
+            }
             ["fill", port, connections, count] => (port, connections, What::Fill { count: count.parse()? }),
             _ => {
                 return Err(
-                    "usage: lbd-pace steady PORT CONNECTIONS RATE SECONDS | fill PORT CONNECTIONS COUNT"
+                    "usage: lbd-pace steady PORT CONNECTIONS RATE SECONDS | most PORT CONNECTIONS SECONDS | \
+                     fill PORT CONNECTIONS COUNT"
                         .into(),
                 );
             }
@@ -102,6 +110,7 @@ fn ask(plan: Plan, number: u32) -> Answers {
             let mean = f64::from(plan.connections) / rate;
             steady(stream, mean, seconds, Dice(0x9E37_79B9_7F4A_7C15 ^ (u64::from(number) + 1)))
         }
+        What::Most { seconds } => most(stream, seconds),
         What::Fill { count } => {
             fill(stream, (1 + u64::from(number)..=count).step_by(plan.connections as usize))
         }
@@ -120,10 +129,23 @@ fn steady(mut stream: TcpStream, mean: f64, seconds: f64, mut dice: Dice) -> Ans
             std::thread::sleep(wait);
             Instant::now()
         };
-        stream.write_all(b"GET /1k HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")?;
+        stream.write_all(REQUEST)?;
         wrong += u64::from(!answer(&mut stream, &mut buffer)?);
         times.push(start.elapsed());
         due += Duration::from_secs_f64(mean * dice.roll());
+    }
+    Ok((times, wrong))
+}
+
+fn most(mut stream: TcpStream, seconds: f64) -> Answers {
+    let (mut times, mut wrong, mut buffer) = (Vec::new(), 0, Vec::new());
+    let end = Instant::now() + Duration::from_secs_f64(seconds);
+    let mut start = Instant::now();
+    while start < end {
+        stream.write_all(REQUEST)?;
+        wrong += u64::from(!answer(&mut stream, &mut buffer)?);
+        times.push(start.elapsed());
+        start = Instant::now();
     }
     Ok((times, wrong))
 }
