@@ -3,6 +3,7 @@
 import argparse
 import datetime
 import json
+import os
 import shutil
 import signal
 import sys
@@ -27,18 +28,16 @@ ROOT = HERE.parents[1]
 RESULTS = HERE / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 EXTRAS = ("latency", "reload", "workers", "spread", "profile")
-USUAL = ("lbd", "haproxy", "haproxy-new", "nginx")
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     known = [entry.name for entry in (*SCENARIOS, *MEMORY)] + list(EXTRAS)
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=known, help="these scenarios; nothing is written")
-    parser.add_argument("--peers", nargs="+", metavar="PEER", choices=[*peers.KINDS, "all"],
-                        help=f"beside lbd, of {', '.join(peers.KINDS)}, or all [default: {' '.join(USUAL[1:])}, "
-                             "those that are there]")
+    parser.add_argument("--peers", nargs="+", metavar="PEER", choices=list(peers.KINDS),
+                        help="beside lbd [default: all that are there]")
     parser.add_argument("--quick", action="store_true", help="one round of each, a hundredth of the sticky entries; nothing is written")
-    parser.add_argument("--rounds", type=int, default=7, help="rounds of each scenario [default: 7]")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each scenario [default: 5]")
     parser.add_argument("--seconds", type=int, default=1, help="of each proxy in each round [default: 1]")
     parser.add_argument("--list", action="store_true", help="print the scenarios")
     parser.add_argument("--page", action="store_true", help="write docs/benchmarks.md anew from results.json, no more")
@@ -70,6 +69,11 @@ class Stage:
         folder = self.folder / f"{self.count}-{name.replace(' ', '-')}"
         return peers.KINDS[kind][0](name, self.binaries[kind], folder, setup, self.running.addresses)
 
+    def relay(self, floor, setup):
+        self.count += 1
+        folder = self.folder / f"{self.count}-relay"
+        return peers.Relay("floor", os.environ["RELAY_BIN"], folder, replace(setup, floor=floor), self.running.addresses)
+
     def all(self, setup):
         """One of each kind that can do this."""
         return [self.make(kind, setup) for kind in self.binaries if peers.KINDS[kind][0].does(setup)]
@@ -91,11 +95,12 @@ def main():
         return
     if machine.description()["cores"] < 2:
         sys.exit("two cores are needed: one for the proxy, one for load and servers")
-    chosen = list(peers.KINDS) if args.peers == ["all"] else ["lbd", *args.peers] if args.peers else USUAL
+    chosen = ["lbd", *args.peers] if args.peers else peers.KINDS
     began, stage = time.monotonic(), Stage(dict.fromkeys(chosen))
     results = {
         "date": datetime.date.today().isoformat(), "machine": machine.description(), "versions": stage.versions,
-        "binary": Path(stage.binaries["lbd"]).stat().st_size, "rounds": args.rounds, "seconds": args.seconds, "starts": [], "scenarios": [], "memory": [], "profile": {},
+        "binary": Path(stage.binaries["lbd"]).stat().st_size, "rounds": args.rounds, "seconds": args.seconds,
+        "starts": [], "scenarios": [], "memory": [], "profile": {},
     }
     try:
         measure(stage, args, results)
@@ -128,15 +133,23 @@ def measure(stage, args, results):
         two_workers(stage, args, results)
 
 
-def one_setup(stage, args, results, what):
-    """The scenarios of a setup, by proxies that are started for them."""
-    setup, named, extras, profile, scenarios = what
-    proxies = stage.all(setup)
-    again = stage.make("lbd", setup, "lbd again") if any(scenario.control for scenario in named) else None
-    besides = {scenario.beside: stage.make("lbd", scenario.beside, "lbd beside") for scenario in named if scenario.beside}
-    everyone = [*proxies, *filter(None, [again]), *besides.values()]
-    try:
-        for proxy in everyone:
+class Cast:
+    """Who takes part in the scenarios of a setup: proxies that are started for them."""
+
+    def __init__(self, stage, setup, scenarios):
+        self.proxies = stage.all(setup)
+        self.again = stage.make("lbd", setup, "lbd again") if any(scenario.control for scenario in scenarios) else None
+        self.besides = {
+            beside: stage.make("lbd", beside, "lbd beside") for beside in {scenario.beside for scenario in scenarios} - {None}}
+        self.floors = {
+            floor: stage.relay(floor, setup) for floor in {scenario.floor for scenario in scenarios} - {""}}
+
+    def everyone(self):
+        return [*self.proxies, *filter(None, [self.again]), *self.besides.values(), *self.floors.values()]
+
+    def start(self):
+        """Starts all, and says how long each of the proxies took; who does not start takes no part."""
+        for proxy in self.everyone():
             try:
                 seconds = proxy.start()
             except RuntimeError as error:
@@ -144,31 +157,45 @@ def one_setup(stage, args, results, what):
                     raise
                 print(error, flush=True)
                 continue
-            if proxy in proxies:
-                results["starts"].append({"setup": setup.name, "peer": proxy.name, "seconds": round(seconds, 3),
-                                          "resident": proxy.resident()})
-        alive = [proxy for proxy in everyone if proxy.process.poll() is None]
+            if proxy in self.proxies:
+                yield {"setup": proxy.setup.name, "peer": proxy.name, "seconds": round(seconds, 3),
+                       "resident": proxy.resident()}
+        self.proxies = [proxy for proxy in self.proxies if proxy.process.poll() is None]
+
+    def part(self, scenario):
+        extra = [self.again if scenario.control else None, self.besides.get(scenario.beside),
+                 self.floors.get(scenario.floor)]
+        return self.proxies + [proxy for proxy in extra if proxy and proxy.process.poll() is None]
+
+    def stop(self):
+        for proxy in self.everyone():
+            proxy.stop()
+
+
+def one_setup(stage, args, results, what):
+    """The scenarios of a setup."""
+    setup, named, extras, profile, scenarios = what
+    cast = Cast(stage, setup, named if named else scenarios[:1])
+    try:
+        results["starts"] += cast.start()
         for scenario in named:
-            part = [proxy for proxy in alive if proxy in proxies or proxy is again and scenario.control
-                    or scenario.beside and proxy is besides[scenario.beside]]
-            results["scenarios"].append(rounds.compare(scenario, part, args.rounds, args.seconds))
+            results["scenarios"].append(rounds.compare(scenario, cast.part(scenario), args.rounds, args.seconds))
             print(report.line(results["scenarios"][-1]), flush=True)
         for scenario in (named or scenarios) if profile else ():
-            results["profile"][scenario.name] = hotspots.sampled(scenario, proxies[0], stage.folder)
+            results["profile"][scenario.name] = hotspots.sampled(scenario, cast.proxies[0], stage.folder)
         if "latency" in extras:
             results["latency"] = latency.added(
-                [p for p in alive if p in proxies], stage.running.addresses.http, min(args.rounds, 5))
+                [proxy for proxy in cast.proxies if not proxy.seldom], cast.floors["requests"], stage.running.addresses.http, min(args.rounds, 5))
             print(report.latency_line(results["latency"]), flush=True)
         if "reload" in extras:
-            results["reload"] = latency.reloads(proxies[0], latency.half(proxies[:1], 2))
+            results["reload"] = latency.reloads(cast.proxies[0], latency.half(cast.proxies[:1], 2))
             print(report.reload_line(results["reload"]), flush=True)
-        for proxy in proxies:
+        for proxy in cast.proxies:
             if proxy.entries:
                 results["starts"].append({"setup": f"{setup.name}, {proxy.entries:,} entries", "peer": proxy.name,
                                           "seconds": None, "resident": proxy.resident()})
     finally:
-        for proxy in everyone:
-            proxy.stop()
+        cast.stop()
 
 
 def two_workers(stage, args, results):

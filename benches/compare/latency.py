@@ -6,18 +6,20 @@ import statistics
 import subprocess
 import time
 
-from loads import Void, wrk
+from loads import Void
 from machine import LOAD_CORE, pinned
 
 CONNECTIONS = 32
 
 
 class Pace:
-    """Requests at a steady rate, in the background."""
+    """Requests at a steady rate, in the background; or as many as go."""
 
     def __init__(self, port, rate, seconds, cores=LOAD_CORE, connections=CONNECTIONS):
+        """Without a rate as many as go: the next when the answer to the one before is there."""
         self.seconds = seconds
-        command = [os.environ["PACE_BIN"], "steady", port, connections, round(rate), seconds]
+        how = ["steady", port, connections, round(rate)] if rate else ["most", port, connections]
+        command = [os.environ["PACE_BIN"], *how, seconds]
         self.process = subprocess.Popen(
             pinned(cores, command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -42,14 +44,14 @@ def median(rounds):
 
 
 def half(proxies, seconds):
-    """Half of what each can do alone, the least of them."""
-    return min(wrk(64)(proxy, seconds) / seconds for proxy in proxies) / 2
+    """Half of what each can do alone under this very load, the least of them."""
+    return min(Pace(proxy.plain, None, seconds).times()["count"] / seconds for proxy in proxies) / 2
 
 
-def added(proxies, origin, rounds):
-    """The same rate straight to a server and through each proxy, in turn."""
+def added(proxies, floor, origin, rounds):
+    """The same rate straight to a server and through each proxy, in turn; and through a relay."""
     rate = half(proxies, 2)
-    ports = {"direct": origin, **{proxy.name: proxy.plain for proxy in proxies}}
+    ports = {"direct": origin, **{proxy.name: proxy.plain for proxy in (floor, *proxies)}}
     found, void = {name: [] for name in ports}, {}
     for number in range(rounds):
         names = list(ports) if number % 2 == 0 else list(ports)[::-1]
@@ -76,7 +78,7 @@ def reloads(lbd, rate, edits=10, seconds=5):
             lbd.config.write_text(lbd.text() + f'route "/edit-{number}" {{ respond 204 }}\n')
         return load.times()
 
-    rounds = [(measure(0), measure(edits)) for _ in range(3)]
+    rounds = [(measure(0), measure(edits)) for _ in range(5)]
     return {
         "rate": round(rate), "edits": edits, "target": 1.1,
         "calm": median([calm for calm, _ in rounds]), "edited": median([edited for _, edited in rounds]),

@@ -121,6 +121,21 @@ def growth_table(results):
     return table(["lbd with", "beside lbd with", "aim", "ratio", "met"], rows)
 
 
+def floor_table(results):
+    """What a relay costs, and what of HAProxy's and lbd's cost is their own."""
+    rows = []
+    for scenario in results["scenarios"]:
+        floor = cost(scenario, "floor")
+        if not floor:
+            continue
+        own = [median([(costs[name]["ns"] - costs["floor"]["ns"]) / 1000 for costs in scenario["rounds"]
+                       if name in costs and "floor" in costs]) for name in ("lbd", *HAPROXIES)]
+        least = min(value for value in own[1:] if value is not None)
+        rows.append([scenario["what"], f"{floor / 1000:.1f} us", f"**{shown(ratios(scenario, 'floor'))}**",
+                     shown(ratios(scenario, "lbd")), f"{own[0]:.1f} us", f"{least:.1f} us"])
+    return table(["scenario", "a relay", "relay : HAProxy", "lbd : HAProxy", "lbd's own", "HAProxy's own"], rows)
+
+
 def memory_table(results):
     rows = []
     for memory in results["memory"]:
@@ -159,6 +174,8 @@ def latency_table(results):
 def tables(results):
     """All that was measured."""
     parts = [costs_table(results)] if results["scenarios"] else []
+    if any(scenario.get("floor") for scenario in results["scenarios"]):
+        parts.append(floor_table(results))
     if any(scenario["beside"] for scenario in results["scenarios"]):
         parts.append(growth_table(results))
     parts += [memory_table(results)] if results["memory"] else []
@@ -242,7 +259,8 @@ def page(results):
     latency = f"""## Latency
 
 A steady {results['latency']['rate']:,} requests a second over {results['latency']['connections']} connections,
-half of what the slowest of these can do on this machine; straight to a server, and through each proxy.
+half of what the slowest of the proxies can do on this machine under this very load; straight to a server, and through
+each proxy. The relay is described above.
 
 {latency_table(results)}
 
@@ -263,6 +281,15 @@ the same round; for other peers their ratio to it stands in brackets. lbd measur
 gives {control(results)}: differences smaller than that say nothing.
 
 {costs_table(results)}
+
+## What no proxy goes below
+
+In the same rounds a relay passes on what it reads and understands nothing of it (`lbd-relay` in `benches/pace`): no
+parsing, no routing, no clocks, no checks, on bare epoll. Its cost is the kernel's: two reads and two writes on loopback
+and their wakeups. What a proxy costs beyond it is its own work. An aim below the relay's ratio cannot be met here by
+anybody who reads and writes through sockets.
+
+{floor_table(results)}
 
 ## What does not grow
 

@@ -35,12 +35,12 @@ def compare(scenario, proxies, count, seconds):
     for number in range(count):
         found = {}
         for proxy in proxies if number % 2 == 0 else proxies[::-1]:
-            if proxy.name not in void and (cost := turn(proxy, lambda: once(scenario, proxy, seconds * scenario.longer))):
+            if not (proxy.seldom and number % 2) and proxy.name not in void and (cost := turn(proxy, lambda: once(scenario, proxy, seconds * scenario.longer))):
                 found[proxy.name] = cost
         rounds.append(found)
     rounds = [{name: cost for name, cost in found.items() if name not in void} for found in rounds]
     return {
         "name": scenario.name, "what": scenario.what, "unit": scenario.unit, "target": scenario.target,
         "setup": scenario.setup.name, "beside": scenario.beside and scenario.beside.name,
-        "growth": scenario.growth, "rounds": rounds, "void": void,
+        "growth": scenario.growth, "floor": scenario.floor, "rounds": rounds, "void": void,
     }

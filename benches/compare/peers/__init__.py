@@ -5,7 +5,8 @@ What was chosen so that nobody is handicapped:
   `--workers 1`), pinned to one core; all helper threads and processes of a proxy run and are counted there too;
 - the load and the servers share another core; what counts is the processor time of the proxy alone, divided by what it
   did, so a load that is slower than a proxy does not flatter that proxy;
-- proxies take turns within a round, every other round in the opposite order, and the ratio is taken within the round;
+- proxies take turns within a round, every other round in the opposite order, and the ratio is taken within the round
+  (Envoy and Caddy take part in every other round, and not where a rate is set by the slowest);
   where two HAProxies run, each round is compared with the cheaper one;
 - connections to the servers are kept and reused by all (HAProxy `http-reuse always`, nginx `keepalive`);
 - defaults elsewhere, with these exceptions in a peer's favour: bodies pass nginx unbuffered by its disk
@@ -31,8 +32,9 @@ from .haproxy import Haproxy
 from .lbd import Lbd
 from .nginx import Nginx
 from .proxy import Origins, Proxy, Setup
+from .relay import Relay
 
-__all__ = ["KINDS", "Lbd", "Origins", "Proxy", "Setup", "binary", "label"]
+__all__ = ["KINDS", "Lbd", "Origins", "Proxy", "Relay", "Setup", "binary", "label"]
 
 # Its name here, its class, the variable that names its binary, and what to look for.
 KINDS = {
@@ -58,6 +60,6 @@ def binary(name):
 
 def label(name, version):
     """How a table calls it."""
-    title = {"lbd": "lbd", "nginx": "nginx", "envoy": "Envoy", "caddy": "Caddy"}.get(name, "HAProxy")
+    title = {"lbd": "lbd", "nginx": "nginx", "envoy": "Envoy", "caddy": "Caddy", "floor": "a relay"}.get(name, "HAProxy")
     return f"{title} {version}".strip()
 

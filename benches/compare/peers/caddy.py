@@ -7,6 +7,7 @@ from .proxy import Proxy
 
 class Caddy(Proxy):
     version_of = ("version",)
+    seldom = True
 
     def command(self):
         self.environment = {"GOMAXPROCS": str(self.setup.workers), "XDG_DATA_HOME": str(self.folder / "data"),

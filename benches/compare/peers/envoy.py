@@ -13,6 +13,8 @@ def port(address):
 
 
 class Envoy(Proxy):
+    seldom = True
+
     def command(self):
         config = self.folder / "envoy.json"
         config.write_text(json.dumps({

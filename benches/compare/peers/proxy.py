@@ -23,6 +23,8 @@ class Setup:
     access_log: bool = False
     workers: int = 1
     cores: str = PROXY_CORE
+    # What `Relay` passes on; a proxy has no use for it.
+    floor: str = ""
 
 
 @dataclass
@@ -59,6 +61,8 @@ class Proxy:
     # What `Setup.sticky` it can do.
     sticky = ()
     version_of = ("--version",)
+    # Whether it takes part in every other round only, to save time.
+    seldom = False
 
     def __post_init__(self):
         self.plain, self.secure = free_port(), free_port()
@@ -89,15 +93,18 @@ class Proxy:
         self.process = subprocess.Popen(
             pinned(self.setup.cores, command), stdout=log, stderr=log, env={**os.environ, **self.environment})
         while time.monotonic() < began + 60 and self.process.poll() is None:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.plain}/1k", timeout=5) as answer:
-                    if answer.status == 200:
-                        return time.monotonic() - began
-            except OSError:
-                pass
+            if self.serves():
+                return time.monotonic() - began
             time.sleep(0.005)
         self.stop()
         raise RuntimeError(f"{self.name} does not serve; see {self.folder}/log")
+
+    def serves(self):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.plain}/1k", timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
 
     def stop(self):
         if self.process and self.process.poll() is None:
