@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +28,8 @@ from scenarios import MEMORY, ONE, SCENARIOS
 ROOT = HERE.parents[1]
 RESULTS = HERE / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
+# Earlier runs that are told of.
+RUNS = 3
 EXTRAS = ("latency", "reload", "workers", "spread", "profile")
 
 
@@ -83,6 +86,15 @@ class Stage:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def commit():
+    """Of the sources, as far as git is there to ask."""
+    try:
+        done = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip()
+
+
 def main():
     # So that an end from outside ends the proxies and servers too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
@@ -98,7 +110,7 @@ def main():
     chosen = ["lbd", *args.peers] if args.peers else peers.KINDS
     began, stage = time.monotonic(), Stage(dict.fromkeys(chosen))
     results = {
-        "date": datetime.date.today().isoformat(), "machine": machine.description(), "versions": stage.versions,
+        "date": datetime.date.today().isoformat(), "commit": commit(), "machine": machine.description(), "versions": stage.versions,
         "binary": Path(stage.binaries["lbd"]).stat().st_size, "rounds": args.rounds, "seconds": args.seconds,
         "starts": [], "scenarios": [], "memory": [], "profile": {},
     }
@@ -112,6 +124,8 @@ def main():
     if args.output:
         args.output.write_text(json.dumps(results, indent=1) + "\n")
     if not args.only and not args.quick:
+        last = json.loads(RESULTS.read_text())
+        results["before"] = [*last.get("before", []), report.summary(last)][-RUNS:]
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
         PAGE.write_text(report.page(results))
         print(f"written: {RESULTS.relative_to(ROOT)}, {PAGE.relative_to(ROOT)}")

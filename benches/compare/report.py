@@ -121,6 +121,27 @@ def growth_table(results):
     return table(["lbd with", "beside lbd with", "aim", "ratio", "met"], rows)
 
 
+def summary(results):
+    """What a later run is compared with."""
+    ratio = {s["name"]: round(median(found), 2) for s in results["scenarios"] if (found := ratios(s, "lbd"))}
+    growth = {s["name"]: round(median(found), 2) for s in results["scenarios"]
+              if (found := ratios(s, "lbd", ("lbd beside",)))}
+    return {"date": results["date"], "commit": results.get("commit", ""), "ratios": ratio, "growth": growth}
+
+
+def runs_table(results):
+    """The ratios to HAProxy of this run and of those before it."""
+    runs = [*results.get("before", []), summary(results)]
+    rows = []
+    for scenario in results["scenarios"]:
+        for what, aim in (("ratios", scenario["target"]), ("growth", scenario["growth"])):
+            if aim:
+                beside = f", beside {scenario['beside']}" if what == "growth" else ""
+                cells = [f"{run[what][scenario['name']]:.2f}" if scenario["name"] in run[what] else "–" for run in runs]
+                rows.append([scenario["name"] + beside, f"{aim:.2f}", *cells])
+    return table(["scenario", "aim", *(f"{run['date']}, {run['commit']}" for run in runs)], rows)
+
+
 def floor_table(results):
     """What a relay costs, and what of HAProxy's and lbd's cost is their own."""
     rows = []
@@ -281,6 +302,12 @@ the same round; for other peers their ratio to it stands in brackets. lbd measur
 gives {control(results)}: differences smaller than that say nothing.
 
 {costs_table(results)}
+
+## Runs before
+
+The same ratios in the last runs, by date and commit.
+
+{runs_table(results)}
 
 ## What no proxy goes below
 
