@@ -66,7 +66,7 @@ SCENARIOS = [
     Scenario("tls-resumed", "resumed TLS 1.3 handshake and one request", "connection",
              own("connections.py", "resumed", secure), 0.75),
     Scenario("h2", "HTTP/2 over TLS, 16 connections x 32 streams, 1 KB", "request", h2load(16, 32), 0.85),
-    Scenario("body-64k", "64 KB down, 16 connections", "answer", wrk(16, "/64k", size=64 << 10), 0.60,
+    Scenario("body-64k", "64 KB down, 16 connections", "answer", wrk(16, "/64k", size=64 << 10),
              floor="bodies"),
     Scenario("body-1m", "1 MB down, 8 connections", "answer", wrk(8, "/1m", size=1 << 20), 0.45),
     Scenario("body-100m", "100 MB down, 2 connections", "answer", wrk(2, "/100m", size=100 << 20), 0.40),
