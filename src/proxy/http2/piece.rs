@@ -1,0 +1,53 @@
+//! A piece of an answer's body on its way into frames, in memory that the worker lends: an allocation less for each
+//! small answer.
+
+use std::rc::Rc;
+
+use bytes::Buf;
+
+use crate::proxy::worker::Worker;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Piece {
+    bytes: Vec<u8>,
+    taken: usize,
+    lender: Option<Rc<Worker>>,
+}
+
+impl Piece {
+    /// A copy of these bytes.
+    pub(super) fn of(bytes: &[u8], worker: &Rc<Worker>) -> Self {
+        let mut copy = worker.buffers.text();
+        copy.extend_from_slice(bytes);
+        Self { bytes: copy, taken: 0, lender: Some(Rc::clone(worker)) }
+    }
+
+    /// Whether nothing is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.has_remaining()
+    }
+}
+
+impl Buf for Piece {
+    fn remaining(&self) -> usize {
+        self.bytes.len() - self.taken
+    }
+
+    fn chunk(&self) -> &[u8] {
+        &self.bytes[self.taken..]
+    }
+
+    fn advance(&mut self, n: usize) {
+        assert!(n <= self.remaining(), "no more is taken than is there");
+        self.taken += n;
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        if let Some(worker) = &self.lender {
+            worker.buffers.give_text(std::mem::take(&mut self.bytes));
+        }
+    }
+}
