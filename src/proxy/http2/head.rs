@@ -13,7 +13,8 @@ use super::recurring::Recurring;
 use crate::proxy::head::{Authority, BodyFraming, Known, ParseError, RequestHead, Version, same_authority};
 use crate::proxy::http1::HeadLimits;
 
-/// Fields that an answer has room for before they are looked at.
+/// Fields that the smallest table has room for, and that an answer has room for before they are looked at.
+const LEAST_RESERVED: usize = 6;
 const MOST_RESERVED: usize = 64;
 /// Bytes of a line of an answer, about.
 const USUAL_LINE: usize = 32;
@@ -135,7 +136,7 @@ pub fn answer(text: &[u8], recurring: &Recurring) -> Option<Response<()>> {
     *response.status_mut() = status;
     let lines = &text[line_end + 1..];
     // Room for about as many as there are: the allocator has small pieces at hand, and a kilobyte more is a slow way.
-    response.headers_mut().reserve((lines.len() / USUAL_LINE).min(MOST_RESERVED));
+    response.headers_mut().reserve((lines.len() / USUAL_LINE).clamp(LEAST_RESERVED, MOST_RESERVED));
     fields(lines, recurring, response.headers_mut());
     Some(response)
 }

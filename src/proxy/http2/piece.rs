@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use bytes::Buf;
 
+use crate::proxy::scratch::KEPT;
 use crate::proxy::worker::Worker;
 
 /// See the module.
@@ -12,12 +13,16 @@ use crate::proxy::worker::Worker;
 pub(super) struct Piece {
     bytes: Vec<u8>,
     taken: usize,
+    /// Whose the memory is; nobody's where it is too much to be kept.
     lender: Option<Rc<Worker>>,
 }
 
 impl Piece {
     /// A copy of these bytes.
     pub(super) fn of(bytes: &[u8], worker: &Rc<Worker>) -> Self {
+        if bytes.len() > KEPT {
+            return Self { bytes: bytes.to_vec(), taken: 0, lender: None };
+        }
         let mut copy = worker.buffers.text();
         copy.extend_from_slice(bytes);
         Self { bytes: copy, taken: 0, lender: Some(Rc::clone(worker)) }
