@@ -19,7 +19,7 @@ use super::compress::Encoders;
 use super::date::DateCache;
 use super::deadline::{Deadlines, TICK};
 use super::decisions::{Decision, Decisions};
-use super::http2::Seats;
+use super::http2::{Outs, Recurring, Seats};
 use super::recent::{Recent, RoutingKey};
 use super::scratch::{Answer, Scratch};
 use super::turns::Turns;
@@ -79,6 +79,10 @@ pub(crate) struct Worker {
     pub(crate) turns: Turns,
     /// Tasks that wait for a stream of HTTP/2.
     pub(crate) seats: Seats,
+    /// Lines of fields that came over HTTP/2, or go by it, again and again.
+    pub(crate) recurring: Rc<Recurring>,
+    /// Memory for what connections of HTTP/2 are about to write.
+    pub(crate) outs: Rc<Outs>,
     /// Access-log lines on their way out.
     pub(crate) access_log: AccessLog,
     /// Spans on their way out.
@@ -111,6 +115,8 @@ impl Worker {
             deadlines: Deadlines::new(),
             turns: Turns::default(),
             seats: Seats::default(),
+            recurring: Rc::default(),
+            outs: Rc::default(),
             access_log,
             spans,
             decisions: RefCell::default(),

@@ -87,9 +87,17 @@ impl Fields {
 
     /// Appends a field. The caller vouches for the syntax of both parts.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        self.push_known(Known::of(name), name, value);
+    }
+
+    /// Appends a field whose name is recognised already. It stands in the arena as the line that it is passed on as.
+    pub(in crate::proxy) fn push_known(&mut self, known: Known, name: &[u8], value: &[u8]) {
+        self.arena.reserve(name.len() + value.len() + 4);
         let name = self.store(name);
+        self.store(b": ");
         let value = self.store(value);
-        self.index(name, value);
+        self.store(b"\r\n");
+        self.index_line(known, name, value);
     }
 
     /// The fields, in order.

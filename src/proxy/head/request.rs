@@ -96,6 +96,11 @@ impl RequestHead {
         self.fields.push(name, value);
     }
 
+    /// Appends a field whose name is recognised already.
+    pub(in crate::proxy) fn push_known(&mut self, known: Known, name: &[u8], value: &[u8]) {
+        self.fields.push_known(known, name, value);
+    }
+
     /// Overrides what follows the head, for a protocol that frames its bodies itself.
     pub fn set_framing(&mut self, framing: BodyFraming) {
         self.framing = framing;

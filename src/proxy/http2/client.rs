@@ -24,6 +24,7 @@ use tracing::debug;
 pub(crate) use stream::ServerStream;
 
 use super::deferred::Pipe;
+use super::recurring::Recurring;
 use crate::pool::{Eligibility, IdleHold, Server};
 use crate::proxy::deadline::Deadlines;
 use crate::proxy::failure::Failure;
@@ -61,6 +62,7 @@ pub(crate) struct Http2Connection {
     remote: Option<IpAddr>,
     tls: bool,
     clock: Rc<Deadlines>,
+    recurring: Rc<Recurring>,
     /// Opens streams; `None` once it is retired.
     sender: RefCell<Option<SendRequest<Bytes>>>,
     active: Cell<usize>,
@@ -91,7 +93,7 @@ impl Http2Connection {
         let tls = stream.is_tls();
         let clock = &worker.deadlines;
         let heard = Rc::new(Cell::new(clock.now()));
-        let (io, pipe) = Pipe::new(stream, None, None);
+        let (io, pipe) = Pipe::new(stream, None, None, &worker.outs);
         let handshake = h2::client::Builder::new()
             // Until the server says how many: a stream before that might be one too many.
             .initial_max_send_streams(0)
@@ -109,6 +111,7 @@ impl Http2Connection {
             remote,
             tls,
             clock: Rc::clone(clock),
+            recurring: Rc::clone(&worker.recurring),
             sender: RefCell::new(Some(sender.clone())),
             active: Cell::new(0),
             uses: Cell::new(0),

@@ -13,16 +13,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use h2::server::{self, SendResponse};
-use h2::{Reason, RecvStream};
-use http::Request;
+use h2::Reason;
+use h2::server;
 use tracing::debug;
 
 use super::activity::{Activity, Exchange};
 use super::deferred::{Deferred, Pipe};
-use super::head;
 use super::patience::Patience;
+use super::piece::Piece;
 use super::seats::Seats;
 use super::stream::Http2Stream;
 use crate::proxy::buffer::Buffer;
@@ -81,7 +79,7 @@ pub(crate) async fn serve(
         local,
     });
     let patience = Patience::new(&shared.worker.deadlines);
-    let (io, pipe) = Pipe::new(stream, input, Some(patience));
+    let (io, pipe) = Pipe::new(stream, input, Some(patience), &shared.worker.outs);
     let limits = &shared.listener.limits;
     let handshake = server::Builder::new()
         .max_concurrent_streams(limits.streams)
@@ -90,7 +88,7 @@ pub(crate) async fn serve(
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER)
         .enable_connect_protocol()
-        .handshake(io);
+        .handshake::<_, Piece>(io);
     let deadline = shared.worker.deadlines.register();
     let frames = Frames::Opening(handshake);
     Driver { frames, pipe, shared, deadline, leaving: false, thrown_out: false, put_off: false }.run().await;
@@ -98,8 +96,8 @@ pub(crate) async fn serve(
 
 /// How far a connection is.
 enum Frames {
-    Opening(server::Handshake<Deferred, Bytes>),
-    Open(server::Connection<Deferred, Bytes>),
+    Opening(server::Handshake<Deferred, Piece>),
+    Open(server::Connection<Deferred, Piece>),
 }
 
 /// The task of a connection.
@@ -140,6 +138,7 @@ impl Driver {
         if self.shared.activity.is_abused() {
             self.throw_out(Reason::ENHANCE_YOUR_CALM);
         }
+        self.pipe.borrow_mut().begin_turn();
         loop {
             if let Poll::Ready(ended) = self.poll_frames(cx) {
                 if let Err(error) = ended {
@@ -168,9 +167,6 @@ impl Driver {
         if pipe.has_moved() {
             self.shared.activity.touch();
         }
-        if !self.shared.activity.has_exchange() {
-            pipe.shrink();
-        }
         drop(pipe);
         self.poll_clock(cx)
     }
@@ -190,8 +186,9 @@ impl Driver {
                 }
                 Frames::Open(connection) => match std::task::ready!(connection.poll_accept(cx)) {
                     Some(Ok((request, respond))) => {
-                        let job = Job { shared: Rc::clone(&self.shared), request, respond };
-                        Seats::run(&self.shared.worker, job);
+                        let Shared { worker, tls, .. } = &*self.shared;
+                        let stream = Http2Stream::new(worker, request, respond, *tls);
+                        Seats::run(worker, Job { shared: Rc::clone(&self.shared), stream });
                     }
                     Some(Err(error)) => return Poll::Ready(Err(error)),
                     None => return Poll::Ready(Ok(())),
@@ -252,24 +249,19 @@ impl Driver {
 #[derive(Debug)]
 pub(super) struct Job {
     shared: Rc<Shared>,
-    request: Request<RecvStream>,
-    respond: SendResponse<Bytes>,
+    stream: Box<Http2Stream>,
 }
 
 /// One exchange. What becomes of the stream is decided by how the exchange leaves it.
 pub(super) async fn converse(job: Job) {
-    let Job { shared, request, respond } = job;
+    let Job { shared, stream } = job;
     let counted = Exchange::begin(&shared.activity);
     let worker = Rc::clone(&shared.worker);
     let open = worker.enter();
-    let (parts, body) = request.into_parts();
-    let empty = body.is_end_stream();
-    let connect = parts.method == http::Method::CONNECT;
-    let stream = Http2Stream::new(body, respond, shared.tls, connect);
     let mut connection = ClientConnection {
         worker: Rc::clone(&worker),
         listener: Arc::clone(&shared.listener),
-        wire: Wire::Http2(Box::new(stream)),
+        wire: Wire::Http2(stream),
         input: None,
         peer: shared.peer,
         local: shared.local,
@@ -280,15 +272,14 @@ pub(super) async fn converse(job: Job) {
     connection.refresh_listener();
     let outdated = connection.shown.is_outdated(&connection.listener);
     shared.orphaned.set(connection.orphaned || outdated);
+    let Wire::Http2(stream) = &mut connection.wire else { return };
     if outdated {
-        if let Wire::Http2(stream) = &mut connection.wire {
-            stream.refuse();
-        }
+        stream.refuse();
         return;
     }
-    let limits = HeadLimits::of(&connection.listener.limits);
     let mut scratch = worker.scratch();
-    let next = match head::read(&parts, empty, &limits, &mut scratch.request) {
+    let read = stream.read_head(&HeadLimits::of(&connection.listener.limits), &mut scratch.request);
+    let next = match read {
         Ok(()) => exchange::run(&mut connection, &mut scratch).await,
         Err(error) => exchange::refuse(&mut connection, &mut scratch, Failure::BadRequest(error)).await,
     };

@@ -22,10 +22,29 @@ use crate::proxy::stream::Stream;
 
 /// Bytes that may wait.
 const MOST: usize = 64 * 1024;
-/// The memory that an idle connection keeps for them.
-const KEPT: usize = 4 * 1024;
+/// Memory for them that a worker keeps: 1 MiB.
+const KEPT: usize = 16;
 /// What is thrown away of what a client sends on after its connection ended.
 const LINGER_BYTES: usize = 512 * 1024;
+
+/// A worker's memory for what waits, lent while something does: an idle connection has none, and a busy one writes where
+/// the last one did, so into the cache.
+#[derive(Debug, Default)]
+pub(crate) struct Outs(RefCell<Vec<Vec<u8>>>);
+
+impl Outs {
+    fn take(&self) -> Vec<u8> {
+        self.0.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(MOST))
+    }
+
+    fn give(&self, mut out: Vec<u8>) {
+        let mut outs = self.0.borrow_mut();
+        if out.capacity() == MOST && outs.len() < KEPT {
+            out.clear();
+            outs.push(out);
+        }
+    }
+}
 
 /// The stream and what waits to be written to it.
 #[derive(Debug)]
@@ -34,7 +53,10 @@ pub(super) struct Pipe {
     /// What was read before it was known that this is HTTP/2.
     input: Option<Buffer>,
     out: Vec<u8>,
+    outs: Rc<Outs>,
     sent: usize,
+    /// Nothing was left to read in this turn: to ask again costs as much as a frame.
+    dry: bool,
     unpushed: bool,
     moved: bool,
     /// With a client; a server is one that we chose.
@@ -49,11 +71,18 @@ impl Pipe {
         stream: Stream,
         input: Option<Buffer>,
         patience: Option<Patience>,
+        outs: &Rc<Outs>,
     ) -> (Deferred, Rc<RefCell<Self>>) {
-        let (out, sent, unpushed, moved, ignored) = (Vec::new(), 0, false, false, 0);
-        let pipe = Self { stream, input, out, sent, unpushed, moved, patience, ignored };
+        let (out, outs, sent, ignored) = (Vec::new(), Rc::clone(outs), 0, 0);
+        let (dry, unpushed, moved) = (false, false, false);
+        let pipe = Self { stream, input, out, outs, sent, dry, unpushed, moved, patience, ignored };
         let pipe = Rc::new(RefCell::new(pipe));
         (Deferred(Rc::clone(&pipe)), pipe)
+    }
+
+    /// The connection's task runs: there may be something to read again.
+    pub(super) fn begin_turn(&mut self) {
+        self.dry = false;
     }
 
     /// Whether something waits.
@@ -92,13 +121,17 @@ impl Pipe {
 
     /// Reads up to the frame that is too much.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.is_over().is_some() {
-            // The connection's task looks at it next.
+        if self.dry || self.is_over().is_some() {
+            // The stream wakes the connection's task, or that looks at the other next.
             return Poll::Pending;
         }
         let before = buf.filled().len();
         match &mut self.input {
-            None => ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?,
+            None => {
+                let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+                self.dry = read.is_pending();
+                ready!(read)?;
+            }
             Some(input) => {
                 let n = input.bytes().len().min(buf.remaining());
                 buf.put_slice(&input.bytes()[..n]);
@@ -118,11 +151,6 @@ impl Pipe {
         Poll::Ready(Ok(()))
     }
 
-    /// Gives most of the memory back: the connection is idle.
-    pub(super) fn shrink(&mut self) {
-        self.out.shrink_to(KEPT);
-    }
-
     /// Writes what waits. Ready when the kernel has all of it.
     pub(super) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_write_out(cx))?;
@@ -138,8 +166,10 @@ impl Pipe {
             self.sent += ready!(self.stream.poll_send(cx, &self.out[self.sent..], &[]))?;
             self.moved = true;
         }
-        self.out.clear();
-        self.sent = 0;
+        if self.sent > 0 {
+            self.outs.give(std::mem::take(&mut self.out));
+            self.sent = 0;
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -171,7 +201,10 @@ impl AsyncWrite for Deferred {
     ) -> Poll<io::Result<usize>> {
         let mut pipe = self.0.borrow_mut();
         ready!(pipe.poll_room(cx))?;
-        let Pipe { out, patience, unpushed, .. } = &mut *pipe;
+        let Pipe { out, outs, patience, unpushed, .. } = &mut *pipe;
+        if out.capacity() == 0 {
+            *out = outs.take();
+        }
         let before = out.len();
         for part in parts {
             let room = MOST.saturating_sub(out.len());
@@ -196,5 +229,61 @@ impl AsyncWrite for Deferred {
         let mut pipe = self.0.borrow_mut();
         ready!(pipe.poll_drain(cx))?;
         Pin::new(&mut pipe.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn memory_is_lent_while_something_waits() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (near, far) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        let (near, mut far) = (near.unwrap(), far.unwrap().0);
+        let outs = Rc::<Outs>::default();
+        let (mut end, pipe) = Pipe::new(Stream::Plain(near), None, None, &outs);
+        let mut heard = [0; 3];
+        for _ in 0..3 {
+            let parts = [IoSlice::new(b"a"), IoSlice::new(b"bc")];
+            let n = poll_fn(|cx| Pin::new(&mut end).poll_write_vectored(cx, &parts)).await.unwrap();
+            assert_eq!((n, pipe.borrow().is_dirty(), outs.0.borrow().len()), (3, true, 0));
+            poll_fn(|cx| pipe.borrow_mut().poll_drain(cx)).await.unwrap();
+            assert_eq!((pipe.borrow().is_dirty(), pipe.borrow().out.capacity()), (false, 0));
+            assert_eq!(outs.0.borrow().len(), 1, "it is the worker's again");
+            far.read_exact(&mut heard).await.unwrap();
+            assert_eq!(&heard, b"abc");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_found_nothing_to_read_asks_again_in_the_next_turn() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (near, far) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        let (near, mut far) = (near.unwrap(), far.unwrap().0);
+        let (mut end, pipe) = Pipe::new(Stream::Plain(near), None, None, &Rc::default());
+        let mut room = [0; 8];
+        let mut said = false;
+        let heard = poll_fn(|cx| {
+            pipe.borrow_mut().begin_turn();
+            let mut room = ReadBuf::new(&mut room);
+            let end = Pin::new(&mut end);
+            if end.poll_read(cx, &mut room).is_ready() {
+                return Poll::Ready(room.filled().len());
+            }
+            assert!(pipe.borrow().dry);
+            if !std::mem::replace(&mut said, true) {
+                let write = Pin::new(&mut far).poll_write(cx, b"abc");
+                assert!(matches!(write, Poll::Ready(Ok(3))));
+            }
+            Poll::Pending
+        });
+        let heard = tokio::time::timeout(std::time::Duration::from_secs(60), heard).await;
+        assert_eq!(heard.unwrap(), 3, "the stream wakes who asked");
     }
 }

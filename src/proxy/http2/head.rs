@@ -4,31 +4,20 @@
 //! An answer is composed as text, once for both versions, and its lines are read back here: no rule about
 //! fields stands here again.
 
-use bytes::Bytes;
 use data_encoding::BASE64;
 use h2::ext::Protocol;
-use http::header::{
-    CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_VERSION,
-};
+use http::header::{COOKIE, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_VERSION};
 use http::{Method, Response, StatusCode, request};
 
-use crate::proxy::head::{
-    Authority, BodyFraming, Known, KnownSet, ParseError, RequestHead, Version, same_authority,
-};
+use super::recurring::Recurring;
+use crate::proxy::head::{Authority, BodyFraming, Known, ParseError, RequestHead, Version, same_authority};
 use crate::proxy::http1::HeadLimits;
 
-/// What an answer must not say over HTTP/2 (RFC 9113, section 8.2.2), whoever made it say so.
-const OF_ONE_CONNECTION: KnownSet = KnownSet::of(&[
-    Known::Connection,
-    Known::KeepAlive,
-    Known::ProxyConnection,
-    Known::TransferEncoding,
-    Known::Upgrade,
-]);
-
-/// Fields that an answer has room for before they are looked at.
+/// Fields that the smallest table has room for, and that an answer has room for before they are looked at.
+const LEAST_RESERVED: usize = 6;
 const MOST_RESERVED: usize = 64;
+/// Bytes of a line of an answer, about.
+const USUAL_LINE: usize = 32;
 
 /// Fills `head` from a request. `empty` says that no body follows.
 pub fn read(
@@ -53,27 +42,30 @@ pub fn read(
     let tunnel = opening?.is_some();
     let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
     if let Some(authority) = authority {
-        head.push(b"host", authority);
+        head.push_known(Known::Host, b"host", authority);
     }
     // One that is empty is none.
     if authority.is_some() && parts.uri.scheme_str().is_none_or(str::is_empty) {
         return Err(ParseError::BadTarget);
     }
     let default_port = if parts.uri.scheme_str() == Some("https") { 443 } else { 80 };
-    // A server of HTTP/1 would read such a value without its blanks: another one than rules were asked about.
-    if parts.headers.values().any(|value| value.as_bytes().trim_ascii().len() != value.len()) {
-        return Err(ParseError::BadFieldValue);
-    }
-    if !parts.headers.keys().all(is_name) {
-        return Err(ParseError::BadFieldName);
-    }
     for (name, value) in &parts.headers {
-        match authority {
-            _ if *name == COOKIE => {}
+        let (known, value) = (Known::of(name.as_str().as_bytes()), value.as_bytes());
+        if known == Known::Other && !is_name(name) {
+            return Err(ParseError::BadFieldName);
+        }
+        // A server of HTTP/1 would read such a value without its blanks: another one than rules were asked about.
+        if value.first().is_some_and(u8::is_ascii_whitespace)
+            || value.last().is_some_and(u8::is_ascii_whitespace)
+        {
+            return Err(ParseError::BadFieldValue);
+        }
+        match (known, authority) {
+            (Known::Cookie, _) => {}
             // A tunnel has neither: its bytes are framed by nobody, and HTTP/2 needs no key.
-            _ if tunnel && (*name == CONTENT_LENGTH || *name == SEC_WEBSOCKET_KEY) => {}
-            Some(authority) if *name == HOST => agree(authority, value.as_bytes(), default_port)?,
-            _ => head.push(name.as_str().as_bytes(), value.as_bytes()),
+            (Known::ContentLength | Known::SecWebSocketKey, _) if tunnel => {}
+            (Known::Host, Some(authority)) => agree(authority, value, default_port)?,
+            _ => head.push_known(known, name.as_str().as_bytes(), value),
         }
     }
     push_cookies(&parts.headers, head);
@@ -124,50 +116,41 @@ fn agree(authority: &[u8], host: &[u8], default_port: u16) -> Result<(), ParseEr
 
 /// Clients may split cookies over several fields, to compress them better; HTTP/1 has one (RFC 9113, 8.2.3).
 fn push_cookies(fields: &HeaderMap, head: &mut RequestHead) {
-    let mut cookies = fields.get_all(COOKIE).iter();
+    let mut cookies = fields.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
     match (cookies.next(), cookies.next()) {
         (None, _) => {}
-        (Some(only), None) => head.push(b"cookie", only.as_bytes()),
-        (Some(_), Some(_)) => {
-            let all: Vec<&[u8]> = fields.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-            head.push(b"cookie", &all.join(&b"; "[..]));
+        (Some(only), None) => head.push_known(Known::Cookie, b"cookie", only),
+        (Some(first), Some(second)) => {
+            let all: Vec<&[u8]> = [first, second].into_iter().chain(cookies).collect();
+            head.push_known(Known::Cookie, b"cookie", &all.join(&b"; "[..]));
         }
     }
 }
 
 /// The answer whose head is serialised in `text`; `None` when it is no head, which never happens to one that
 /// was written here.
-pub fn answer(text: &[u8]) -> Option<Response<()>> {
+pub fn answer(text: &[u8], recurring: &Recurring) -> Option<Response<()>> {
     let line_end = memchr::memchr(b'\n', text)?;
     let status = StatusCode::from_bytes(text.get(9..12)?).ok()?;
     let mut response = Response::new(());
     *response.status_mut() = status;
-    // Room for just these: the allocator has small pieces at hand, and a kilobyte more is a slow way.
-    let lines = memchr::memchr_iter(b'\n', &text[line_end + 1..]).count();
-    response.headers_mut().reserve(lines.saturating_sub(1).min(MOST_RESERVED));
-    fields(&text[line_end + 1..], response.headers_mut());
+    let lines = &text[line_end + 1..];
+    // Room for about as many as there are: the allocator has small pieces at hand, and a kilobyte more is a slow way.
+    response.headers_mut().reserve((lines.len() / USUAL_LINE).clamp(LEAST_RESERVED, MOST_RESERVED));
+    fields(lines, recurring, response.headers_mut());
     Some(response)
 }
 
 /// Appends lines of fields. What could not be sent is left out: it was never a field of HTTP.
-pub(super) fn fields(lines: &[u8], into: &mut HeaderMap) {
-    // One copy that all values are parts of.
-    let shared = Bytes::copy_from_slice(lines);
-    let mut rest = &shared[..];
-    while !rest.is_empty() {
-        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-        let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
-        rest = rest.get(end + 1..).unwrap_or_default();
-        let Some(colon) = memchr::memchr(b':', line) else { continue };
-        // Most names have another length than each of those, and need no closer look.
-        if matches!(colon, 7 | 10 | 16 | 17) && OF_ONE_CONNECTION.has(Known::of(&line[..colon])) {
-            continue;
+pub(super) fn fields(lines: &[u8], recurring: &Recurring, into: &mut HeaderMap) {
+    let mut begin = 0;
+    for end in memchr::memchr_iter(b'\n', lines).chain([lines.len()]) {
+        let line = lines.get(begin..end).unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if !line.is_empty() {
+            recurring.append(line, into);
         }
-        let name = HeaderName::from_bytes(&line[..colon]);
-        let value = HeaderValue::from_maybe_shared(shared.slice_ref(line[colon + 1..].trim_ascii()));
-        if let (Ok(name), Ok(value)) = (name, value) {
-            into.append(name, value);
-        }
+        begin = end + 1;
     }
 }
 
@@ -261,7 +244,7 @@ mod tests {
     #[test]
     fn a_serialised_answer_is_read_back() {
         let text = b"HTTP/1.1 404 Not Found\r\nX-A: b: c\r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\n\r\n";
-        let answer = answer(text).unwrap();
+        let answer = answer(text, &Recurring::default()).unwrap();
         assert_eq!(answer.status(), 404);
         assert_eq!(answer.headers()["x-a"], "b: c");
         assert_eq!(answer.headers().get_all("set-cookie").iter().count(), 2);
@@ -273,7 +256,8 @@ mod tests {
         let text =
             b"HTTP/1.1 200 OK\r\nConnection: close\r\nKeep-Alive: timeout=5\r\nA: b\r\nupgrade: h2c\r\n\
               Transfer-Encoding: chunked\r\nProxy-Connection: close\r\n\r\n";
-        assert_eq!(answer(text).unwrap().headers().keys().collect::<Vec<_>>(), ["a"]);
+        let answer = answer(text, &Recurring::default()).unwrap();
+        assert_eq!(answer.headers().keys().collect::<Vec<_>>(), ["a"]);
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub(crate) struct Seats {
 #[derive(Debug, Default)]
 struct Seat {
     job: RefCell<Option<Job>>,
+    /// That of its task, for ever.
     waker: RefCell<Option<Waker>>,
 }
 
@@ -34,8 +35,8 @@ impl Seats {
         match free {
             Some(seat) => {
                 *seat.job.borrow_mut() = Some(job);
-                if let Some(waker) = seat.waker.take() {
-                    waker.wake();
+                if let Some(waker) = &*seat.waker.borrow() {
+                    waker.wake_by_ref();
                 }
             }
             None => {
@@ -60,7 +61,7 @@ impl Seat {
         poll_fn(|cx| match self.job.take() {
             Some(job) => Poll::Ready(job),
             None => {
-                *self.waker.borrow_mut() = Some(cx.waker().clone());
+                self.waker.borrow_mut().get_or_insert_with(|| cx.waker().clone());
                 Poll::Pending
             }
         })

@@ -6,15 +6,20 @@
 //! piece of a body is held back until it is known to be the last: it then carries the end of the stream.
 
 use std::io;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Method, Request, Response, request};
 
 use super::head;
+use super::piece::Piece;
 use crate::proxy::buffer::Buffer;
+use crate::proxy::head::{ParseError, RequestHead};
+use crate::proxy::http1::HeadLimits;
+use crate::proxy::worker::Worker;
 
 /// The most bytes that are taken at once.
 const PIECE: usize = 64 * 1024;
@@ -22,19 +27,22 @@ const PIECE: usize = 64 * 1024;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Http2Stream {
+    worker: Rc<Worker>,
+    /// The request's head, until it is read.
+    request: Option<request::Parts>,
     incoming: RecvStream,
     /// Of the frame that was read last, what did not fit.
     left: Bytes,
     ended: bool,
     /// Lines of the request's trailers.
     trailers: Vec<u8>,
-    respond: SendResponse<Bytes>,
+    respond: SendResponse<Piece>,
     /// A head that waits for what follows it.
     head: Option<Response<()>>,
     /// Where the body goes, once the head went.
-    body: Option<SendStream<Bytes>>,
+    body: Option<SendStream<Piece>>,
     /// A piece of the body that waits for what follows it.
-    held: Bytes,
+    held: Piece,
     /// What the stream is reset with if its answer does not become whole; `None` once it is.
     reason: Option<Reason>,
     tls: bool,
@@ -43,9 +51,19 @@ pub(crate) struct Http2Stream {
 }
 
 impl Http2Stream {
-    /// A stream whose request is read here and whose answer goes there.
-    pub(super) fn new(incoming: RecvStream, respond: SendResponse<Bytes>, tls: bool, connect: bool) -> Self {
-        Self {
+    /// A stream whose request is this and whose answer goes there. In a box from the beginning: the head of a request
+    /// is too large to be moved about.
+    pub(super) fn new(
+        worker: &Rc<Worker>,
+        request: Request<RecvStream>,
+        respond: SendResponse<Piece>,
+        tls: bool,
+    ) -> Box<Self> {
+        let (request, incoming) = request.into_parts();
+        Box::new(Self {
+            worker: Rc::clone(worker),
+            connect: request.method == Method::CONNECT,
+            request: Some(request),
             incoming,
             left: Bytes::new(),
             ended: false,
@@ -53,11 +71,22 @@ impl Http2Stream {
             respond,
             head: None,
             body: None,
-            held: Bytes::new(),
+            held: Piece::default(),
             reason: Some(Reason::INTERNAL_ERROR),
             tls,
-            connect,
-        }
+        })
+    }
+
+    /// Reads the request's head, once.
+    pub(super) fn read_head(
+        &mut self,
+        limits: &HeadLimits,
+        into: &mut RequestHead,
+    ) -> Result<(), ParseError> {
+        let Some(request) = &self.request else { return Err(ParseError::BadRequestLine) };
+        let read = head::read(request, self.incoming.is_end_stream(), limits, into);
+        self.request = None;
+        read
     }
 
     /// Whether the connection is encrypted.
@@ -108,7 +137,7 @@ impl Http2Stream {
 
     /// Takes a serialised head that a body, or the end, follows.
     pub(crate) fn begin(&mut self, text: &[u8]) -> io::Result<()> {
-        let head = head::answer(text).ok_or(io::ErrorKind::InvalidData)?;
+        let head = head::answer(text, &self.worker.recurring).ok_or(io::ErrorKind::InvalidData)?;
         if self.connect && head.status().is_success() {
             self.reason = Some(Reason::CONNECT_ERROR);
             return Err(io::ErrorKind::InvalidData.into());
@@ -126,14 +155,14 @@ impl Http2Stream {
 
     /// Sends a serialised interim answer; the exchange goes on.
     pub(crate) fn send_interim(&mut self, text: &[u8]) -> io::Result<()> {
-        let head = head::answer(text).ok_or(io::ErrorKind::InvalidData)?;
+        let head = head::answer(text, &self.worker.recurring).ok_or(io::ErrorKind::InvalidData)?;
         self.respond.send_informational(head).map_err(gone)
     }
 
     /// Sends the head that says that the stream is a tunnel from now on: the server's 101, which is 200 here
     /// (RFC 8441, section 5).
     pub(crate) fn send_accepted(&mut self, text: &[u8]) -> io::Result<()> {
-        let mut head = head::answer(text).ok_or(io::ErrorKind::InvalidData)?;
+        let mut head = head::answer(text, &self.worker.recurring).ok_or(io::ErrorKind::InvalidData)?;
         *head.status_mut() = http::StatusCode::OK;
         self.head = Some(head);
         // What was a reset of the connection under HTTP/1 is a reset of this kind.
@@ -158,7 +187,7 @@ impl Http2Stream {
             };
         }
         let n = wanted.min(room);
-        self.held = Bytes::copy_from_slice(&bytes[..n]);
+        self.held = Piece::of(&bytes[..n], &self.worker);
         Poll::Ready(Ok(n))
     }
 
@@ -197,7 +226,7 @@ impl Http2Stream {
             body.send_data(last, false).map_err(gone)?;
         }
         let mut fields = HeaderMap::new();
-        head::fields(trailers, &mut fields);
+        head::fields(trailers, &self.worker.recurring, &mut fields);
         body.send_trailers(fields).map_err(gone)
     }
 

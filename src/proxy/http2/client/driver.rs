@@ -49,6 +49,7 @@ impl Driver {
         cx: &mut Context<'_>,
         sender: &SendRequest<Bytes>,
     ) -> Poll<Result<(), h2::Error>> {
+        self.pipe.borrow_mut().begin_turn();
         if let Poll::Ready(ended) = Pin::new(&mut self.frames).poll(cx) {
             return Poll::Ready(ended.and(Err(h2::Reason::PROTOCOL_ERROR.into())));
         }
@@ -71,6 +72,7 @@ impl Driver {
         if self.worker.is_cutting() {
             return Poll::Ready(());
         }
+        self.pipe.borrow_mut().begin_turn();
         if let Poll::Ready(ended) = Pin::new(&mut self.frames).poll(cx) {
             if let Err(error) = ended {
                 let server = &self.connection.server;

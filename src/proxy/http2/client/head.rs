@@ -3,11 +3,12 @@
 //! A request is composed as text, once for both versions, and its lines are read back here: no rule about
 //! fields stands here again.
 
-use http::header::{CONNECTION, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::header::HOST;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Uri, response};
 
 use super::super::head::{fields, is_name};
+use super::super::recurring::Recurring;
 use crate::proxy::head::{ParseError, ResponseHead, Version};
 use crate::proxy::http1::reason_phrase;
 
@@ -15,19 +16,16 @@ use crate::proxy::http1::reason_phrase;
 const FIELDS: usize = 256;
 
 /// The request whose head is serialised in `text`. HTTP/2 knows fewer targets and hosts than HTTP/1 lets pass.
-pub(super) fn request(text: &[u8], tls: bool) -> Result<Request<()>, ParseError> {
+pub(super) fn request(text: &[u8], tls: bool, recurring: &Recurring) -> Result<Request<()>, ParseError> {
     let line_end = memchr::memchr(b'\r', text).ok_or(ParseError::BadRequestLine)?;
     let mut words = text[..line_end].split(|byte| *byte == b' ');
     let method = words.next().and_then(|word| Method::from_bytes(word).ok()).ok_or(ParseError::BadMethod)?;
     let target =
         words.next().and_then(|word| PathAndQuery::try_from(word).ok()).ok_or(ParseError::BadTarget)?;
     let mut request = Request::new(());
-    fields(text.get(line_end + 2..).unwrap_or_default(), request.headers_mut());
+    fields(text.get(line_end + 2..).unwrap_or_default(), recurring, request.headers_mut());
     let host = request.headers_mut().remove(HOST).ok_or(ParseError::MissingHost)?;
     let authority = Authority::try_from(host.as_bytes()).map_err(|_| ParseError::BadHost)?;
-    for name in [CONNECTION, TRANSFER_ENCODING, UPGRADE] {
-        request.headers_mut().remove(name);
-    }
     let scheme = if tls { Scheme::HTTPS } else { Scheme::HTTP };
     let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query(target).build();
     *request.uri_mut() = uri.map_err(|_| ParseError::BadTarget)?;
@@ -62,7 +60,7 @@ mod tests {
         let text =
             b"POST /a?b=c HTTP/1.1\r\nHost: app.test:81\r\nX-A: b: c\r\nTransfer-Encoding: chunked\r\n\
                      TE: trailers\r\nConnection: TE\r\n\r\n";
-        let request = request(text, false).unwrap();
+        let request = request(text, false, &Recurring::default()).unwrap();
         assert_eq!(request.uri(), "http://app.test:81/a?b=c");
         assert_eq!((request.method(), request.headers().len()), (&Method::POST, 2));
         assert_eq!(
@@ -73,13 +71,14 @@ mod tests {
 
     #[test]
     fn the_scheme_is_that_of_the_connection_and_a_target_may_be_a_star() {
-        let secure = request(b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", true).unwrap();
+        let secure = request(b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", true, &Recurring::default()).unwrap();
         assert_eq!((secure.uri().scheme_str(), secure.uri().path()), (Some("https"), "*"));
     }
 
     #[test]
     fn what_http2_cannot_say_is_refused() {
-        let refused = |text: &str| request(text.as_bytes(), false).map(|_| ()).unwrap_err();
+        let refused =
+            |text: &str| request(text.as_bytes(), false, &Recurring::default()).map(|_| ()).unwrap_err();
         assert_eq!(refused("GET / HTTP/1.1\r\n\r\n"), ParseError::MissingHost);
         assert_eq!(refused("GET / HTTP/1.1\r\nHost: a b\r\n\r\n"), ParseError::BadHost);
         assert_eq!(refused("GET /a<b HTTP/1.1\r\nHost: a\r\n\r\n"), ParseError::BadTarget);

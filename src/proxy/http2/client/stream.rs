@@ -77,7 +77,8 @@ impl ServerStream {
 
     /// Sends a serialised head; `whole` when no body follows.
     pub(crate) fn begin(&mut self, text: &[u8], whole: bool) -> Result<(), Failure> {
-        let request = head::request(text, self.connection.tls).map_err(Failure::BadRequest)?;
+        let request = head::request(text, self.connection.tls, &self.connection.recurring)
+            .map_err(Failure::BadRequest)?;
         let mut opener = self.opener.take().ok_or(Failure::Unprocessed)?;
         let (answer, out) = opener.send_request(request, whole).map_err(|error| {
             if error.is_io() || error.is_go_away() || error.is_reset() {
@@ -145,7 +146,7 @@ impl ServerStream {
             let _ = out.send_data(last, false);
         }
         let mut map = HeaderMap::new();
-        fields(trailers, &mut map);
+        fields(trailers, &self.connection.recurring, &mut map);
         let _ = out.send_trailers(map);
     }
 
