@@ -67,6 +67,13 @@ impl Deadlines {
         self.now.set(self.now.get() + time.as_millis() as u64);
     }
 
+    /// Waits so long.
+    pub(crate) async fn wait(self: &Rc<Self>, time: Duration) {
+        let deadline = self.register();
+        deadline.arm(time);
+        std::future::poll_fn(|cx| deadline.poll_struck(cx).map(|_| ())).await;
+    }
+
     /// Advances the clock and wakes whoever is late. Called every [`TICK`].
     pub(crate) fn sweep(&self) {
         let now = self.origin.elapsed().as_millis() as u64;

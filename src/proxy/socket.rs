@@ -2,8 +2,8 @@
 //!
 //! The runtime's own calls look at the task's share of time and at who is to be woken before each of them, and reach
 //! the kernel through functions of the C library that a thread may be cancelled in. Here a call is tried when the
-//! socket was last heard to be ready, and only one that is not has the task woken. With that a message of a WebSocket,
-//! of two reads and two writes, costs 700 instructions less.
+//! socket was last heard to be ready, and only one that is not has the task woken. With that, and because a tunnel does
+//! not ask the side that has no news, a message of a WebSocket takes a tenth fewer instructions.
 
 use std::io;
 use std::task::{Context, Poll, ready};

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use super::access_log::Carried;
 use super::buffer::Buffer;
-use super::deadline::{Deadline, TICK};
+use super::deadline::Deadline;
 use super::pump::Sink as _;
 use super::stream::Stream;
 use super::websocket::compose::{self, GOING_AWAY};
@@ -148,19 +148,22 @@ impl Tunnel {
         every: Duration,
         mut tell: impl FnMut(Carried),
     ) -> TunnelEnd {
-        let mut bell = tokio::time::interval(every.max(TICK));
-        bell.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        bell.reset();
+        let bell = worker.deadlines.register();
+        bell.arm(every);
         let carried = Cell::new(self.carried());
         let seen = &carried;
         let mut run = std::pin::pin!(self.run_noting(worker, |tunnel| seen.set(tunnel.carried())));
-        loop {
-            tokio::select! {
-                biased;
-                end = &mut run => return end,
-                _ = bell.tick() => tell(carried.get()),
+        poll_fn(|cx| {
+            if let Poll::Ready(end) = run.as_mut().poll(cx) {
+                return Poll::Ready(end);
             }
-        }
+            while bell.poll_struck(cx).is_ready() {
+                bell.arm(every);
+                tell(carried.get());
+            }
+            Poll::Pending
+        })
+        .await
     }
 
     /// Moves bytes to the end.
@@ -361,7 +364,7 @@ impl Tunnel {
     }
 
     /// Sets the clock to what is due first. Bytes only put that off, so they leave it as it is: it strikes early once,
-    /// and is set anew. To set it with each message took a tenth of what the message cost.
+    /// and is set anew. To set it with each message was a fiftieth of what the message cost.
     fn arm(&mut self, clock: &Deadline, age: Option<u64>) {
         let is_open = self.ended_by.is_none() && !self.is_closing();
         if std::mem::replace(&mut self.armed, is_open) && is_open {

@@ -88,7 +88,7 @@ impl Flow {
         from: &mut impl Source,
         worker: &Worker,
     ) -> Poll<io::Result<usize>> {
-        // Mostly the other side woke us: to look costs a tenth of asking this one again.
+        // Mostly the other side woke us: to look costs a quarter of asking this one again.
         if self.asked && !from.may_give() {
             return Poll::Pending;
         }
