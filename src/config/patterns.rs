@@ -6,6 +6,10 @@ use crate::router::PatternKind;
 /// and without the slash at the end of a prefix. `None` when it is plain, or when nobody knows.
 pub(super) fn plain(kind: PatternKind, text: &str) -> Option<String> {
     let inside = text.strip_prefix('/').filter(|_| kind != PatternKind::Regex)?;
+    // Nearly all are, and need no copy.
+    if !inside.contains('%') && !inside.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+        return None;
+    }
     let inside = decoded(inside);
     let mut segments: Vec<&str> = inside.split('/').collect();
     let last = segments.pop()?;

@@ -146,7 +146,8 @@ pub(super) struct Cell {
     until: AtomicU64,
     /// The machine's streak: while it is 0 a success tells the machine nothing.
     streak: AtomicU32,
-    record: Mutex<Record>,
+    /// Elsewhere: what workers read with each request is to lie together.
+    record: Box<Mutex<Record>>,
 }
 
 #[derive(Debug, Default)]
@@ -157,7 +158,7 @@ struct Record {
 
 impl Cell {
     pub(super) fn new(born: Instant) -> Self {
-        Self { born, until: AtomicU64::new(0), streak: AtomicU32::new(0), record: Mutex::default() }
+        Self { born, until: AtomicU64::new(0), streak: AtomicU32::new(0), record: Box::default() }
     }
 
     /// Whether it is out now.

@@ -53,7 +53,7 @@ pub(crate) async fn run(worker: Rc<Worker>, address: ListenAddress, listener: Tc
         };
         match accepted {
             Ok((tcp, peer)) => door.admit(tcp, peer),
-            Err(error) => refused(&error, address).await,
+            Err(error) => refused(&door.worker, &error, address).await,
         }
     }
     if stop.leave.get() {
@@ -81,11 +81,11 @@ fn only_address(listener: &TcpListener) -> Option<SocketAddr> {
 
 /// Most errors concern the one connection that was about to be accepted; running out of file
 /// descriptors concerns all, and would spin without a pause.
-async fn refused(error: &io::Error, address: ListenAddress) {
+async fn refused(worker: &Worker, error: &io::Error, address: ListenAddress) {
     const OUT_OF_FILES: [i32; 2] = [23, 24];
     if error.raw_os_error().is_some_and(|code| OUT_OF_FILES.contains(&code)) {
         warn!(?address, %error, "cannot accept: raise the limit of open files, or lower limits max-connections");
-        tokio::time::sleep(PAUSE).await;
+        worker.deadlines.wait(PAUSE).await;
     } else {
         debug!(?address, %error, "accept failed");
     }
@@ -148,7 +148,13 @@ async fn serve(
     arrival: Arrival,
     hold: &mut ConnectionHold,
 ) {
-    let Some((stage, peer)) = Box::pin(arrive(worker, listener, arrival, hold)).await else { return };
+    let begun = if listener.is_plain() {
+        let Arrival { tcp, peer, local, .. } = arrival;
+        Some((begin(worker, listener, Stream::Plain(tcp), None, (peer, local)), peer))
+    } else {
+        Box::pin(arrive(worker, listener, arrival, hold)).await
+    };
+    let Some((stage, peer)) = begun else { return };
     let upgraded = match stage {
         Stage::Passage(mut passage) => return Box::pin(async move { passage.run(worker).await }).await,
         Stage::Http1(connection) => connection::serve(connection).await,
@@ -163,7 +169,7 @@ async fn serve(
     }
 }
 
-/// The beginning of a connection, up to where its first request may come; with the client, as it is known now.
+/// The beginning of a connection where something comes before HTTP, up to where its first request may come; with the client, as it is known now.
 async fn arrive(
     worker: &Rc<Worker>,
     listener: Arc<ListenerSnap>,
@@ -178,13 +184,23 @@ async fn arrive(
     }
     let Arrival { tcp, input, local, .. } = arrival;
     let (stream, input) = secure(worker, &listener, tcp, input, peer).await?;
+    Some((begin(worker, listener, stream, input, (peer, local)), peer))
+}
+
+/// HTTP, of the version that was chosen.
+fn begin(
+    worker: &Rc<Worker>,
+    listener: Arc<ListenerSnap>,
+    stream: Stream,
+    input: Option<Buffer>,
+    (peer, local): (SocketAddr, SocketAddr),
+) -> Stage {
     let worker = Rc::clone(worker);
-    let stage = if stream.chose_http2() || !listener.protocols.contains(&Protocol::Http1) {
+    if stream.chose_http2() || !listener.protocols.contains(&Protocol::Http1) {
         Stage::Http2(Box::pin(http2::serve(worker, listener, stream, input, peer, local)))
     } else {
         Stage::Http1(Box::new(ClientConnection::new(worker, listener, stream, input, (peer, local))))
-    };
-    Some((stage, peer))
+    }
 }
 
 /// The TLS handshake, where the listener has TLS. Gives back what was read ahead and is not TLS.

@@ -1,6 +1,6 @@
 //! The beat of a worker: a timer of the kernel, which is one more source of events.
 //!
-//! A timer of the runtime would have it look at its timers and its clock before and after each wait for events: with
+//! Timers of the runtime would have it look at all of them and at its clock before and after each wait for events: with
 //! one client, that is twice a request. This one is heard of when it beats, and not before.
 
 use std::io;

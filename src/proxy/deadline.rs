@@ -67,6 +67,13 @@ impl Deadlines {
         self.now.set(self.now.get() + time.as_millis() as u64);
     }
 
+    /// Waits so long.
+    pub(crate) async fn wait(self: &Rc<Self>, time: Duration) {
+        let deadline = self.register();
+        deadline.arm(time);
+        std::future::poll_fn(|cx| deadline.poll_struck(cx).map(|_| ())).await;
+    }
+
     /// Advances the clock and wakes whoever is late. Called every [`TICK`].
     pub(crate) fn sweep(&self) {
         let now = self.origin.elapsed().as_millis() as u64;
@@ -108,13 +115,23 @@ impl Deadline {
         self.arm_at(self.point(after));
     }
 
+    /// Milliseconds since the worker began, as of the last sweep.
+    pub(crate) fn now(&self) -> u64 {
+        self.owner.now.get()
+    }
+
     /// The point in time `after` from now, for [`Deadline::arm_at`].
     pub(crate) fn point(&self, after: Duration) -> u64 {
+        self.point_from(self.now(), after)
+    }
+
+    /// The same, from what [`Deadline::now`] was.
+    pub(crate) fn point_from(&self, since: u64, after: Duration) -> u64 {
         // The clock may be one tick old: add it, so that no deadline strikes early. In 64 bits, not in the 128 of
         // `Duration::as_millis`: this is computed several times a request.
         const TICK_MILLIS: u64 = TICK.as_millis() as u64;
         let millis = after.as_secs().min(NEVER / 4000) * 1000 + u64::from(after.subsec_millis());
-        self.owner.now.get().saturating_add(millis + TICK_MILLIS)
+        since.saturating_add(millis + TICK_MILLIS)
     }
 
     /// Whether a point that [`Deadline::point`] gave is in the past.

@@ -34,6 +34,7 @@ mod recent;
 mod request_id;
 mod scratch;
 mod server_wire;
+mod socket;
 mod stream;
 mod trace_context;
 mod tunnel;

@@ -50,6 +50,11 @@ pub(crate) trait Source {
     /// Reads into the buffer's room; zero is the end.
     fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>>;
 
+    /// Whether there may be something, as far as it is known without asking to be woken.
+    fn may_give(&self) -> bool {
+        true
+    }
+
     /// The lines of trailers that came with the end.
     fn trailers(&self) -> &[u8];
 }

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 
 use super::buffer::Buffer;
 use super::pump::{Sink, Source};
+use super::socket;
 
 /// A connection's bytes.
 #[derive(Debug)]
@@ -46,10 +47,12 @@ impl Stream {
     }
 
     /// Reads into `buffer`'s room. Zero is the end of the stream; the room must not be empty.
-    ///
-    /// By `poll_read`, never by readiness and `try_read`: the runtime then knows from a short read that
-    /// the socket is empty, which saves a failing `recv` for each request.
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
+        if let Self::Plain(tcp) = self {
+            let n = ready!(socket::poll_receive(tcp, cx, buffer.room()))?;
+            buffer.filled(n);
+            return Poll::Ready(Ok(n));
+        }
         let mut room = ReadBuf::new(buffer.room());
         ready!(Pin::new(&mut *self).poll_read(cx, &mut room))?;
         let n = room.filled().len();
@@ -67,6 +70,15 @@ impl Stream {
         }
     }
 
+    /// Whether bytes may be there, as far as the runtime heard. Nobody is woken.
+    pub(crate) fn may_be_readable(&self) -> bool {
+        match self {
+            Self::Plain(tcp) => socket::may_be_readable(tcp),
+            // Decrypted bytes may be at hand.
+            Self::Accepted(_) | Self::Connected(_) => true,
+        }
+    }
+
     /// Writes the first non-empty parts of `first` then `second`; at least one byte, or an error.
     pub(crate) fn poll_send(
         &mut self,
@@ -74,13 +86,15 @@ impl Stream {
         first: &[u8],
         second: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let this = Pin::new(self);
-        let n = if first.is_empty() {
-            ready!(this.poll_write(cx, second))?
-        } else if second.is_empty() {
-            ready!(this.poll_write(cx, first))?
-        } else {
-            ready!(this.poll_write_vectored(cx, &[IoSlice::new(first), IoSlice::new(second)]))?
+        let n = match (first, second, self) {
+            ([], one, Self::Plain(tcp)) | (one, [], Self::Plain(tcp)) => {
+                ready!(socket::poll_send(tcp, cx, one))?
+            }
+            ([], one, tls) | (one, [], tls) => ready!(Pin::new(tls).poll_write(cx, one))?,
+            (first, second, any) => {
+                let parts = [IoSlice::new(first), IoSlice::new(second)];
+                ready!(Pin::new(any).poll_write_vectored(cx, &parts))?
+            }
         };
         if n == 0 { Poll::Ready(Err(io::ErrorKind::WriteZero.into())) } else { Poll::Ready(Ok(n)) }
     }
@@ -98,6 +112,10 @@ impl Stream {
 impl Source for Stream {
     fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
         self.poll_fill(cx, buffer)
+    }
+
+    fn may_give(&self) -> bool {
+        self.may_be_readable()
     }
 
     fn trailers(&self) -> &[u8] {

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use super::access_log::Carried;
 use super::buffer::Buffer;
-use super::deadline::{Deadline, TICK};
+use super::deadline::Deadline;
 use super::pump::Sink as _;
 use super::stream::Stream;
 use super::websocket::compose::{self, GOING_AWAY};
@@ -88,9 +88,12 @@ pub(crate) struct Tunnel {
     ended_by: Option<TunnelEnd>,
     /// Who closed first, and with which code.
     first_close: Option<(&'static str, Option<u16>)>,
-    /// What had moved when the clocks were last set.
+    /// What had moved when something last did.
     seen: Option<(u64, u64, Option<TunnelEnd>)>,
-    idle_at: Option<u64>,
+    /// When that was, by the worker's clock.
+    seen_at: u64,
+    /// The clock is set, and nothing but bytes came since.
+    armed: bool,
 }
 
 impl Tunnel {
@@ -112,7 +115,8 @@ impl Tunnel {
             ended_by: None,
             first_close: None,
             seen: None,
-            idle_at: None,
+            seen_at: 0,
+            armed: false,
         }
     }
 
@@ -144,19 +148,22 @@ impl Tunnel {
         every: Duration,
         mut tell: impl FnMut(Carried),
     ) -> TunnelEnd {
-        let mut bell = tokio::time::interval(every.max(TICK));
-        bell.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        bell.reset();
+        let bell = worker.deadlines.register();
+        bell.arm(every);
         let carried = Cell::new(self.carried());
         let seen = &carried;
         let mut run = std::pin::pin!(self.run_noting(worker, |tunnel| seen.set(tunnel.carried())));
-        loop {
-            tokio::select! {
-                biased;
-                end = &mut run => return end,
-                _ = bell.tick() => tell(carried.get()),
+        poll_fn(|cx| {
+            if let Poll::Ready(end) = run.as_mut().poll(cx) {
+                return Poll::Ready(end);
             }
-        }
+            while bell.poll_struck(cx).is_ready() {
+                bell.arm(every);
+                tell(carried.get());
+            }
+            Poll::Pending
+        })
+        .await
     }
 
     /// Moves bytes to the end.
@@ -176,10 +183,14 @@ impl Tunnel {
             if listening.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                 // Whoever gives one wakes this task: a look is enough, where asking again takes a lock.
                 order = session.closing();
-            } else if order.is_none() {
-                match asked.as_mut().poll(cx) {
-                    Poll::Ready(closing) => order = Some(closing),
-                    Poll::Pending => listening = Some(cx.waker().clone()),
+            } else {
+                self.up.ask_again();
+                self.down.ask_again();
+                listening = Some(cx.waker().clone());
+                if order.is_none()
+                    && let Poll::Ready(closing) = asked.as_mut().poll(cx)
+                {
+                    order = Some(closing);
                 }
             }
             loop {
@@ -215,9 +226,9 @@ impl Tunnel {
         self.note_end();
         let state = (self.up.moved, self.down.moved, self.ended_by);
         if self.seen != Some(state) {
-            self.seen = Some(state);
+            // Something happened: silence begins anew.
+            (self.seen, self.seen_at) = (Some(state), clock.now());
             self.count(worker);
-            self.set_clocks(clock);
         }
         if over {
             return Err(self.ended_by.unwrap_or(TunnelEnd::Broken));
@@ -291,13 +302,14 @@ impl Tunnel {
 
     /// A clock struck.
     fn struck(&mut self, clock: &Deadline, age: Option<u64>) -> Result<bool, TunnelEnd> {
+        self.armed = false;
         if let Some(manners) = &mut self.manners
-            && manners.struck(&mut self.up, &mut self.down, clock)?
+            && manners.struck(&mut self.up, &mut self.down, clock, self.seen_at)?
         {
             return Ok(true);
         }
         let aged = age.is_some_and(|point| clock.has_passed(point));
-        if !aged && !self.idle_at.is_some_and(|point| clock.has_passed(point)) {
+        if !aged && !self.idle_at(clock).is_some_and(|point| clock.has_passed(point)) {
             return Ok(true);
         }
         if let Some(end) = self.ended_by {
@@ -345,18 +357,21 @@ impl Tunnel {
         }
     }
 
-    /// Something happened: silence begins anew.
-    fn set_clocks(&mut self, clock: &Deadline) {
+    /// When it has been silent for too long.
+    fn idle_at(&self, clock: &Deadline) -> Option<u64> {
         let half_closed = self.ended_by.map(|_| HALF_CLOSED);
-        self.idle_at = sooner(half_closed, self.clocks.idle).map(|idle| clock.point(idle));
-        if let Some(manners) = &mut self.manners {
-            manners.moved(clock);
-        }
+        sooner(half_closed, self.clocks.idle).map(|idle| clock.point_from(self.seen_at, idle))
     }
 
-    fn arm(&self, clock: &Deadline, age: Option<u64>) {
-        let manners = self.manners.as_ref().and_then(|manners| manners.due());
-        let others = if self.is_closing() { None } else { sooner(self.idle_at, age) };
+    /// Sets the clock to what is due first. Bytes only put that off, so they leave it as it is: it strikes early once,
+    /// and is set anew. To set it with each message was a fiftieth of what the message cost.
+    fn arm(&mut self, clock: &Deadline, age: Option<u64>) {
+        let is_open = self.ended_by.is_none() && !self.is_closing();
+        if std::mem::replace(&mut self.armed, is_open) && is_open {
+            return;
+        }
+        let manners = self.manners.as_ref().and_then(|manners| manners.due(clock, self.seen_at));
+        let others = if self.is_closing() { None } else { sooner(self.idle_at(clock), age) };
         match sooner(others, manners) {
             Some(point) => clock.arm_at(point),
             None => clock.disarm(),
@@ -368,7 +383,7 @@ impl Tunnel {
     }
 }
 
-/// The smaller of what there is. As a chain of iterators this was a quarter of the instructions of a small message.
+/// The smaller of what there is.
 fn sooner<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),

@@ -94,6 +94,13 @@ impl Source for Wire {
         }
     }
 
+    fn may_give(&self) -> bool {
+        match self {
+            Self::Http1(stream) => stream.may_be_readable(),
+            Self::Http2(_) => true,
+        }
+    }
+
     fn trailers(&self) -> &[u8] {
         match self {
             Self::Http1(_) => b"",

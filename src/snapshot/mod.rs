@@ -138,6 +138,13 @@ pub struct ListenerSnap {
     pub live: Arc<ListenerLive>,
 }
 
+impl ListenerSnap {
+    /// Whether HTTP begins with a connection's first byte.
+    pub fn is_plain(&self) -> bool {
+        self.tls.is_none() && self.tcp.is_none() && self.proxy_protocol.is_none()
+    }
+}
+
 /// TLS of a listener.
 #[derive(Debug, Clone)]
 pub struct ListenerTlsSnap {

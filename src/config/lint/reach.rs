@@ -1,6 +1,6 @@
 //! What no request reaches: LB201 (a route that can never win), LB209 (two routes that are probably one).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::super::ast::site::Site as WrittenSite;
 use super::super::diagnostic::{Diagnostic, Spanned};
@@ -85,7 +85,7 @@ type Written<'a> = (usize, &'a Spanned<Pattern>);
 
 /// LB209: patterns of two routes that differ in case or in the names of parameters alone.
 fn nearly_equal(s: &Subject<'_>, site: &WrittenSite<'_>) {
-    let mut seen: BTreeMap<(u8, String), Vec<Written<'_>>> = BTreeMap::new();
+    let mut seen: HashMap<(u8, String), Vec<Written<'_>>> = HashMap::new();
     for (at, route) in site.routes.iter().enumerate() {
         for pattern in route.patterns.iter().filter(|pattern| pattern.value.kind() != PatternKind::Regex) {
             let known = seen.entry((pattern.value.kind() as u8, shape(pattern.value.as_str()))).or_default();

@@ -110,3 +110,9 @@ fn resolved_addresses_take_turns() {
     assert_eq!(server.endpoint_at(81).map(|endpoint| endpoint.port()), Some(81));
     assert_eq!(server.eligibility(), Eligibility::Ready);
 }
+
+#[test]
+fn what_a_request_asks_for_lies_together() {
+    let hot = std::mem::offset_of!(Server, literal) + size_of::<Option<IpAddr>>();
+    assert!(hot <= 128, "{hot} bytes: more than two lines of the cache");
+}

@@ -3,6 +3,8 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
+use tokio::task::coop::has_budget_remaining;
+
 use super::super::buffer::Buffer;
 use super::super::pump::{Sink, Source};
 use super::super::websocket::follow::{Follow, Plan};
@@ -29,6 +31,8 @@ pub(super) struct Flow {
     pub(super) hold_end: bool,
     /// The receiver's stream takes nothing more; the sender is still read.
     deaf: bool,
+    /// The sender was asked and had nothing: the task is woken when it has.
+    asked: bool,
     /// The sender's bytes that went on.
     pub(super) moved: u64,
     /// For a WebSocket: where its frames end.
@@ -39,6 +43,11 @@ impl Flow {
     /// A flow whose first bytes were read already.
     pub(super) fn new(buffer: Option<Buffer>) -> Self {
         Self { buffer, ..Self::default() }
+    }
+
+    /// Another task is to be woken from now on.
+    pub(super) fn ask_again(&mut self) {
+        self.asked = false;
     }
 
     /// Moves bytes until nothing moves. Ready when the sender ended and the receiver was told.
@@ -58,14 +67,7 @@ impl Flow {
             if self.ended {
                 return self.poll_end(cx, to, worker).map_err(failed(Broke::To));
             }
-            let mut buffer = self.buffer.take().unwrap_or_else(|| worker.buffers.small());
-            let read = from.poll_fill(cx, &mut buffer);
-            if buffer.is_empty() {
-                worker.buffers.give(buffer);
-            } else {
-                self.buffer = Some(buffer);
-            }
-            match read {
+            match self.poll_read(cx, from, worker) {
                 Poll::Ready(Ok(0)) => self.end(),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(_)) => return Poll::Ready(Err(Broke::From)),
@@ -77,6 +79,29 @@ impl Flow {
                 }
             }
         }
+    }
+
+    /// Reads what is there; keeps the buffer only if something came.
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut impl Source,
+        worker: &Worker,
+    ) -> Poll<io::Result<usize>> {
+        // Mostly the other side woke us: to look costs a quarter of asking this one again.
+        if self.asked && !from.may_give() {
+            return Poll::Pending;
+        }
+        let mut buffer = self.buffer.take().unwrap_or_else(|| worker.buffers.small());
+        let read = from.poll_fill(cx, &mut buffer);
+        if buffer.is_empty() {
+            worker.buffers.give(buffer);
+        } else {
+            self.buffer = Some(buffer);
+        }
+        // A task that had its share of time is woken for that, and not for its streams.
+        self.asked = read.is_pending() && has_budget_remaining();
+        read
     }
 
     /// The sender's stream is over.

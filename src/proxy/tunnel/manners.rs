@@ -18,8 +18,8 @@ use crate::pool::WebSocketPolicy;
 pub(super) struct Manners {
     policy: WebSocketPolicy,
     closing: Option<Ending>,
-    /// When both sides have been silent for long enough to be pinged.
-    ping_at: Option<u64>,
+    /// When both sides were last pinged, by the worker's clock.
+    pinged_at: u64,
     /// What had moved when the last ping went out: a side that sent bytes since then is alive.
     pinged: (u64, u64),
     payload: [u8; 8],
@@ -47,7 +47,7 @@ impl Manners {
         down.follow = Some(Follow::new(Sender::Server));
         down.hold_end = true;
         let payload = fastrand::u64(..).to_ne_bytes();
-        Self { policy, closing: None, ping_at: None, pinged: (0, 0), payload, asked: None, round_trip: None }
+        Self { policy, closing: None, pinged_at: 0, pinged: (0, 0), payload, asked: None, round_trip: None }
     }
 
     /// How long the client took to answer the last ping of ours.
@@ -164,16 +164,16 @@ impl Manners {
         true
     }
 
-    /// Bytes moved: the ping waits anew. A tunnel without pings costs nothing here.
-    pub(super) fn moved(&mut self, clock: &Deadline) {
-        self.ping_at = self.policy.ping.map(|silence| clock.point(silence));
+    /// When both sides have been silent for long enough to be pinged: since `seen_at`, or the last ping.
+    fn ping_at(&self, clock: &Deadline, seen_at: u64) -> Option<u64> {
+        self.policy.ping.map(|silence| clock.point_from(seen_at.max(self.pinged_at), silence))
     }
 
     /// When it wants to be asked again, at the latest.
-    pub(super) fn due(&self) -> Option<u64> {
+    pub(super) fn due(&self, clock: &Deadline, seen_at: u64) -> Option<u64> {
         match &self.closing {
             Some(ending) => Some(ending.until),
-            None => self.ping_at,
+            None => self.ping_at(clock, seen_at),
         }
     }
 
@@ -183,15 +183,16 @@ impl Manners {
         up: &mut Flow,
         down: &mut Flow,
         clock: &Deadline,
+        seen_at: u64,
     ) -> Result<bool, TunnelEnd> {
         if let Some(ending) = &self.closing {
             let late = ending.under_way && clock.has_passed(ending.until);
             return if late { Err(ending.end) } else { Ok(false) };
         }
-        if !self.ping_at.is_some_and(|at| clock.has_passed(at)) {
+        if !self.ping_at(clock, seen_at).is_some_and(|at| clock.has_passed(at)) {
             return Ok(false);
         }
-        self.moved(clock);
+        self.pinged_at = clock.now();
         let before = std::mem::replace(&mut self.pinged, (up.moved, down.moved));
         let (Some(to_server), Some(to_client)) = (&mut up.follow, &mut down.follow) else { return Ok(false) };
         if to_server.owes_pong() && up.moved == before.0 {

@@ -59,7 +59,16 @@ impl Follow {
     }
 
     /// What to do with `bytes`, the sender's next ones.
+    #[inline]
     pub(crate) fn plan(&self, bytes: &[u8]) -> Plan {
+        // Where nothing of ours waits, frames need not be looked at before they are passed on.
+        if self.silent || self.own.is_some() || self.instead.is_some() || self.pong.is_some() {
+            return self.plan_ours(bytes);
+        }
+        if bytes.is_empty() { Plan::Read } else { Plan::Forward(bytes.len()) }
+    }
+
+    fn plan_ours(&self, bytes: &[u8]) -> Plan {
         if self.own.as_ref().is_some_and(|own| own.sent > 0) {
             return Plan::Own;
         }
@@ -67,8 +76,7 @@ impl Follow {
         if self.silent {
             return if all == 0 { Plan::Read } else { Plan::Drop(all) };
         }
-        let watchful = self.own.is_some() || self.instead.is_some() || self.pong.is_some();
-        if !watchful || self.is_closed() {
+        if self.is_closed() {
             return if all == 0 { Plan::Read } else { Plan::Forward(all) };
         }
         let mut probe = self.frames;
