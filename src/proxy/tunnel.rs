@@ -144,9 +144,8 @@ impl Tunnel {
         every: Duration,
         mut tell: impl FnMut(Carried),
     ) -> TunnelEnd {
-        let mut bell = tokio::time::interval(every.max(TICK));
-        bell.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        bell.reset();
+        let bell = worker.deadlines.register();
+        bell.arm(every.max(TICK));
         let carried = Cell::new(self.carried());
         let seen = &carried;
         let mut run = std::pin::pin!(self.run_noting(worker, |tunnel| seen.set(tunnel.carried())));
@@ -154,7 +153,10 @@ impl Tunnel {
             tokio::select! {
                 biased;
                 end = &mut run => return end,
-                _ = bell.tick() => tell(carried.get()),
+                _ = bell.struck() => {
+                    bell.arm(every.max(TICK));
+                    tell(carried.get());
+                }
             }
         }
     }
