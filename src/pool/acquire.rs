@@ -176,7 +176,11 @@ impl Pool {
         let set_cookie = if how == How::Redispatched && known.iter().any(away) {
             None
         } else {
-            known.iter().filter_map(|found| found.came).for_each(|key| self.moved.came(key));
+            known
+                .iter()
+                .take(self.sticky.len())
+                .filter_map(|found| found.came)
+                .for_each(|key| self.moved.came(key));
             self.bring_in_step(ask, known, lease.server().id)
         };
         Acquired { lease, how, set_cookie }

@@ -19,6 +19,7 @@ use super::compress::Encoders;
 use super::date::DateCache;
 use super::deadline::{Deadlines, TICK};
 use super::decisions::{Decision, Decisions};
+use super::http1::SeenLines;
 use super::http2::Seats;
 use super::recent::{Recent, RoutingKey};
 use super::scratch::{Answer, Scratch};
@@ -75,6 +76,8 @@ pub(crate) struct Worker {
     pub(crate) upstreams: Upstreams,
     /// Clocks of its connections.
     pub(crate) deadlines: Rc<Deadlines>,
+    /// Lines of heads that were read lately, of requests and of answers.
+    pub(crate) seen: RefCell<SeenLines>,
     /// Futures that wait for a request of HTTP/1.
     pub(crate) turns: Turns,
     /// Tasks that wait for a stream of HTTP/2.
@@ -109,6 +112,7 @@ impl Worker {
             encoders: Rc::default(),
             upstreams: Upstreams::default(),
             deadlines: Deadlines::new(),
+            seen: RefCell::new(SeenLines::new()),
             turns: Turns::default(),
             seats: Seats::default(),
             access_log,
@@ -162,8 +166,8 @@ impl Worker {
 
     /// Takes working memory back.
     pub(crate) fn give_scratch(&self, mut scratch: Box<Scratch>) {
-        self.swap_answer(&mut scratch);
         scratch.clear();
+        std::mem::swap(&mut scratch.answer, &mut *self.answer.borrow_mut());
         let mut scratches = self.scratches.borrow_mut();
         if scratches.len() < SCRATCHES_KEPT {
             scratches.push(scratch);
@@ -215,14 +219,16 @@ pub fn run(
     // A local runtime, not a `LocalSet` in a runtime: one queue of tasks instead of one inside another.
     // Without timers of the runtime: where it has some, it reads the clock and looks at them after each wait for
     // events, which was 600 instructions a request with one client.
-    let runtime =
-        match tokio::runtime::Builder::new_current_thread().enable_io().build_local(LocalOptions::default()) {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                error!(index, %error, "worker cannot start");
-                return;
-            }
-        };
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build_local(LocalOptions::default())
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            error!(index, %error, "worker cannot start");
+            return;
+        }
+    };
     let worker = Worker::new(index, current, access_log, spans);
     runtime.block_on(steer(worker, orders));
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::pool::MarkedCookie;
 use crate::proxy::head::{
-    BodyFraming, Fate, Field, FieldFate, Known, KnownSet, RequestHead, ResponseHead, keep_cookies,
+    BodyFraming, Fate, Field, FieldFate, Fields, Known, KnownSet, RequestHead, ResponseHead, keep_cookies,
 };
 
 /// The `Connection` line to write.
@@ -215,16 +215,10 @@ pub fn write_request(head: &RequestHead, plan: &RequestPlan<'_>, out: &mut Vec<u
 
 /// Appends the request's line, fields and extra lines. More may be appended, each with its CRLF, before [`end_request`].
 pub(in crate::proxy) fn write_request_fields(head: &RequestHead, plan: &RequestPlan<'_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(head.method_bytes());
-    out.push(b' ');
-    out.extend_from_slice(plan.path);
-    if let Some(query) = plan.query {
-        out.push(b'?');
-        out.extend_from_slice(query);
+    let opening = if plan.host.is_none() { head.opening(plan.path, plan.query) } else { None };
+    if opening.is_none() {
+        write_opening(head, plan, out);
     }
-    out.extend_from_slice(b" HTTP/1.1\r\n");
-    let host_name = head.fields().find(|field| field.known == Known::Host).map_or(&b"Host"[..], |f| f.name);
-    write_field(host_name, plan.host.or(head.authority()).unwrap_or_default(), out);
     let named = |field: &Field<'_>| {
         head.connection_names_fields()
             && !PROTECTED.has(field.known)
@@ -248,8 +242,22 @@ pub(in crate::proxy) fn write_request_fields(head: &RequestHead, plan: &RequestP
         Known::Cookie if edits => write_cookies(field, plan, out),
         _ => write_field(field.name, field.value, out),
     };
-    head.fields.pass_on(fate, write, out);
+    head.fields.pass_on(opening.unwrap_or_default(), fate, write, out);
     out.extend_from_slice(plan.extra);
+}
+
+/// The first line and `Host`.
+fn write_opening(head: &RequestHead, plan: &RequestPlan<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(head.method_bytes());
+    out.push(b' ');
+    out.extend_from_slice(plan.path);
+    if let Some(query) = plan.query {
+        out.push(b'?');
+        out.extend_from_slice(query);
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    let host_name = head.fields().find(|field| field.known == Known::Host).map_or(&b"Host"[..], |f| f.name);
+    write_field(host_name, plan.host.or(head.authority()).unwrap_or_default(), out);
 }
 
 /// Appends framing and `Connection`, and ends the head.
@@ -277,7 +285,10 @@ pub(in crate::proxy) fn write_response_fields(
     plan: &ResponsePlan<'_>,
     out: &mut Vec<u8>,
 ) {
-    write_status_line(head.status(), head.reason(), out);
+    let opening = head.opening();
+    if opening.is_empty() {
+        write_status_line(head.status(), head.reason(), out);
+    }
     let named = |field: &Field<'_>| {
         head.connection_names_fields()
             && !PROTECTED.has(field.known)
@@ -288,7 +299,7 @@ pub(in crate::proxy) fn write_response_fields(
         let gone = dropped.has(field.known) || plan.drop.means(field.name) || named(field);
         if gone { FieldFate::Goes } else { FieldFate::Stays }
     };
-    head.fields.pass_on(fate, |field, out| write_field(field.name, field.value, out), out);
+    head.fields.pass_on(opening, fate, |field, out| write_field(field.name, field.value, out), out);
     out.extend_from_slice(plan.extra);
 }
 
@@ -306,6 +317,16 @@ pub fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a line `Via` with one more who passed the message on.
+pub(in crate::proxy) fn append_via(received: &Fields, added: &[u8; 7], out: &mut Vec<u8>) {
+    if received.has(Known::Via) {
+        return append_list_value("Via", received.all(Known::Via), added, out);
+    }
+    let mut line = *b"Via: 1.1 lbd\r\n";
+    line[5..12].copy_from_slice(added);
+    out.extend_from_slice(&line);
 }
 
 /// Appends one line `Name: a, b, added`: the values received under that name, joined in order, and one more.
