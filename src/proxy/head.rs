@@ -22,7 +22,7 @@ pub use known::{Known, KnownSet};
 pub use request::{BodyFraming, RequestHead};
 pub use response::{ResponseFraming, ResponseHead};
 
-pub(in crate::proxy) use fields::{Fate as FieldFate, Span};
+pub(in crate::proxy) use fields::{Fate as FieldFate, Span, Standing};
 pub(in crate::proxy) use find::find;
 pub(in crate::proxy) use request::is_token_byte;
 

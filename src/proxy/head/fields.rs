@@ -58,6 +58,25 @@ pub struct Field<'a> {
     pub value: &'a [u8],
 }
 
+/// A field where it stands: its texts are looked up when they are asked for, which for most is never.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::proxy) struct Standing<'a> {
+    fields: &'a Fields,
+    entry: &'a Entry,
+}
+
+impl<'a> Standing<'a> {
+    /// What the name means to the proxy.
+    pub(in crate::proxy) fn known(self) -> Known {
+        self.entry.known
+    }
+
+    /// The name in its original case.
+    pub(in crate::proxy) fn name(self) -> &'a [u8] {
+        self.fields.slice(self.entry.name)
+    }
+}
+
 /// What becomes of a field on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::proxy) enum Fate {
@@ -208,14 +227,13 @@ impl Fields {
     pub(in crate::proxy) fn pass_on(
         &self,
         mut lines: std::ops::Range<usize>,
-        fate: impl Fn(&Field<'_>) -> Fate,
+        fate: impl Fn(Standing<'_>) -> Fate,
         write: impl Fn(&Field<'_>, &mut Vec<u8>),
         out: &mut Vec<u8>,
     ) {
         for entry in &self.list {
-            let field = self.field(entry);
             let line = entry.name.start as usize..entry.value.end as usize + 2;
-            match fate(&field) {
+            match fate(Standing { fields: self, entry }) {
                 Fate::Goes => {}
                 Fate::Stays if entry.verbatim && lines.end == line.start => lines.end = line.end,
                 Fate::Stays if entry.verbatim => {
@@ -224,7 +242,7 @@ impl Fields {
                 }
                 Fate::Stays | Fate::Edited => {
                     out.extend_from_slice(&self.arena[std::mem::take(&mut lines)]);
-                    write(&field, out);
+                    write(&self.field(entry), out);
                 }
             }
         }

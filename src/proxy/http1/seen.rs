@@ -3,7 +3,8 @@
 //! Most lines of most heads are such: what a server says of itself and of its answers, what a client says of its
 //! languages. A worker keeps one table for all of its connections, so that it stays in the cache. Found by a hash of
 //! the first bytes, and taken only if all bytes are the same, up to the line's end; so a line means what it meant when
-//! it was read, and whoever thrashes the table with lines of his own only makes it useless for a moment.
+//! it was read, and whoever thrashes the table with lines of his own only makes it useless for a moment. The seven
+//! lines of a small request and its answer take 900 instructions so, and 2,200 where they are read.
 
 use crate::proxy::head::{Known, KnownSet};
 

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use crate::pool::MarkedCookie;
 use crate::proxy::head::{
-    BodyFraming, Fate, Field, FieldFate, Fields, Known, KnownSet, RequestHead, ResponseHead, keep_cookies,
+    BodyFraming, Fate, Field, FieldFate, Fields, Known, KnownSet, RequestHead, ResponseHead, Standing,
+    keep_cookies,
 };
 
 /// The `Connection` line to write.
@@ -219,20 +220,20 @@ pub(in crate::proxy) fn write_request_fields(head: &RequestHead, plan: &RequestP
     if opening.is_none() {
         write_opening(head, plan, out);
     }
-    let named = |field: &Field<'_>| {
+    let named = |field: Standing<'_>| {
         head.connection_names_fields()
-            && !PROTECTED.has(field.known)
-            && !plan.keep.means(field.name)
-            && head.connection_options().any(|option| option.eq_ignore_ascii_case(field.name))
+            && !PROTECTED.has(field.known())
+            && !plan.keep.means(field.name())
+            && head.connection_options().any(|option| option.eq_ignore_ascii_case(field.name()))
     };
     let dropped = REWRITTEN.with(plan.drop_known);
     let edits = !plan.strip_cookies.is_empty() || !plan.unmark_cookies.is_empty();
-    let fate = |field: &Field<'_>| {
-        let gone = dropped.has(field.known)
-            || (field.known == Known::Other && dropped.has(Known::alias_of(field.name)))
-            || plan.drop.means(field.name)
+    let fate = |field: Standing<'_>| {
+        let gone = dropped.has(field.known())
+            || (field.known() == Known::Other && dropped.has(Known::alias_of(field.name())))
+            || (!plan.drop.is_empty() && plan.drop.means(field.name()))
             || named(field);
-        match field.known {
+        match field.known() {
             _ if gone => FieldFate::Goes,
             Known::Cookie if edits => FieldFate::Edited,
             _ => FieldFate::Stays,
@@ -289,14 +290,16 @@ pub(in crate::proxy) fn write_response_fields(
     if opening.is_empty() {
         write_status_line(head.status(), head.reason(), out);
     }
-    let named = |field: &Field<'_>| {
+    let named = |field: Standing<'_>| {
         head.connection_names_fields()
-            && !PROTECTED.has(field.known)
-            && head.connection_options().any(|option| option.eq_ignore_ascii_case(field.name))
+            && !PROTECTED.has(field.known())
+            && head.connection_options().any(|option| option.eq_ignore_ascii_case(field.name()))
     };
     let dropped = REWRITTEN.with(plan.drop_known);
-    let fate = |field: &Field<'_>| {
-        let gone = dropped.has(field.known) || plan.drop.means(field.name) || named(field);
+    let fate = |field: Standing<'_>| {
+        let gone = dropped.has(field.known())
+            || (!plan.drop.is_empty() && plan.drop.means(field.name()))
+            || named(field);
         if gone { FieldFate::Goes } else { FieldFate::Stays }
     };
     head.fields.pass_on(opening, fate, |field, out| write_field(field.name, field.value, out), out);
