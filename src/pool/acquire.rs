@@ -140,18 +140,30 @@ impl Pool {
             let lease = self.by_balance(ask, &[], panic)?;
             return Ok(Acquired { lease, how: How::Balanced, set_cookie: None });
         }
-        let mut known = [Found::NOTHING; MOST_STICKY];
-        let (lease, how) = match self.by_stickiness(ask, &mut known, panic) {
+        // Most pools have one: room for all would be a kilobyte to fill for each request.
+        match self.sticky.len() {
+            1 => self.acquire_sticky(ask, &mut [Found::NOTHING], panic),
+            _ => self.acquire_sticky(ask, &mut [Found::NOTHING; MOST_STICKY], panic),
+        }
+    }
+
+    fn acquire_sticky(
+        &self,
+        ask: &Ask<'_>,
+        known: &mut [Found],
+        panic: bool,
+    ) -> Result<Acquired, Unavailable> {
+        let (lease, how) = match self.by_stickiness(ask, known, panic) {
             Stuck::To(index, how) => {
                 // Its place is there: a client whose server is full waits, rather than lose what it has there.
                 let server = &self.members[index].server;
                 (server.try_begin().ok_or(Unavailable::Busy(Some(server.id)))?, how)
             }
             Stuck::Down => return Err(Unavailable::StickyDown),
-            Stuck::Nowhere => (self.by_balance(ask, &known, panic)?, How::Balanced),
-            Stuck::Displaced => (self.by_balance(ask, &known, panic)?, How::Redispatched),
+            Stuck::Nowhere => (self.by_balance(ask, known, panic)?, How::Balanced),
+            Stuck::Displaced => (self.by_balance(ask, known, panic)?, How::Redispatched),
         };
-        Ok(self.held(ask, &known, lease, how))
+        Ok(self.held(ask, known, lease, how))
     }
 
     /// Chooses by balance alone and holds: for what is no client's own request. Stickiness is neither asked nor told.
@@ -163,13 +175,7 @@ impl Pool {
     }
 
     /// Counts how it came, and brings all stickiness in step.
-    pub(super) fn held(
-        &self,
-        ask: &Ask<'_>,
-        known: &[Found; MOST_STICKY],
-        lease: Lease,
-        how: How,
-    ) -> Acquired {
+    pub(super) fn held(&self, ask: &Ask<'_>, known: &[Found], lease: Lease, how: How) -> Acquired {
         self.count(how, ask.worker);
         // A session that goes elsewhere because its server sends sessions away leaves its client at home.
         let away = |found: &Found| matches!(found.known, Known::Server { id, .. } if self.sends_sessions_away(id, ask));
@@ -186,7 +192,7 @@ impl Pool {
     pub(super) fn place_of(
         &self,
         ask: &Ask<'_>,
-        known: &mut [Found; MOST_STICKY],
+        known: &mut [Found],
         panic: bool,
         index: usize,
     ) -> Option<How> {
@@ -201,7 +207,7 @@ impl Pool {
         takes.then_some(how)
     }
 
-    fn by_stickiness(&self, ask: &Ask<'_>, found: &mut [Found; MOST_STICKY], panic: bool) -> Stuck {
+    fn by_stickiness(&self, ask: &Ask<'_>, found: &mut [Found], panic: bool) -> Stuck {
         self.by_stickiness_with(ask, found, panic, |sticky| sticky.find(ask, self))
     }
 
@@ -209,7 +215,7 @@ impl Pool {
     pub(super) fn by_stickiness_with(
         &self,
         ask: &Ask<'_>,
-        found: &mut [Found; MOST_STICKY],
+        found: &mut [Found],
         panic: bool,
         find: impl Fn(&Sticky) -> Found,
     ) -> Stuck {
@@ -343,12 +349,7 @@ impl Pool {
         Err(if ask.tried.iter().any(was_ready) { Unavailable::AllTried } else { Unavailable::AllDown })
     }
 
-    fn bring_in_step(
-        &self,
-        ask: &Ask<'_>,
-        found: &[Found; MOST_STICKY],
-        chosen: ServerId,
-    ) -> Option<SetCookie> {
+    fn bring_in_step(&self, ask: &Ask<'_>, found: &[Found], chosen: ServerId) -> Option<SetCookie> {
         let mut set_cookie = None;
         for (sticky, found) in self.sticky.iter().zip(found) {
             match sticky {

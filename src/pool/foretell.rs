@@ -39,7 +39,7 @@ impl Pool {
     fn decision(
         &self,
         ask: &Ask<'_>,
-        known: &[Found; MOST_STICKY],
+        known: &[Found],
         stuck: Stuck,
         panic: bool,
     ) -> (Option<Arc<str>>, String) {

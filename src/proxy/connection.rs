@@ -18,7 +18,7 @@ use super::deadline::Deadline;
 use super::exchange::{self, Next, Upgraded};
 use super::failure::Failure;
 use super::head::ParseError;
-use super::http1::{HeadLimits, Status, parse_request};
+use super::http1::{HeadLimits, Status, parse_request_by};
 use super::http2;
 use super::pace::Pace;
 use super::pump::{Sink, Source};
@@ -233,7 +233,8 @@ impl ClientConnection {
         self.deadline.arm(self.listener.timeout.request_header);
         loop {
             if let Some(input) = &mut self.input {
-                match parse_request(input.bytes(), &limits, &mut scratch.request) {
+                let seen = &mut self.worker.seen.borrow_mut();
+                match parse_request_by(input.bytes(), &limits, &mut scratch.request, seen) {
                     Ok(Status::Complete(n)) => {
                         input.consume(n);
                         if input.is_empty()

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use ipnet::IpNet;
 
 use super::head::{Known, KnownSet, RequestHead};
-use super::http1::{Names, append_list_value};
+use super::http1::{Names, append_list_value, append_via};
 
 /// Who stands at the other end of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl Client {
             out.extend_from_slice(host);
             out.extend_from_slice(b"\r\n");
         }
-        append_list_value("Via", head.all_known(Known::Via), via(head), out);
+        append_via(&head.fields, via(head), out);
     }
 
     /// Appends what the connection tells, which is all of a stranger that his heads do not.

@@ -9,6 +9,7 @@ mod authority;
 mod cookies;
 mod error;
 mod fields;
+mod find;
 mod known;
 mod request;
 mod response;
@@ -21,7 +22,8 @@ pub use known::{Known, KnownSet};
 pub use request::{BodyFraming, RequestHead};
 pub use response::{ResponseFraming, ResponseHead};
 
-pub(in crate::proxy) use fields::{Fate as FieldFate, Span};
+pub(in crate::proxy) use fields::{Fate as FieldFate, Span, Standing};
+pub(in crate::proxy) use find::find;
 pub(in crate::proxy) use request::is_token_byte;
 
 #[cfg(test)]

@@ -44,13 +44,22 @@ impl RequestId {
 
     /// Appends the line for the server.
     pub(crate) fn write_line(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"X-Request-Id: ");
+        const NAME: &[u8; 14] = b"X-Request-Id: ";
         match self.bytes.first_chunk::<MADE>() {
-            // Of a length that is known when this is compiled.
-            Some(made) if usize::from(self.length) == MADE => out.extend_from_slice(made),
-            _ => out.extend_from_slice(self.as_bytes()),
+            // One copy, of a length that is known when this is compiled.
+            Some(made) if usize::from(self.length) == MADE => {
+                let mut line = [0; NAME.len() + MADE + 2];
+                line[..NAME.len()].copy_from_slice(NAME);
+                line[NAME.len()..NAME.len() + MADE].copy_from_slice(made);
+                line[NAME.len() + MADE..].copy_from_slice(b"\r\n");
+                out.extend_from_slice(&line);
+            }
+            _ => {
+                out.extend_from_slice(NAME);
+                out.extend_from_slice(self.as_bytes());
+                out.extend_from_slice(b"\r\n");
+            }
         }
-        out.extend_from_slice(b"\r\n");
     }
 
     fn take(said: &[u8]) -> Option<Self> {

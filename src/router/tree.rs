@@ -166,11 +166,20 @@ impl<T> PathRouter<T> {
             || self.visit(&here.prefix, visit)
     }
 
+    #[inline]
     fn visit(&self, span: &Span, visit: &mut impl FnMut(Leaf) -> bool) -> bool {
+        // Most are empty, and a walk asks for several.
+        !span.is_empty() && self.visit_leaves(span, visit)
+    }
+
+    fn visit_leaves(&self, span: &Span, visit: &mut impl FnMut(Leaf) -> bool) -> bool {
         self.leaves[span.start as usize..span.end as usize].iter().any(|leaf| visit(*leaf))
     }
 
     fn visit_starts(&self, span: &Span, segment: &[u8], visit: &mut impl FnMut(Leaf) -> bool) -> bool {
+        if span.is_empty() {
+            return false;
+        }
         let mut starts = &self.starts[span.start as usize..span.end as usize];
         loop {
             starts = &starts[starts.partition_point(|start| start.text.len() > segment.len())..];

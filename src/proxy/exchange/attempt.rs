@@ -21,7 +21,7 @@ use crate::proxy::forwarded::Hop;
 use crate::proxy::head::{BodyFraming, KnownSet, ResponseHead, Version};
 use crate::proxy::http1::{
     ConnectionLine, FramingLine, HeadLimits, Names, RequestPlan, ResponsePlan, Status, end_request,
-    parse_response, write_request_fields, write_response,
+    parse_response_by, write_request_fields, write_response,
 };
 use crate::proxy::pace::Pace;
 use crate::proxy::pump::{Pump, PumpError, Source};
@@ -335,7 +335,7 @@ pub(super) fn poll_head(
     }
     loop {
         if let Some(begun) = input {
-            match parse_response(begun.bytes(), &ANSWER_LIMITS, head) {
+            match parse_response_by(begun.bytes(), &ANSWER_LIMITS, head, &mut worker.seen.borrow_mut()) {
                 Ok(Status::Complete(n)) => {
                     begun.consume(n);
                     return Poll::Ready(Ok(()));

@@ -12,7 +12,7 @@ use crate::proxy::connection::ClientConnection;
 use crate::proxy::failure::Failure;
 use crate::proxy::head::{Known, KnownSet, ResponseFraming, Version};
 use crate::proxy::http1::{
-    ConnectionLine, Delivery, Names, ResponsePlan, append_list_value, end_response, write_response_fields,
+    ConnectionLine, Delivery, Names, ResponsePlan, append_via, end_response, write_response_fields,
 };
 use crate::proxy::pace::Pace;
 use crate::proxy::pump::PumpError;
@@ -113,7 +113,7 @@ fn write_head(
         to_client.extend_from_slice(&worker.date());
         to_client.extend_from_slice(b"\r\n");
     }
-    append_list_value("Via", response.all_known(Known::Via), via, to_client);
+    append_via(&response.fields, via, to_client);
     end_response(response, &plan, to_client);
 }
 

@@ -117,16 +117,16 @@ impl Forward<'_> {
     }
 
     async fn attempt(&mut self, acquired: Acquired, tries: &mut Tries) -> Result<Tried, Failure> {
-        let server = Arc::clone(acquired.lease.server());
+        let server = acquired.lease.server();
         self.story.how = acquired.how.as_str();
-        self.story.server = Some(Arc::clone(&server));
+        self.story.server = Some(Arc::clone(server));
         server.counters.shard(self.worker()).request();
-        traced::attempt(self.story, &server, acquired.how.as_str());
+        traced::attempt(self.story, server, acquired.how.as_str());
         let began = observed::begin(self);
-        let mut to = match self.connect(&server, tries).await {
+        let mut to = match self.connect(server, tries).await {
             Ok(to) => to,
             Err(failure) => {
-                observed::tell(self, &server, began, Some(failure));
+                observed::tell(self, server, began, Some(failure));
                 server.counters.shard(self.worker()).failure();
                 tries.connects += 1;
                 tries.fresh = false;
@@ -146,7 +146,7 @@ impl Forward<'_> {
         self.movable = tries.repeatable && retry.on.reset && tries.resends < retry.attempts;
         let ended = attempt::run(self, to).await;
         if !matches!(ended, Err(Failure::ServerClosed | Failure::Unprocessed) if reused) {
-            observed::tell(self, &server, began, ended.as_ref().err().copied());
+            observed::tell(self, server, began, ended.as_ref().err().copied());
         }
         match ended {
             Ok(answered) if tries.may_retry_status(self) => {

@@ -1,5 +1,7 @@
 //! Reading and thinning `Cookie` fields without touching the cookies that stay.
 
+use super::find;
+
 /// The cookies of one field value: name and value, without the white space around them. A part without `=` is
 /// no cookie and is skipped.
 pub fn cookie_pairs(value: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
@@ -17,6 +19,15 @@ pub enum Fate<'a> {
     Trim(&'a [u8]),
 }
 
+/// Offers the values of the cookies of exactly that name in one field value, until `test` takes one. A cookie is taken
+/// apart only if it begins with the name.
+pub(super) fn any_cookie(value: &[u8], name: &[u8], test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+    Parts(Some(value))
+        .filter(|part| part.trim_ascii_start().starts_with(name))
+        .filter_map(split_pair)
+        .any(|(key, value)| key == name && test(value))
+}
+
 /// Appends the field value with the cookies that `fate` leaves, by name and value; those that are kept stay byte for
 /// byte, in order and with their own separators. Returns whether anything is left.
 pub fn keep_cookies<'v>(
@@ -24,26 +35,43 @@ pub fn keep_cookies<'v>(
     fate: &dyn Fn(&'v [u8], &'v [u8]) -> Fate<'v>,
     out: &mut Vec<u8>,
 ) -> bool {
-    let of = |part: &'v [u8]| split_pair(part).map_or(Fate::Keep, |(name, value)| fate(name, value));
-    let parts = Parts(Some(value));
-    if parts.clone().all(|part| of(part) == Fate::Keep) {
-        out.extend_from_slice(value);
-        return true;
-    }
     let start = out.len();
-    for (part, fate) in parts.map(|part| (part, of(part))).filter(|(_, fate)| *fate != Fate::Drop) {
-        let first = out.len() == start;
-        if !first {
+    let append = |text: &[u8], out: &mut Vec<u8>| {
+        if out.len() == start {
+            let separates = |byte: &u8| byte.is_ascii_whitespace() || *byte == b';';
+            let first = text.iter().position(|byte| !separates(byte)).unwrap_or(text.len());
+            out.extend_from_slice(&text[first..]);
+        } else {
             out.push(b';');
+            out.extend_from_slice(text);
         }
-        let part = if first { part.trim_ascii_start() } else { part };
-        match (fate, memchr::memchr(b'=', part)) {
-            (Fate::Trim(value), Some(equals)) => {
-                out.extend_from_slice(&part[..=equals]);
-                out.extend_from_slice(value);
+    };
+    // Those that stay and stand side by side are one copy.
+    let (mut at, mut kept_from) = (0, Some(0));
+    for part in Parts(Some(value)) {
+        let end = at + part.len();
+        let pair = split_pair(part);
+        match pair.map_or(Fate::Keep, |(name, value)| fate(name, value)) {
+            Fate::Keep => kept_from = kept_from.or(Some(at)),
+            goes_or_trimmed => {
+                if let Some(from) = kept_from.take().filter(|from| *from < at) {
+                    append(&value[from..at - 1], out);
+                }
+                if let (Fate::Trim(value), Some(equals)) = (goes_or_trimmed, find(part, b'=')) {
+                    append(&part[..=equals], out);
+                    out.extend_from_slice(value);
+                }
             }
-            _ => out.extend_from_slice(part),
         }
+        at = end + 1;
+    }
+    match kept_from {
+        Some(0) => {
+            out.extend_from_slice(value);
+            return true;
+        }
+        Some(from) => append(&value[from..], out),
+        None => {}
     }
     if out[start..].iter().all(|byte| matches!(byte, b' ' | b'\t' | b';')) {
         out.truncate(start);
@@ -61,14 +89,14 @@ impl<'v> Iterator for Parts<'v> {
 
     fn next(&mut self) -> Option<&'v [u8]> {
         let rest = self.0?;
-        let Some(at) = memchr::memchr(b';', rest) else { return self.0.take() };
+        let Some(at) = find(rest, b';') else { return self.0.take() };
         self.0 = Some(&rest[at + 1..]);
         Some(&rest[..at])
     }
 }
 
 fn split_pair(part: &[u8]) -> Option<(&[u8], &[u8])> {
-    let equals = memchr::memchr(b'=', part)?;
+    let equals = find(part, b'=')?;
     Some((part[..equals].trim_ascii(), part[equals + 1..].trim_ascii()))
 }
 
@@ -145,6 +173,52 @@ mod tests {
             out.clear();
             keep_cookies(text.as_bytes(), &|name, _| fate(name == b"S"), &mut out);
             proptest::prop_assert_eq!(others(&out), others(text.as_bytes()));
+        }
+    }
+
+    /// Part by part.
+    fn kept_slowly(value: &[u8], fate: &dyn Fn(&[u8]) -> Fate<'static>) -> Option<Vec<u8>> {
+        let of = |part: &[u8]| split_pair(part).map_or(Fate::Keep, |(name, _)| fate(name));
+        let parts: Vec<&[u8]> = value.split(|byte| *byte == b';').collect();
+        if parts.iter().all(|part| of(part) == Fate::Keep) {
+            return Some(value.to_vec());
+        }
+        let mut out = Vec::new();
+        for part in parts.into_iter().filter(|part| of(part) != Fate::Drop) {
+            let part = if out.is_empty() { part.trim_ascii_start() } else { [b";", part].concat().leak() };
+            match of(part.strip_prefix(b";").unwrap_or(part)) {
+                Fate::Trim(value) => {
+                    let equals = part.iter().position(|byte| *byte == b'=').expect("it has a value");
+                    out.extend_from_slice(&part[..=equals]);
+                    out.extend_from_slice(value);
+                }
+                _ => out.extend_from_slice(part),
+            }
+        }
+        out.iter().any(|byte| !matches!(byte, b' ' | b'\t' | b';')).then_some(out)
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn all_at_once_and_part_by_part_are_the_same(text in "[ abc=;]{0,24}") {
+            let fate = |name: &[u8]| match name {
+                b"a" => Fate::Drop,
+                b"b" => Fate::Trim(b"x"),
+                _ => Fate::Keep,
+            };
+            let mut out = Vec::new();
+            let left = keep_cookies(text.as_bytes(), &|name, _| fate(name), &mut out);
+            proptest::prop_assert_eq!(left.then_some(out), kept_slowly(text.as_bytes(), &fate));
+            for name in [&b"a"[..], b"ab", b""] {
+                let all: Vec<&[u8]> =
+                    cookie_pairs(text.as_bytes()).filter(|(key, _)| *key == name).map(|(_, value)| value).collect();
+                let mut offered = Vec::new();
+                any_cookie(text.as_bytes(), name, &mut |value| {
+                    offered.push(value.to_vec());
+                    false
+                });
+                proptest::prop_assert_eq!(offered, all);
+            }
         }
     }
 

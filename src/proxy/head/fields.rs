@@ -27,6 +27,11 @@ impl Span {
         Span::new(self.start as usize, self.start as usize + length)
     }
 
+    /// Whether both begin at the same byte, and this one is not empty.
+    pub(super) fn begins_as(self, other: Span) -> bool {
+        self.start == other.start && self.start < self.end
+    }
+
     /// As a range for slicing.
     pub(in crate::proxy) fn range(self) -> std::ops::Range<usize> {
         self.start as usize..self.end as usize
@@ -51,6 +56,25 @@ pub struct Field<'a> {
     pub name: &'a [u8],
     /// The value without the white space around it.
     pub value: &'a [u8],
+}
+
+/// A field where it stands: its texts are looked up when they are asked for, which for most is never.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::proxy) struct Standing<'a> {
+    fields: &'a Fields,
+    entry: &'a Entry,
+}
+
+impl<'a> Standing<'a> {
+    /// What the name means to the proxy.
+    pub(in crate::proxy) fn known(self) -> Known {
+        self.entry.known
+    }
+
+    /// The name in its original case.
+    pub(in crate::proxy) fn name(self) -> &'a [u8] {
+        self.fields.slice(self.entry.name)
+    }
 }
 
 /// What becomes of a field on its way.
@@ -165,9 +189,7 @@ impl Fields {
 
     /// Whether any cookie of exactly that name, over all `Cookie` fields, passes the test.
     pub fn any_cookie(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
-        self.all(Known::Cookie)
-            .flat_map(cookies::cookie_pairs)
-            .any(|(key, value)| key == name.as_bytes() && test(value))
+        self.all(Known::Cookie).any(|value| cookies::any_cookie(value, name.as_bytes(), test))
     }
 
     /// The members of a comma-separated list, over all fields of that name.
@@ -201,19 +223,25 @@ impl Fields {
         self.add(Entry { known, verbatim: true, name, value });
     }
 
-    /// Appends the fields that stay, in order; `write` writes those that are edited, or did not come as a plain line.
+    /// Where the first field ends, if it has that name and came as a plain line that begins there.
+    pub(super) fn first_line(&self, begin: usize, known: Known) -> Option<usize> {
+        let first = self.list.first()?;
+        let is_it = first.known == known && first.verbatim && first.name.start as usize == begin;
+        is_it.then_some(first.value.end as usize + 2)
+    }
+
+    /// Appends what was stored from `lines`, then the fields that stay, in order; `write` writes those that are edited, or did not come as a plain line.
     /// Lines that came one behind the other and stay are one copy: of eight fields of an answer these are three.
     pub(in crate::proxy) fn pass_on(
         &self,
-        fate: impl Fn(&Field<'_>) -> Fate,
+        mut lines: std::ops::Range<usize>,
+        fate: impl Fn(Standing<'_>) -> Fate,
         write: impl Fn(&Field<'_>, &mut Vec<u8>),
         out: &mut Vec<u8>,
     ) {
-        let mut lines = 0..0;
         for entry in &self.list {
-            let field = self.field(entry);
             let line = entry.name.start as usize..entry.value.end as usize + 2;
-            match fate(&field) {
+            match fate(Standing { fields: self, entry }) {
                 Fate::Goes => {}
                 Fate::Stays if entry.verbatim && lines.end == line.start => lines.end = line.end,
                 Fate::Stays if entry.verbatim => {
@@ -222,7 +250,7 @@ impl Fields {
                 }
                 Fate::Stays | Fate::Edited => {
                     out.extend_from_slice(&self.arena[std::mem::take(&mut lines)]);
-                    write(&field, out);
+                    write(&self.field(entry), out);
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! The head of a request and what it means.
 
+use std::ops::Range;
+
 use super::{Authority, Field, Fields, Known, KnownSet, ParseError, Span, Version, same_authority};
 
 /// What follows the head of a request.
@@ -24,6 +26,8 @@ const MAX_OPTIONS: usize = 64;
 pub struct RequestHead {
     pub(in crate::proxy) fields: Fields,
     pub(in crate::proxy) scan: usize,
+    /// Where the first line ends, if it came as one of HTTP/1.1 is written.
+    line_end: usize,
     method: Span,
     target: Span,
     path: Span,
@@ -62,6 +66,7 @@ impl RequestHead {
         let Self {
             fields,
             scan,
+            line_end,
             method,
             target,
             path,
@@ -76,7 +81,7 @@ impl RequestHead {
             secure_target,
         } = self;
         fields.clear();
-        *scan = 0;
+        (*scan, *line_end) = (0, 0);
         (*method, *target, *path) = Default::default();
         (*query, *target_authority, *host, *authority) = Default::default();
         (*version, *framing, *options) = Default::default();
@@ -206,7 +211,8 @@ impl RequestHead {
     /// Whether this is a complete WebSocket opening handshake (RFC 6455, 4.1) without a body.
     #[must_use]
     pub fn is_websocket(&self) -> bool {
-        self.is_method("GET")
+        self.options.upgrade
+            && self.is_method("GET")
             && self.upgrade().is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
             && self.fields.get(Known::SecWebSocketVersion) == Some(b"13")
             && self.websocket_key().is_some()
@@ -289,6 +295,21 @@ impl RequestHead {
         self.method = method;
         self.target = target;
         self.version = version;
+    }
+
+    /// The first line came as one of HTTP/1.1 is written, and ends here.
+    pub(in crate::proxy) fn set_line_end(&mut self, end: usize) {
+        self.line_end = end;
+    }
+
+    /// The first line and `Host` behind it, as they came, if they are to go to a server just so: with this target.
+    pub(in crate::proxy) fn opening(&self, path: &[u8], query: Option<&[u8]>) -> Option<Range<usize>> {
+        let as_it_came = self.line_end > 0
+            && self.target_authority.is_none()
+            && self.path.begins_as(self.target)
+            && std::ptr::eq(path, self.fields.slice(self.path))
+            && query == self.query();
+        as_it_came.then(|| self.fields.first_line(self.line_end, Known::Host)).flatten().map(|end| 0..end)
     }
 
     fn seal_target(&mut self) -> Result<(), ParseError> {
@@ -454,9 +475,7 @@ impl Options {
         let mut options = Options::default();
         match fields.get(Known::Connection) {
             // What most servers say, and what needs no list to be read.
-            Some(first)
-                if first.eq_ignore_ascii_case(b"keep-alive") && !fields.repeats(Known::Connection) =>
-            {
+            Some(b"keep-alive" | b"Keep-Alive") if !fields.repeats(Known::Connection) => {
                 options.keep_alive = true;
                 return Ok(options);
             }

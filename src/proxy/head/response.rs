@@ -1,5 +1,7 @@
 //! The head of a server's response and what it means.
 
+use std::ops::Range;
+
 use super::request::{Declared, Options, declared};
 use super::{Field, Fields, Known, ParseError, Span, Version};
 
@@ -21,6 +23,8 @@ pub enum ResponseFraming {
 pub struct ResponseHead {
     pub(in crate::proxy) fields: Fields,
     pub(in crate::proxy) scan: usize,
+    /// Where the first line ends, if it came as one of HTTP/1.1 is written.
+    line_end: usize,
     status: u16,
     reason: Span,
     version: Version,
@@ -37,9 +41,9 @@ impl ResponseHead {
 
     /// Forgets everything and keeps the memory. To be called before a head is used for another connection.
     pub fn clear(&mut self) {
-        let Self { fields, scan, status, reason, version, declared, options } = self;
+        let Self { fields, scan, line_end, status, reason, version, declared, options } = self;
         fields.clear();
-        (*scan, *status) = (0, 0);
+        (*scan, *line_end, *status) = (0, 0, 0);
         (*reason, *version, *declared, *options) = Default::default();
     }
 
@@ -182,6 +186,16 @@ impl ResponseHead {
         self.status = status;
         self.reason = reason;
         self.version = version;
+    }
+
+    /// The first line came as one of HTTP/1.1 is written, and ends here.
+    pub(in crate::proxy) fn set_line_end(&mut self, end: usize) {
+        self.line_end = end;
+    }
+
+    /// The first line as it came, if it can go on just so.
+    pub(in crate::proxy) fn opening(&self) -> Range<usize> {
+        0..self.line_end
     }
 
     fn never_has_body(&self) -> bool {

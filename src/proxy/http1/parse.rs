@@ -6,7 +6,8 @@
 use std::mem::MaybeUninit;
 
 use super::plain;
-use crate::proxy::head::{ParseError, RequestHead, ResponseHead, Span, Version, is_token_byte};
+use super::seen::SeenLines;
+use crate::proxy::head::{ParseError, RequestHead, ResponseHead, Span, Version, find, is_token_byte};
 
 /// The most fields that any limit can allow.
 pub const MAX_FIELDS: usize = 512;
@@ -57,6 +58,16 @@ type RawFields<'b> = [MaybeUninit<httparse::Header<'b>>; MAX_FIELDS];
 /// nothing more may be read from the connection; the head then holds what was understood, for the log: all
 /// fields if only their meaning was refused, else nothing.
 pub fn parse_request(buf: &[u8], limits: &HeadLimits, head: &mut RequestHead) -> Result<Status, ParseError> {
+    parse_request_by(buf, limits, head, &mut SeenLines::default())
+}
+
+/// The same with lines that were read before; those that are new to it are kept.
+pub fn parse_request_by(
+    buf: &[u8],
+    limits: &HeadLimits,
+    head: &mut RequestHead,
+    seen: &mut SeenLines,
+) -> Result<Status, ParseError> {
     let from = head.scan;
     head.clear();
     let start = match leading_line(buf) {
@@ -73,7 +84,7 @@ pub fn parse_request(buf: &[u8], limits: &HeadLimits, head: &mut RequestHead) ->
     }
     // Only at the first look: what comes in pieces is not read anew with each of them.
     if from == 0 {
-        if let Some(length) = plain::request(&buf[start..], limits, head) {
+        if let Some(length) = plain::request(&buf[start..], limits, head, seen) {
             return head.seal().map(|()| Status::Complete(start + length));
         }
         head.clear();
@@ -92,6 +103,16 @@ pub fn parse_response(
     limits: &HeadLimits,
     head: &mut ResponseHead,
 ) -> Result<Status, ParseError> {
+    parse_response_by(buf, limits, head, &mut SeenLines::default())
+}
+
+/// The same with lines that were read before; those that are new to it are kept.
+pub fn parse_response_by(
+    buf: &[u8],
+    limits: &HeadLimits,
+    head: &mut ResponseHead,
+    seen: &mut SeenLines,
+) -> Result<Status, ParseError> {
     let from = head.scan;
     head.clear();
     let prefix: &[u8] = b"HTTP/1.";
@@ -99,7 +120,7 @@ pub fn parse_response(
         return Err(ParseError::BadStatusLine);
     }
     if from == 0 {
-        if let Some(length) = plain::response(buf, limits, head) {
+        if let Some(length) = plain::response(buf, limits, head, seen) {
             return head.seal().map(|()| Status::Complete(length));
         }
         head.clear();
@@ -150,24 +171,6 @@ fn find_end(
     }
     *scan = buf.len();
     Ok(None)
-}
-
-/// The first of this byte. Most lines are short, and a search that is made for long texts costs more to start than
-/// it saves on them: the first words are looked at one by one.
-pub(super) fn find(text: &[u8], byte: u8) -> Option<usize> {
-    const WORDS: usize = 8;
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let (words, _) = text.as_chunks::<8>();
-    for (index, word) in words.iter().take(WORDS).enumerate() {
-        // A byte that equals it is zero now, and the lowest zero byte gets its high bit.
-        let differs = u64::from_le_bytes(*word) ^ (ONES * u64::from(byte));
-        let zeros = differs.wrapping_sub(ONES) & !differs & (ONES << 7);
-        if zeros != 0 {
-            return Some(index * 8 + zeros.trailing_zeros() as usize / 8);
-        }
-    }
-    let looked = words.len().min(WORDS) * 8;
-    memchr::memchr(byte, &text[looked..]).map(|offset| looked + offset)
 }
 
 fn too_large(buf: &[u8], limits: &HeadLimits) -> ParseError {

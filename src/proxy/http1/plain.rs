@@ -6,12 +6,18 @@
 //! (a test compares the two). The two heads of a small request take 2,200 instructions; by three passes (the end,
 //! `httparse`, the index of fields) they took 4,000.
 
-use super::parse::{HeadLimits, MAX_FIELDS, find};
-use crate::proxy::head::{Fields, Known, RequestHead, ResponseHead, Span, Version, is_token_byte};
+use super::parse::{HeadLimits, MAX_FIELDS};
+use super::seen::SeenLines;
+use crate::proxy::head::{Fields, Known, RequestHead, ResponseHead, Span, Version, find, is_token_byte};
 
 /// Reads the head of a request from the start of `buf`, if it is plain, and says how long it is. Whether it is
 /// or not, `head` was empty; if it is not, it is to be cleared.
-pub(super) fn request(buf: &[u8], limits: &HeadLimits, head: &mut RequestHead) -> Option<usize> {
+pub(super) fn request(
+    buf: &[u8],
+    limits: &HeadLimits,
+    head: &mut RequestHead,
+    seen: &mut SeenLines,
+) -> Option<usize> {
     let method = token(buf);
     let at = method + 1;
     let target = buf.get(at..)?.iter().position(|byte| !matches!(byte, b'!'..=b'~'))?;
@@ -22,13 +28,30 @@ pub(super) fn request(buf: &[u8], limits: &HeadLimits, head: &mut RequestHead) -
         b" HTTP/1.0\r\n" if is_line => Version::Http10,
         _ => return None,
     };
-    let length = fields(buf, target_end + 11, limits, &mut head.fields)?;
+    let length = fields(buf, target_end + 11, limits, &mut head.fields, seen)?;
     head.set_parsed_line(Span::new(0, method), Span::new(at, target_end), version);
+    if version == Version::Http11 {
+        head.set_line_end(target_end + 11);
+    }
     Some(length)
 }
 
+/// What most answers begin with.
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\n";
+
 /// Reads the head of a response from the start of `buf`. As `request`.
-pub(super) fn response(buf: &[u8], limits: &HeadLimits, head: &mut ResponseHead) -> Option<usize> {
+pub(super) fn response(
+    buf: &[u8],
+    limits: &HeadLimits,
+    head: &mut ResponseHead,
+    seen: &mut SeenLines,
+) -> Option<usize> {
+    if buf.starts_with(OK) {
+        let length = fields(buf, OK.len(), limits, &mut head.fields, seen)?;
+        head.set_parsed_line(200, Span::new(13, OK.len() - 2), Version::Http11);
+        head.set_line_end(OK.len());
+        return Some(length);
+    }
     let version = match buf.first_chunk::<9>()? {
         b"HTTP/1.1 " => Version::Http11,
         b"HTTP/1.0 " => Version::Http10,
@@ -40,29 +63,48 @@ pub(super) fn response(buf: &[u8], limits: &HeadLimits, head: &mut ResponseHead)
         return None;
     }
     let reason_end = line_end(buf, 13)?;
-    let length = fields(buf, reason_end + 2, limits, &mut head.fields)?;
+    let length = fields(buf, reason_end + 2, limits, &mut head.fields, seen)?;
     let status = digits.iter().fold(0, |sum, digit| sum * 10 + digit);
     head.set_parsed_line(status, Span::new(13, reason_end), version);
+    if version == Version::Http11 {
+        head.set_line_end(reason_end + 2);
+    }
     Some(length)
 }
 
 /// Reads the fields from `at` up to the empty line; says where that ends.
-fn fields(buf: &[u8], mut at: usize, limits: &HeadLimits, fields: &mut Fields) -> Option<usize> {
+fn fields(
+    buf: &[u8],
+    mut at: usize,
+    limits: &HeadLimits,
+    fields: &mut Fields,
+    seen: &mut SeenLines,
+) -> Option<usize> {
     let most = limits.fields.min(MAX_FIELDS);
     let length = loop {
         let line = buf.get(at..)?;
         if line.starts_with(b"\r\n") {
             break at + 2;
         }
+        if fields.len() == most {
+            return None;
+        }
+        if let Some(line) = seen.find(line) {
+            let (name, end) = (at + usize::from(line.name), at + line.length());
+            fields.index_line(line.known, Span::new(at, name), Span::new(name + 2, end - 2));
+            at = end;
+            continue;
+        }
         let (name, known) = name(line)?;
         let value = at + name + 2;
         let end = line_end(buf, value)?;
         let is_plain =
             buf[at + name..value] == *b": " && end > value && buf[value] != b' ' && buf[end - 1] != b' ';
-        if !is_plain || fields.len() == most {
+        if !is_plain {
             return None;
         }
         fields.index_line(known, Span::new(at, at + name), Span::new(value, end));
+        seen.keep(&buf[at..end + 2], name, known);
         at = end + 2;
     };
     if length > limits.bytes {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use crate::pool::MarkedCookie;
 use crate::proxy::head::{
-    BodyFraming, Fate, Field, FieldFate, Known, KnownSet, RequestHead, ResponseHead, keep_cookies,
+    BodyFraming, Fate, Field, FieldFate, Fields, Known, KnownSet, RequestHead, ResponseHead, Standing,
+    keep_cookies,
 };
 
 /// The `Connection` line to write.
@@ -215,6 +216,39 @@ pub fn write_request(head: &RequestHead, plan: &RequestPlan<'_>, out: &mut Vec<u
 
 /// Appends the request's line, fields and extra lines. More may be appended, each with its CRLF, before [`end_request`].
 pub(in crate::proxy) fn write_request_fields(head: &RequestHead, plan: &RequestPlan<'_>, out: &mut Vec<u8>) {
+    let opening = if plan.host.is_none() { head.opening(plan.path, plan.query) } else { None };
+    if opening.is_none() {
+        write_opening(head, plan, out);
+    }
+    let named = |field: Standing<'_>| {
+        head.connection_names_fields()
+            && !PROTECTED.has(field.known())
+            && !plan.keep.means(field.name())
+            && head.connection_options().any(|option| option.eq_ignore_ascii_case(field.name()))
+    };
+    let dropped = REWRITTEN.with(plan.drop_known);
+    let edits = !plan.strip_cookies.is_empty() || !plan.unmark_cookies.is_empty();
+    let fate = |field: Standing<'_>| {
+        let gone = dropped.has(field.known())
+            || (field.known() == Known::Other && dropped.has(Known::alias_of(field.name())))
+            || (!plan.drop.is_empty() && plan.drop.means(field.name()))
+            || named(field);
+        match field.known() {
+            _ if gone => FieldFate::Goes,
+            Known::Cookie if edits => FieldFate::Edited,
+            _ => FieldFate::Stays,
+        }
+    };
+    let write = |field: &Field<'_>, out: &mut Vec<u8>| match field.known {
+        Known::Cookie if edits => write_cookies(field, plan, out),
+        _ => write_field(field.name, field.value, out),
+    };
+    head.fields.pass_on(opening.unwrap_or_default(), fate, write, out);
+    out.extend_from_slice(plan.extra);
+}
+
+/// The first line and `Host`.
+fn write_opening(head: &RequestHead, plan: &RequestPlan<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(head.method_bytes());
     out.push(b' ');
     out.extend_from_slice(plan.path);
@@ -225,31 +259,6 @@ pub(in crate::proxy) fn write_request_fields(head: &RequestHead, plan: &RequestP
     out.extend_from_slice(b" HTTP/1.1\r\n");
     let host_name = head.fields().find(|field| field.known == Known::Host).map_or(&b"Host"[..], |f| f.name);
     write_field(host_name, plan.host.or(head.authority()).unwrap_or_default(), out);
-    let named = |field: &Field<'_>| {
-        head.connection_names_fields()
-            && !PROTECTED.has(field.known)
-            && !plan.keep.means(field.name)
-            && head.connection_options().any(|option| option.eq_ignore_ascii_case(field.name))
-    };
-    let dropped = REWRITTEN.with(plan.drop_known);
-    let edits = !plan.strip_cookies.is_empty() || !plan.unmark_cookies.is_empty();
-    let fate = |field: &Field<'_>| {
-        let gone = dropped.has(field.known)
-            || (field.known == Known::Other && dropped.has(Known::alias_of(field.name)))
-            || plan.drop.means(field.name)
-            || named(field);
-        match field.known {
-            _ if gone => FieldFate::Goes,
-            Known::Cookie if edits => FieldFate::Edited,
-            _ => FieldFate::Stays,
-        }
-    };
-    let write = |field: &Field<'_>, out: &mut Vec<u8>| match field.known {
-        Known::Cookie if edits => write_cookies(field, plan, out),
-        _ => write_field(field.name, field.value, out),
-    };
-    head.fields.pass_on(fate, write, out);
-    out.extend_from_slice(plan.extra);
 }
 
 /// Appends framing and `Connection`, and ends the head.
@@ -277,18 +286,23 @@ pub(in crate::proxy) fn write_response_fields(
     plan: &ResponsePlan<'_>,
     out: &mut Vec<u8>,
 ) {
-    write_status_line(head.status(), head.reason(), out);
-    let named = |field: &Field<'_>| {
+    let opening = head.opening();
+    if opening.is_empty() {
+        write_status_line(head.status(), head.reason(), out);
+    }
+    let named = |field: Standing<'_>| {
         head.connection_names_fields()
-            && !PROTECTED.has(field.known)
-            && head.connection_options().any(|option| option.eq_ignore_ascii_case(field.name))
+            && !PROTECTED.has(field.known())
+            && head.connection_options().any(|option| option.eq_ignore_ascii_case(field.name()))
     };
     let dropped = REWRITTEN.with(plan.drop_known);
-    let fate = |field: &Field<'_>| {
-        let gone = dropped.has(field.known) || plan.drop.means(field.name) || named(field);
+    let fate = |field: Standing<'_>| {
+        let gone = dropped.has(field.known())
+            || (!plan.drop.is_empty() && plan.drop.means(field.name()))
+            || named(field);
         if gone { FieldFate::Goes } else { FieldFate::Stays }
     };
-    head.fields.pass_on(fate, |field, out| write_field(field.name, field.value, out), out);
+    head.fields.pass_on(opening, fate, |field, out| write_field(field.name, field.value, out), out);
     out.extend_from_slice(plan.extra);
 }
 
@@ -306,6 +320,16 @@ pub fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a line `Via` with one more who passed the message on.
+pub(in crate::proxy) fn append_via(received: &Fields, added: &[u8; 7], out: &mut Vec<u8>) {
+    if received.has(Known::Via) {
+        return append_list_value("Via", received.all(Known::Via), added, out);
+    }
+    let mut line = *b"Via: 1.1 lbd\r\n";
+    line[5..12].copy_from_slice(added);
+    out.extend_from_slice(&line);
 }
 
 /// Appends one line `Name: a, b, added`: the values received under that name, joined in order, and one more.

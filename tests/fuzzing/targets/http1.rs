@@ -3,8 +3,9 @@
 use http::{HeaderName, HeaderValue, Method, Uri};
 use lbd::proxy::head::{Field, RequestHead, ResponseHead, Version};
 use lbd::proxy::http1::{
-    BodyDecoder, BodyError, Delivery, FramingLine, HeadLimits, ParseError, RequestPlan, ResponsePlan, Status,
-    chunk_end, chunk_head, last_chunk, parse_request, parse_response, write_request, write_response,
+    BodyDecoder, BodyError, Delivery, FramingLine, HeadLimits, ParseError, RequestPlan, ResponsePlan,
+    SeenLines, Status, chunk_end, chunk_head, last_chunk, parse_request, parse_request_by, parse_response,
+    parse_response_by, write_request, write_response,
 };
 use lbd::proxy::http2::{Recurring, head as http2};
 
@@ -38,6 +39,12 @@ pub(crate) fn request(data: &[u8]) {
     assert!(length <= data.len() && length <= LIMITS.bytes + 2, "{length}");
     let alone = parse_request(&data[..length], &LIMITS, &mut trickled);
     assert_eq!(alone, judged, "what follows the head has no part in it");
+    let (mut seen, mut again) = (SeenLines::new(), RequestHead::new());
+    for _ in 0..2 {
+        again.clear();
+        assert_eq!(parse_request_by(data, &LIMITS, &mut again, &mut seen), judged);
+        assert!(again.fields().eq(head.fields()), "lines mean what they meant: {again:?}");
+    }
     assert!(head.version() == Version::Http10 || head.host().is_some(), "{head:?}");
     is_passed_on(&head);
 }
@@ -115,6 +122,12 @@ pub(crate) fn response(data: &[u8]) {
         judged,
         "what follows has no part in it"
     );
+    let (mut seen, mut again) = (SeenLines::new(), ResponseHead::new());
+    for _ in 0..2 {
+        again.clear();
+        assert_eq!(parse_response_by(data, &LIMITS, &mut again, &mut seen), judged);
+        assert!(again.fields().eq(head.fields()), "lines mean what they meant: {again:?}");
+    }
     for method in ["GET", "HEAD"] {
         let mut request = RequestHead::new();
         request.set_line(method.as_bytes(), b"/", Version::Http11);

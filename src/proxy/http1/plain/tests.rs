@@ -1,18 +1,22 @@
 //! The one pass against the slower way: the same verdict and the same head for every small change of a plain head.
 
 use super::*;
-use crate::proxy::http1::{ParseError, Status, parse_request, parse_response};
+use crate::proxy::http1::{
+    ParseError, Status, parse_request, parse_request_by, parse_response, parse_response_by,
+};
 
 const REQUEST: &[u8] = b"GET /a?b=%20c HTTP/1.1\r\nHost: a.test:80\r\nX-1: v\r\nContent-Length: 0\r\n\r\nGET";
 const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nServer: some server/1.0\r\nETag: \"6-\xe9\"\r\nA: b\r\n\r\nbody";
 
-/// What is read of a request: at the first look, and when it came in pieces, which is never read in one pass.
+/// What is read of a request: at the first look, and when it came in pieces, which is never read in one pass. Which of
+/// the two it was is left out.
 fn requests(text: &[u8], limits: &HeadLimits) -> [(Result<Status, ParseError>, String); 2] {
     [0, 1].map(|scanned| {
         let mut head = RequestHead::new();
         head.scan = scanned;
         let status = parse_request(text, limits, &mut head);
         head.scan = 0;
+        head.set_line_end(0);
         (status, format!("{head:?}"))
     })
 }
@@ -23,6 +27,7 @@ fn responses(text: &[u8], limits: &HeadLimits) -> [(Result<Status, ParseError>, 
         head.scan = scanned;
         let status = parse_response(text, limits, &mut head);
         head.scan = 0;
+        head.set_line_end(0);
         (status, format!("{head:?}"))
     })
 }
@@ -42,8 +47,14 @@ fn changed(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 #[test]
 fn a_plain_head_is_read_in_one_pass() {
     let limits = HeadLimits::default();
-    assert_eq!(request(REQUEST, &limits, &mut RequestHead::new()), Some(REQUEST.len() - 3));
-    assert_eq!(response(RESPONSE, &limits, &mut ResponseHead::new()), Some(RESPONSE.len() - 4));
+    assert_eq!(
+        request(REQUEST, &limits, &mut RequestHead::new(), &mut SeenLines::new()),
+        Some(REQUEST.len() - 3)
+    );
+    assert_eq!(
+        response(RESPONSE, &limits, &mut ResponseHead::new(), &mut SeenLines::new()),
+        Some(RESPONSE.len() - 4)
+    );
 }
 
 #[test]
@@ -56,6 +67,27 @@ fn one_pass_and_several_read_the_same() {
     for text in changed(RESPONSE) {
         let [once, slowly] = responses(&text, &limits);
         assert_eq!(once, slowly, "{:?}", String::from_utf8_lossy(&text));
+    }
+}
+
+/// Each text is read three times by one table: lines that it kept of other texts, refused ones among them, change
+/// nothing.
+#[test]
+fn lines_that_were_seen_before_are_read_as_at_first_sight() {
+    let (limits, mut seen) = (HeadLimits::default(), SeenLines::new());
+    for text in changed(REQUEST).flat_map(|text| [text.clone(), REQUEST.to_vec(), text]) {
+        let mut head = RequestHead::new();
+        let status = parse_request_by(&text, &limits, &mut head, &mut seen);
+        head.scan = 0;
+        head.set_line_end(0);
+        assert_eq!((status, format!("{head:?}")), requests(&text, &limits)[1]);
+    }
+    for text in changed(RESPONSE).flat_map(|text| [text.clone(), RESPONSE.to_vec(), text]) {
+        let mut head = ResponseHead::new();
+        let status = parse_response_by(&text, &limits, &mut head, &mut seen);
+        head.scan = 0;
+        head.set_line_end(0);
+        assert_eq!((status, format!("{head:?}")), responses(&text, &limits)[1]);
     }
 }
 

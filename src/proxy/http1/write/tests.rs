@@ -32,6 +32,38 @@ fn response(lines: &str, plan: &ResponsePlan<'_>) -> String {
 }
 
 #[test]
+fn what_goes_on_as_it_came_is_written_as_if_it_were_put_together() {
+    let heads = [
+        "GET /a?b HTTP/1.1\r\nHost: a:1\r\nX-A: 1\r\nVia: 1.1 b\r\nX-B: 2\r\n\r\n",
+        "GET /a? HTTP/1.1\r\nhost: a\r\n\r\n",
+        "GET / HTTP/1.1\r\nX-A: 1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.0\r\nHost: a\r\nX-A: 1\r\n\r\n",
+        "GET http://a/b?c HTTP/1.1\r\nHost: a\r\nX-A: 1\r\n\r\n",
+        "GET http://a HTTP/1.1\r\nHost: a\r\nX-A: 1\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\nHost: a\r\nX-A: 1\r\n\r\n",
+        "\r\nGET /a HTTP/1.1\r\nHost: a\r\nX-A: 1\r\n\r\n",
+    ];
+    for text in heads {
+        let once = request(text);
+        let mut slowly = RequestHead::new();
+        slowly.scan = 1;
+        parse_request(text.as_bytes(), &HeadLimits::default(), &mut slowly).unwrap();
+        let wanted = |head: &RequestHead, path: Option<&[u8]>, host: Option<&[u8]>| {
+            let path = path.unwrap_or(head.path());
+            let drop_known = KnownSet::of(&[Known::Via]);
+            let plan = RequestPlan { path, query: head.query(), host, drop_known, ..RequestPlan::default() };
+            let mut out = Vec::new();
+            write_request(head, &plan, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        for (path, host) in [(None, None), (Some(&b"/other"[..]), None), (None, Some(&b"other"[..]))] {
+            let (path, host) = (path, host);
+            assert_eq!(wanted(&once, path, host), wanted(&slowly, path, host), "{text} {path:?} {host:?}");
+        }
+    }
+}
+
+#[test]
 fn order_case_and_bytes_are_kept() {
     let lines = "x-a: 1\r\nX-B:  two  words\r\nx-A: 2\r\nEmpty:\r\n";
     assert_eq!(written(lines, &RequestPlan::default()), "x-a: 1\r\nX-B: two  words\r\nx-A: 2\r\nEmpty: \r\n");
