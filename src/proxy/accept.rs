@@ -53,7 +53,7 @@ pub(crate) async fn run(worker: Rc<Worker>, address: ListenAddress, listener: Tc
         };
         match accepted {
             Ok((tcp, peer)) => door.admit(tcp, peer),
-            Err(error) => refused(&door.worker, &error, address).await,
+            Err(error) => refused(&error, address).await,
         }
     }
     if stop.leave.get() {
@@ -81,13 +81,11 @@ fn only_address(listener: &TcpListener) -> Option<SocketAddr> {
 
 /// Most errors concern the one connection that was about to be accepted; running out of file
 /// descriptors concerns all, and would spin without a pause.
-async fn refused(worker: &Worker, error: &io::Error, address: ListenAddress) {
+async fn refused(error: &io::Error, address: ListenAddress) {
     const OUT_OF_FILES: [i32; 2] = [23, 24];
     if error.raw_os_error().is_some_and(|code| OUT_OF_FILES.contains(&code)) {
         warn!(?address, %error, "cannot accept: raise the limit of open files, or lower limits max-connections");
-        let pause = worker.deadlines.register();
-        pause.arm(PAUSE);
-        pause.struck().await;
+        tokio::time::sleep(PAUSE).await;
     } else {
         debug!(?address, %error, "accept failed");
     }

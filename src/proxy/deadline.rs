@@ -132,11 +132,6 @@ impl Deadline {
         .await
     }
 
-    /// Waits until it strikes.
-    pub(crate) async fn struck(&self) -> Elapsed {
-        std::future::poll_fn(|cx| self.poll_struck(cx)).await
-    }
-
     /// Strikes at a point that [`Deadline::point`] gave.
     pub(crate) fn arm_at(&self, point: u64) {
         self.owner.slots.borrow_mut().slots[self.index].at = point;

@@ -10,10 +10,6 @@ use tokio::net::TcpStream;
 use super::buffer::Buffer;
 use super::pump::{Sink, Source};
 
-/// What is written at once. Such a write takes all or finds no room, as good as always, and without the account that
-/// the runtime keeps of larger ones a small request takes 80 instructions less.
-const TRIED: usize = 8 * 1024;
-
 /// A connection's bytes.
 #[derive(Debug)]
 pub(crate) enum Stream {
@@ -78,17 +74,6 @@ impl Stream {
         first: &[u8],
         second: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if let Self::Plain(tcp) = self
-            && second.is_empty()
-            && (1..=TRIED).contains(&first.len())
-        {
-            match tcp.try_write(first) {
-                Ok(n) if n > 0 => return Poll::Ready(Ok(n)),
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Poll::Ready(Err(error)),
-                // Waits, below.
-                _ => {}
-            }
-        }
         let this = Pin::new(self);
         let n = if first.is_empty() {
             ready!(this.poll_write(cx, second))?

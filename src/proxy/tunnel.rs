@@ -144,8 +144,9 @@ impl Tunnel {
         every: Duration,
         mut tell: impl FnMut(Carried),
     ) -> TunnelEnd {
-        let bell = worker.deadlines.register();
-        bell.arm(every.max(TICK));
+        let mut bell = tokio::time::interval(every.max(TICK));
+        bell.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        bell.reset();
         let carried = Cell::new(self.carried());
         let seen = &carried;
         let mut run = std::pin::pin!(self.run_noting(worker, |tunnel| seen.set(tunnel.carried())));
@@ -153,10 +154,7 @@ impl Tunnel {
             tokio::select! {
                 biased;
                 end = &mut run => return end,
-                _ = bell.struck() => {
-                    bell.arm(every.max(TICK));
-                    tell(carried.get());
-                }
+                _ = bell.tick() => tell(carried.get()),
             }
         }
     }

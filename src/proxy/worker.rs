@@ -19,7 +19,6 @@ use super::compress::Encoders;
 use super::date::DateCache;
 use super::deadline::{Deadlines, TICK};
 use super::decisions::{Decision, Decisions};
-use super::http1::SeenLines;
 use super::http2::Seats;
 use super::recent::{Recent, RoutingKey};
 use super::scratch::{Answer, Scratch};
@@ -76,8 +75,6 @@ pub(crate) struct Worker {
     pub(crate) upstreams: Upstreams,
     /// Clocks of its connections.
     pub(crate) deadlines: Rc<Deadlines>,
-    /// Lines of heads that were read lately, of requests and of answers.
-    pub(crate) seen: RefCell<SeenLines>,
     /// Futures that wait for a request of HTTP/1.
     pub(crate) turns: Turns,
     /// Tasks that wait for a stream of HTTP/2.
@@ -90,6 +87,8 @@ pub(crate) struct Worker {
     pub(crate) decisions: RefCell<Decisions>,
     /// By what requests were routed lately.
     pub(crate) recent: RefCell<Recent>,
+    /// Lines of heads that were read lately, of requests and of answers.
+    pub(crate) seen: RefCell<super::http1::SeenLines>,
     #[allow(clippy::vec_box, reason = "lent and returned whole: the move of a pointer, not of a kilobyte")]
     scratches: RefCell<Vec<Box<Scratch>>>,
     /// What the next answer is read into.
@@ -112,13 +111,13 @@ impl Worker {
             encoders: Rc::default(),
             upstreams: Upstreams::default(),
             deadlines: Deadlines::new(),
-            seen: RefCell::new(SeenLines::new()),
             turns: Turns::default(),
             seats: Seats::default(),
             access_log,
             spans,
             decisions: RefCell::default(),
             recent: RefCell::default(),
+            seen: RefCell::new(super::http1::SeenLines::new()),
             scratches: RefCell::default(),
             answer: RefCell::default(),
             reader: RefCell::new(current.reader()),
@@ -217,18 +216,15 @@ pub fn run(
     orders: mpsc::UnboundedReceiver<Order>,
 ) {
     // A local runtime, not a `LocalSet` in a runtime: one queue of tasks instead of one inside another.
-    // Without timers of the runtime: where it has some, it reads the clock and looks at them after each wait for
-    // events, which was 600 instructions a request with one client.
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build_local(LocalOptions::default())
-    {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            error!(index, %error, "worker cannot start");
-            return;
-        }
-    };
+    let runtime =
+        match tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
+        {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                error!(index, %error, "worker cannot start");
+                return;
+            }
+        };
     let worker = Worker::new(index, current, access_log, spans);
     runtime.block_on(steer(worker, orders));
 }
@@ -277,7 +273,7 @@ async fn steer(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Order>) {
                 }
                 Some(Order::Cut) | None => {
                     worker.set_phase(Phase::Cutting);
-                    settle(&worker, &beat).await;
+                    settle(&worker).await;
                     return;
                 }
             },
@@ -308,14 +304,12 @@ fn unix_seconds() -> u64 {
 }
 
 /// After a cut: gives connections a moment to write their last bytes and log lines.
-async fn settle(worker: &Rc<Worker>, beat: &Beat) {
+async fn settle(worker: &Rc<Worker>) {
     for _ in 0..20 {
         if worker.open.get() == 0 {
             break;
         }
-        if beat.next().await.is_err() {
-            break;
-        }
+        tokio::time::sleep(TICK).await;
         worker.deadlines.sweep();
     }
     worker.flush();
