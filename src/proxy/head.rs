@@ -11,6 +11,7 @@ mod error;
 mod fields;
 mod find;
 mod known;
+mod options;
 mod request;
 mod response;
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::options::Options;
 use super::{Authority, Field, Fields, Known, KnownSet, ParseError, Span, Version, same_authority};
 
 /// What follows the head of a request.
@@ -15,9 +16,6 @@ pub enum BodyFraming {
     /// Chunks up to the last one, then trailers.
     Chunked,
 }
-
-/// The most `Connection` options that are accepted.
-const MAX_OPTIONS: usize = 64;
 
 /// The head of one request.
 ///
@@ -41,16 +39,6 @@ pub struct RequestHead {
     options: Options,
     expects_continue: bool,
     secure_target: bool,
-}
-
-/// What the `Connection` fields of a head say.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Options {
-    pub(super) close: bool,
-    pub(super) keep_alive: bool,
-    pub(super) upgrade: bool,
-    /// Any option beside close, keep-alive, upgrade and te.
-    pub(super) names_fields: bool,
 }
 
 impl RequestHead {
@@ -463,40 +451,6 @@ fn decimal(text: &[u8]) -> Option<u64> {
         sum.checked_mul(10)?.checked_add(digit)
     });
     number.filter(|number| i64::try_from(*number).is_ok())
-}
-
-impl Options {
-    #[inline]
-    pub(super) fn read(fields: &Fields) -> Result<Options, ParseError> {
-        if fields.has(Known::Connection) { Options::read_fields(fields) } else { Ok(Options::default()) }
-    }
-
-    fn read_fields(fields: &Fields) -> Result<Options, ParseError> {
-        let mut options = Options::default();
-        match fields.get(Known::Connection) {
-            // What most servers say, and what needs no list to be read.
-            Some(b"keep-alive" | b"Keep-Alive") if !fields.repeats(Known::Connection) => {
-                options.keep_alive = true;
-                return Ok(options);
-            }
-            _ => {}
-        }
-        for (index, option) in fields.tokens(Known::Connection).enumerate() {
-            if index == MAX_OPTIONS || !option.iter().all(|byte| is_token_byte(*byte)) {
-                return Err(ParseError::BadConnection);
-            }
-            if option.eq_ignore_ascii_case(b"close") {
-                options.close = true;
-            } else if option.eq_ignore_ascii_case(b"keep-alive") {
-                options.keep_alive = true;
-            } else if option.eq_ignore_ascii_case(b"upgrade") {
-                options.upgrade = true;
-            } else if !option.eq_ignore_ascii_case(b"te") {
-                options.names_fields = true;
-            }
-        }
-        Ok(options)
-    }
 }
 
 /// Whether a byte may stand in a token (RFC 9110, 5.6.2).

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::request::{Declared, Options, declared};
+use super::options::Options;
+use super::request::{Declared, declared};
 use super::{Field, Fields, Known, ParseError, Span, Version};
 
 /// What follows the head of a response.
