@@ -1,32 +1,33 @@
-/* Adds what the guards must notice to each second `send` of a program, by LD_PRELOAD: for an HTTP request, one.
- * ADDED=allocation or ADDED=syscall; nothing without. */
+/* Adds what the guards must notice to each third reading of the clock by a program, by LD_PRELOAD: for an HTTP request,
+ * which reads it three times or more, at least one. ADDED=allocation or ADDED=syscall; nothing without. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
-typedef ssize_t (*sender)(int, const void *, size_t, int);
+typedef int (*reader)(clockid_t, struct timespec *);
 
-static sender next;
+static reader next;
 static int allocate, call;
 
 __attribute__((constructor)) static void prepare(void) {
   const char *added = getenv("ADDED");
-  next = (sender)dlsym(RTLD_NEXT, "send");
   allocate = added && !strcmp(added, "allocation");
   call = added && !strcmp(added, "syscall");
 }
 
-ssize_t send(int fd, const void *data, size_t length, int flags) {
+int clock_gettime(clockid_t clock, struct timespec *now) {
   static __thread unsigned count;
-  if (count++ & 1) {
+  /* Not in `prepare`: others are prepared before. */
+  if (!next) next = (reader)dlsym(RTLD_NEXT, "clock_gettime");
+  if (count++ % 3 == 0) {
     if (allocate) {
       void *volatile kept = malloc(64);
       free(kept);
     }
     if (call) (void)getppid();
   }
-  return next(fd, data, length, flags);
+  return next(clock, now);
 }
