@@ -149,8 +149,9 @@ async fn serve(
     hold: &mut ConnectionHold,
 ) {
     let begun = if listener.is_plain() {
-        let Arrival { tcp, peer, local, .. } = arrival;
-        Some((begin(worker, listener, Stream::Plain(tcp), None, (peer, local)), peer))
+        // All of it: what is left would stand in the task for as long as the client is there.
+        let Arrival { tcp, input, peer, local } = arrival;
+        Some((begin(worker, listener, Stream::Plain(tcp), input, (peer, local)), peer))
     } else {
         Box::pin(arrive(worker, listener, arrival, hold)).await
     };
@@ -169,7 +170,8 @@ async fn serve(
     }
 }
 
-/// The beginning of a connection where something comes before HTTP, up to where its first request may come; with the client, as it is known now.
+/// The beginning of a connection where something comes before HTTP, up to where its first request may come; with the
+/// client, as it is known now.
 async fn arrive(
     worker: &Rc<Worker>,
     listener: Arc<ListenerSnap>,

@@ -230,7 +230,8 @@ impl Fields {
         is_it.then_some(first.value.end as usize + 2)
     }
 
-    /// Appends what was stored from `lines`, then the fields that stay, in order; `write` writes those that are edited, or did not come as a plain line.
+    /// Appends what was stored from `lines`, then the fields that stay, in order; `write` writes those that are edited, or
+    /// did not come as a plain line.
     /// Lines that came one behind the other and stay are one copy: of eight fields of an answer these are three.
     pub(in crate::proxy) fn pass_on(
         &self,
