@@ -219,7 +219,8 @@ def two_workers(stage, args, results):
         replace(ONE, name="one worker on the other core", cores=machine.LOAD_CORE),
         replace(ONE, name="two workers", cores=machine.BOTH_CORES, workers=2),
     ]
-    kinds = [kind for kind in stage.binaries if kind == "lbd" or "workers" in args.wanted]
+    kinds = [kind for kind in stage.binaries
+             if kind == "lbd" or "workers" in args.wanted and not peers.KINDS[kind][0].seldom]
     threes = [[stage.make(kind, setup) for setup in setups] for kind in kinds]
     everyone = [proxy for three in threes for proxy in three]
     try:

@@ -35,7 +35,7 @@ def compare(scenario, proxies, count, seconds):
     for number in range(count):
         found = {}
         for proxy in proxies if number % 2 == 0 else proxies[::-1]:
-            if not (proxy.seldom and number % 2) and proxy.name not in void and (cost := turn(proxy, lambda: once(scenario, proxy, seconds * scenario.longer))):
+            if not (proxy.seldom and number % 4) and proxy.name not in void and (cost := turn(proxy, lambda: once(scenario, proxy, seconds * scenario.longer))):
                 found[proxy.name] = cost
         rounds.append(found)
     rounds = [{name: cost for name, cost in found.items() if name not in void} for found in rounds]

@@ -6,7 +6,7 @@ What was chosen so that nobody is handicapped:
 - the load and the servers share another core; what counts is the processor time of the proxy alone, divided by what it
   did, so a load that is slower than a proxy does not flatter that proxy;
 - proxies take turns within a round, every other round in the opposite order, and the ratio is taken within the round
-  (Envoy and Caddy take part in every other round, and not where a rate is set by the slowest);
+  (Envoy and Caddy, which take longer, in some rounds only, and not where a rate is set by the slowest);
   where two HAProxies run, each round is compared with the cheaper one;
 - connections to the servers are kept and reused by all (HAProxy `http-reuse always`, nginx `keepalive`);
 - defaults elsewhere, with these exceptions in a peer's favour: bodies pass nginx unbuffered by its disk

@@ -61,7 +61,7 @@ class Proxy:
     # What `Setup.sticky` it can do.
     sticky = ()
     version_of = ("--version",)
-    # Whether it takes part in every other round only, to save time.
+    # Whether it takes part in one round of four only, to save time.
     seldom = False
 
     def __post_init__(self):
