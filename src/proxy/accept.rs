@@ -122,11 +122,21 @@ impl Door {
         let open = self.worker.enter();
         let Ok(local) = self.local.map_or_else(|| tcp.local_addr(), Ok) else { return };
         let worker = Rc::clone(&self.worker);
-        tokio::task::spawn_local(async move {
-            let (mut hold, _open) = (hold, open);
+        if listener.is_plain() {
+            let stage = begin(&worker, listener, Stream::Plain(tcp), None, (peer, local));
+            tokio::task::spawn_local(async move {
+                let _held = (hold, open);
+                serve(&worker, stage, peer).await;
+            });
+        } else {
             let arrival = Arrival { tcp, input: None, peer, local };
-            serve(&worker, listener, arrival, &mut hold).await;
-        });
+            tokio::task::spawn_local(async move {
+                let (mut hold, _open) = (hold, open);
+                let begun = Box::pin(arrive(&worker, listener, arrival, &mut hold)).await;
+                let Some((stage, peer)) = begun else { return };
+                serve(&worker, stage, peer).await;
+            });
+        }
     }
 }
 
@@ -142,20 +152,7 @@ enum Stage {
 
 /// Each stage but that of an idle client is boxed: a task is as large as the largest of what it may become, and
 /// most of the time most clients are idle.
-async fn serve(
-    worker: &Rc<Worker>,
-    listener: Arc<ListenerSnap>,
-    arrival: Arrival,
-    hold: &mut ConnectionHold,
-) {
-    let begun = if listener.is_plain() {
-        // All of it: what is left would stand in the task for as long as the client is there.
-        let Arrival { tcp, input, peer, local } = arrival;
-        Some((begin(worker, listener, Stream::Plain(tcp), input, (peer, local)), peer))
-    } else {
-        Box::pin(arrive(worker, listener, arrival, hold)).await
-    };
-    let Some((stage, peer)) = begun else { return };
+async fn serve(worker: &Rc<Worker>, stage: Stage, peer: SocketAddr) {
     let upgraded = match stage {
         Stage::Passage(mut passage) => return Box::pin(async move { passage.run(worker).await }).await,
         Stage::Http1(connection) => connection::serve(connection).await,
@@ -250,5 +247,19 @@ fn read_ahead(tls: &mut rustls::ServerConnection, mut bytes: &[u8]) {
         if tls.process_new_packets().is_err() || !taken.is_ok_and(|n| n > 0) {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<'a, F: Future>(_: impl Fn(&'a Rc<Worker>, Stage, SocketAddr) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_task_is_no_larger_than_an_idle_client_needs() {
+        assert!(size(serve) <= 400, "{} bytes", size(serve));
     }
 }
