@@ -6,11 +6,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::diagnostic::{Diagnostic, FileId, Report, Severity, Span};
+use super::diagnostic::{Diagnostic, Report, Severity, Span};
 use super::expand::Expander;
 use super::node::{Node, Scalar, Value};
 use super::source::{Loader, Sources, beside, is_glob};
-use super::{guard, lexer, repair, suggest, tree};
+use super::{guard, lexer, suggest, tree};
 
 /// Longest chain of files that include one another; only a loop through symbolic links comes near.
 const MAX_CHAIN: usize = 16;
@@ -83,17 +83,12 @@ impl<'a> Reader<'a> {
         if let Some(refused) = guard::depth(file, &tokens) {
             return self.refuse(refused);
         }
-        self.repair(file, &text, tokens)
-    }
-
-    fn repair(&mut self, file: FileId, text: &str, tokens: Vec<lexer::Token>) -> Vec<Node> {
-        let mut repaired = repair::repair(file, text, tokens);
-        if repaired.document.is_none() {
+        let (nodes, mut findings) = tree::read(file, &text, tokens);
+        self.report.findings.append(&mut findings);
+        if nodes.is_none() {
             self.sources.mark_incomplete();
         }
-        let nodes = tree::nodes(file, &mut repaired);
-        self.report.findings.append(&mut repaired.findings);
-        nodes
+        nodes.unwrap_or_default()
     }
 
     fn refuse(&mut self, finding: Diagnostic) -> Vec<Node> {

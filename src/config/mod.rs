@@ -37,6 +37,7 @@ pub mod rules;
 pub mod ruling;
 pub mod schema;
 pub mod source;
+mod statements;
 pub mod suggest;
 pub mod syntax;
 pub mod template;

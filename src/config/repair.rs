@@ -35,19 +35,44 @@ pub struct Repaired {
     pub findings: Vec<Diagnostic>,
 }
 
-impl Repaired {
-    /// Whether a stretch of the document touches text that was replaced.
-    pub fn is_poisoned(&self, range: &Range<usize>) -> bool {
-        let from = self.poison.partition_point(|poison| poison.end <= range.start);
-        self.poison.get(from).is_some_and(|poison| poison.start < range.end)
-    }
+/// Whether a stretch touches text that was replaced.
+pub(super) fn is_poisoned(poison: &[Range<usize>], range: &Range<usize>) -> bool {
+    let from = poison.partition_point(|poison| poison.end <= range.start);
+    poison.get(from).is_some_and(|poison| poison.start < range.end)
 }
 
 /// Parses `text`, whose `tokens` passed [`super::guard`].
 pub fn repair(file: FileId, text: &str, tokens: Vec<Token>) -> Repaired {
-    let view = View { file, text, tokens: &tokens };
-    let Walk { mut findings, mut mended, mut poison, lost, .. } = Walk::over(view);
-    findings.extend(other_version(&view));
+    let seen = Seen::of(&View { file, text, tokens: &tokens });
+    parse(file, seen, tokens)
+}
+
+/// What the walk over a text's tokens says, before a parser is asked.
+#[derive(Debug)]
+pub(super) struct Seen {
+    findings: Vec<Diagnostic>,
+    mended: Copy,
+    poison: Vec<Range<usize>>,
+    /// The structure of the text is unknown.
+    lost: bool,
+}
+
+impl Seen {
+    pub(super) fn of(view: &View<'_>) -> Self {
+        let Walk { mut findings, mended, poison, lost, .. } = Walk::over(*view);
+        findings.extend(other_version(view));
+        Self { findings, mended, poison, lost }
+    }
+
+    /// Nothing was found, and nothing mended.
+    pub(super) fn is_clean(&self) -> bool {
+        self.findings.is_empty() && !self.mended.changed && !self.lost
+    }
+}
+
+/// Parses what was seen, and mends it until that succeeds.
+pub(super) fn parse(file: FileId, seen: Seen, tokens: Vec<Token>) -> Repaired {
+    let Seen { mut findings, mut mended, mut poison, lost } = seen;
     let mut document = None;
     let hopeless = lost || findings.len() > MAX_FINDINGS;
     for _ in 0..if hopeless { 0 } else { MAX_ROUNDS } {

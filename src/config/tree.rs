@@ -1,4 +1,5 @@
-//! The KDL crate's document to [`Node`] trees: every part with its own exact span, and nothing of what was mended.
+//! A text to [`Node`] trees, by the KDL crate's document: every part with its own exact span, and nothing of what
+//! was mended.
 //!
 //! Also the one rule of syntax that KDL leaves open: the same property twice is an error here (KDL018).
 
@@ -7,35 +8,55 @@ use std::ops::Range;
 use kdl::{KdlDocument, KdlEntry, KdlIdentifier, KdlNode, KdlValue};
 
 use super::diagnostic::{Diagnostic, FileId, Span, Spanned};
+use super::hints::View;
 use super::lexer::{Kind, Token};
 use super::node::{Node, Origin, Scalar, Value};
-use super::repair::Repaired;
+use super::repair::{self, Repaired, Seen};
+use super::statements;
 
-/// The nodes of a file's document; none when it has no document. Adds to the file's findings.
-pub fn nodes(file: FileId, repaired: &mut Repaired) -> Vec<Node> {
-    let Some(document) = repaired.document.take() else { return Vec::new() };
-    let mut builder = Builder { file, repaired, findings: Vec::new() };
-    let nodes = builder.nodes(&document);
-    let Builder { mut findings, .. } = builder;
-    repaired.findings.append(&mut findings);
-    nodes
+/// The nodes of a text, whose `tokens` passed [`super::guard`]; `None` when its structure could not be known. And
+/// everything found.
+pub fn read(file: FileId, text: &str, tokens: Vec<Token>) -> (Option<Vec<Node>>, Vec<Diagnostic>) {
+    let view = View { file, text, tokens: &tokens };
+    let seen = Seen::of(&view);
+    if seen.is_clean()
+        && let Some((nodes, findings)) = statements::read(view)
+    {
+        return (Some(nodes), findings);
+    }
+    of_parsed(file, repair::parse(file, seen, tokens))
 }
 
-struct Builder<'a> {
-    file: FileId,
-    repaired: &'a Repaired,
-    findings: Vec<Diagnostic>,
+/// The nodes of a file's document.
+fn of_parsed(file: FileId, repaired: Repaired) -> (Option<Vec<Node>>, Vec<Diagnostic>) {
+    let Repaired { document, text, tokens, poison, mut findings } = repaired;
+    let view = View { file, text: &text, tokens: &tokens };
+    let mut builder = Builder { view, base: 0, poison: &poison, findings: Vec::new() };
+    let nodes = document.map(|document| builder.nodes(&document));
+    findings.append(&mut builder.findings);
+    (nodes, findings)
+}
+
+/// Makes nodes of documents.
+pub(super) struct Builder<'a> {
+    /// The text that documents are of, or parts of.
+    pub(super) view: View<'a>,
+    /// Where in the text the document begins.
+    pub(super) base: usize,
+    /// Stretches that no longer say what was written, in order.
+    pub(super) poison: &'a [Range<usize>],
+    pub(super) findings: Vec<Diagnostic>,
 }
 
 impl Builder<'_> {
-    fn nodes(&mut self, document: &KdlDocument) -> Vec<Node> {
+    pub(super) fn nodes(&mut self, document: &KdlDocument) -> Vec<Node> {
         document.nodes().iter().filter_map(|node| self.node(node)).collect()
     }
 
     /// `None` for a node whose name was mended: nobody knows which one it was.
     fn node(&mut self, node: &KdlNode) -> Option<Node> {
         let name = self.spanned(node.name());
-        if self.repaired.is_poisoned(&name.span.range()) {
+        if self.is_poisoned(&name.span.range()) {
             return None;
         }
         if let Some(ty) = node.ty() {
@@ -55,7 +76,7 @@ impl Builder<'_> {
                 None => args.push(value),
                 Some(key) => {
                     let key = self.spanned(key);
-                    if self.repaired.is_poisoned(&key.span.range()) {
+                    if self.is_poisoned(&key.span.range()) {
                         continue;
                     }
                     if let Some((first, _)) = props.iter().rev().find(|(other, _)| other.value == key.value) {
@@ -67,12 +88,12 @@ impl Builder<'_> {
             }
         }
         let children = node.children().map(|children| self.nodes(children));
-        let span = self.trimmed(node.span().offset(), node.span().len());
+        let span = self.trimmed(self.place(node.span().offset(), node.span().len()));
         Some(Node { name, args, props, children, span, origin: Origin::Written })
     }
 
     fn value(&self, entry: &KdlEntry) -> Value {
-        let range = entry.span().offset()..entry.span().offset() + entry.span().len();
+        let range = self.place(entry.span().offset(), entry.span().len());
         let token = self.tokens(&range).iter().rev().find(|token| token.kind.is_value());
         let place = token.map_or(range, |token| token.range());
         let quoted = token.is_some_and(|token| token.kind != Kind::Word);
@@ -85,8 +106,8 @@ impl Builder<'_> {
                 KdlValue::Null => Scalar::Null,
             },
             ty: entry.ty().map(|ty| self.spanned(ty)),
-            poisoned: self.repaired.is_poisoned(&place),
-            span: Span::new(self.file, place),
+            poisoned: self.is_poisoned(&place),
+            span: Span::new(self.view.file, place),
             secret: false,
             from_env: false,
         }
@@ -98,27 +119,38 @@ impl Builder<'_> {
             Diagnostic::error("KDL018", key.span, format!("the property `{}` is given twice", key.value))
                 .label("given again")
                 .also(first, "first given here");
-        let whole = node.entries().iter().map(|entry| entry.span());
-        let whole = whole.map(|span| span.offset()..span.offset() + span.len());
-        let Some(first) = whole.into_iter().find(|range| range.contains(&(first.start as usize))) else {
+        let mut whole =
+            node.entries().iter().map(|entry| self.place(entry.span().offset(), entry.span().len()));
+        let Some(first) = whole.find(|range| range.contains(&(first.start as usize))) else {
             return finding;
         };
-        let before = self.repaired.text[..first.start].trim_end_matches([' ', '\t']).len();
+        let before = self.view.text[..first.start].trim_end_matches([' ', '\t']).len();
         finding
             .help("in plain KDL the last one would win")
-            .fix(Span::new(self.file, before..self.end_of(&first)), String::new())
+            .fix(Span::new(self.view.file, before..self.end_of(&first)), String::new())
     }
 
     fn spanned(&self, name: &KdlIdentifier) -> Spanned<String> {
-        let start = name.span().offset();
-        Spanned::new(name.value().to_owned(), self.trimmed(start, name.span().len()))
+        Spanned::new(
+            name.value().to_owned(),
+            self.trimmed(self.place(name.span().offset(), name.span().len())),
+        )
     }
 
-    /// A span without the blanks, comments and line ends behind it.
-    fn trimmed(&self, start: usize, len: usize) -> Span {
-        let range = start..start + len;
+    /// Where in the text a part of the document stands.
+    fn place(&self, offset: usize, len: usize) -> Range<usize> {
+        let start = self.base + offset;
+        start..start + len
+    }
+
+    fn is_poisoned(&self, range: &Range<usize>) -> bool {
+        repair::is_poisoned(self.poison, range)
+    }
+
+    /// A stretch without the blanks, comments and line ends behind it.
+    fn trimmed(&self, range: Range<usize>) -> Span {
         let end = self.end_of(&range);
-        Span::new(self.file, start..end.max(start))
+        Span::new(self.view.file, range.start..end.max(range.start))
     }
 
     fn end_of(&self, range: &Range<usize>) -> usize {
@@ -130,7 +162,7 @@ impl Builder<'_> {
 
     /// The tokens wholly within a range.
     fn tokens(&self, range: &Range<usize>) -> &[Token] {
-        let all = &self.repaired.tokens;
+        let all = self.view.tokens;
         let from = all.partition_point(|token| token.start < range.start);
         let to = all.partition_point(|token| token.end <= range.end);
         &all[from..to.max(from)]

@@ -109,10 +109,10 @@ fn the_mended_copy_keeps_every_byte_in_its_place() {
 #[test]
 fn what_was_replaced_is_poisoned_and_what_was_only_tidied_is_not() {
     let repaired = repaired("a 5s [b, c] d: 1 \"\\d\"");
-    assert!(repaired.is_poisoned(&(2..4)));
-    assert!(!repaired.is_poisoned(&(0..1)));
-    assert!(!repaired.is_poisoned(&(5..16)));
-    assert!(repaired.is_poisoned(&(17..21)));
+    assert!(is_poisoned(&repaired.poison, &(2..4)));
+    assert!(!is_poisoned(&repaired.poison, &(0..1)));
+    assert!(!is_poisoned(&repaired.poison, &(5..16)));
+    assert!(is_poisoned(&repaired.poison, &(17..21)));
 }
 
 #[test]

@@ -1,12 +1,11 @@
 //! Spans and values of nodes.
 
-use super::super::{lexer, repair};
+use super::super::lexer;
 use super::*;
 
 fn read(text: &str) -> (Vec<Node>, Vec<Diagnostic>) {
-    let mut repaired = repair::repair(FileId(0), text, lexer::lex(text));
-    let nodes = nodes(FileId(0), &mut repaired);
-    (nodes, repaired.findings)
+    let (nodes, findings) = super::read(FileId(0), text, lexer::lex(text));
+    (nodes.unwrap(), findings)
 }
 
 #[test]
