@@ -121,7 +121,9 @@ fn push_cookies(fields: &HeaderMap, head: &mut RequestHead) {
         (None, _) => {}
         (Some(only), None) => head.push_known(Known::Cookie, b"cookie", only),
         (Some(first), Some(second)) => {
-            let all: Vec<&[u8]> = [first, second].into_iter().chain(cookies).collect();
+            // An empty one says nothing, and at the end would leave a blank behind it.
+            let all = [first, second].into_iter().chain(cookies).filter(|cookie| !cookie.is_empty());
+            let all: Vec<&[u8]> = all.collect();
             head.push_known(Known::Cookie, b"cookie", &all.join(&b"; "[..]));
         }
     }
@@ -219,6 +221,9 @@ mod tests {
             request("http://a/", &[("cookie", "b=1"), ("x", "y"), ("cookie", "c=2; d=3")], true).unwrap();
         let cookies: Vec<_> = head.all_known(Known::Cookie).collect();
         assert_eq!(cookies, [b"b=1; c=2; d=3"]);
+        let empty = [("cookie", ""), ("cookie", "a=1"), ("cookie", "")];
+        let head = request("http://a/", &empty, true).unwrap();
+        assert_eq!(head.all_known(Known::Cookie).collect::<Vec<_>>(), [b"a=1"]);
         let table = [
             (&[("host", "a")][..], Ok(())),
             (&[("host", "A:80")], Ok(())),
