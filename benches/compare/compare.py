@@ -199,10 +199,10 @@ def one_setup(stage, args, results, what):
             results["profile"][scenario.name] = hotspots.sampled(scenario, cast.proxies[0], stage.folder)
         if "latency" in extras:
             results["latency"] = latency.added(
-                [proxy for proxy in cast.proxies if not proxy.seldom], cast.floors["requests"], stage.running.addresses.http, min(args.rounds, 5))
+                [proxy for proxy in cast.proxies if not proxy.seldom], cast.floors["requests"], stage.running.addresses.http, 2 * min(args.rounds, 5))
             print(report.latency_line(results["latency"]), flush=True)
         if "reload" in extras:
-            results["reload"] = latency.reloads(cast.proxies[0], latency.half(cast.proxies[:1], 2))
+            results["reload"] = latency.reloads(cast.proxies[0], latency.half(cast.proxies[:1], 2), args.rounds)
             print(report.reload_line(results["reload"]), flush=True)
         for proxy in cast.proxies:
             if proxy.entries:

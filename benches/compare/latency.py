@@ -59,7 +59,7 @@ def added(proxies, floor, origin, rounds):
             if name in void:
                 continue
             try:
-                found[name].append(Pace(ports[name], rate, 2).times())
+                found[name].append(Pace(ports[name], rate, 1).times())
             except Void as error:
                 void[name] = str(error)
     return {
@@ -68,8 +68,8 @@ def added(proxies, floor, origin, rounds):
     }
 
 
-def reloads(lbd, rate, edits=10, seconds=5):
-    """The slowest of lbd's answers in calm, and while its file changes so many times."""
+def reloads(lbd, rate, rounds, edits=10, seconds=3):
+    """lbd's answers in calm, while its file changes so many times, and in calm again: what the method cannot tell apart."""
 
     def measure(changes):
         load = Pace(lbd.plain, rate, seconds)
@@ -78,9 +78,11 @@ def reloads(lbd, rate, edits=10, seconds=5):
             lbd.config.write_text(lbd.text() + f'route "/edit-{number}" {{ respond 204 }}\n')
         return load.times()
 
-    rounds = [(measure(0), measure(edits)) for _ in range(5)]
+    changes, found = {"calm": 0, "edited": edits, "again": 0}, {"calm": [], "edited": [], "again": []}
+    for number in range(rounds):
+        for name in changes if number % 2 == 0 else reversed(changes):
+            found[name].append(measure(changes[name]))
     return {
-        "rate": round(rate), "edits": edits, "target": 1.1,
-        "calm": median([calm for calm, _ in rounds]), "edited": median([edited for _, edited in rounds]),
-        "ratios": [round(edited["p999"] / calm["p999"], 2) for calm, edited in rounds],
+        "rate": round(rate), "edits": edits, "rounds": rounds, "target": 1.1,
+        **{name: median(times) for name, times in found.items()},
     }

@@ -56,10 +56,12 @@ def wrk(connections, path="/1k", headers=(), secure=False, script=(), size=0):
 
 
 def sticky(connections):
-    """As wrk, with the cookie that the proxy gives."""
+    """As wrk, with the cookie that the proxy gives; a relay gives none, and gets one that is as long."""
     load = wrk(connections)
 
     def run(proxy, seconds):
+        if not proxy.sticky:
+            return load(proxy, seconds, [f"Cookie: theme=dark; SRV={'0' * 64}; lang=en"])
         head = output(["curl", "-sS", "-D-", "-o/dev/null", f"http://127.0.0.1:{proxy.plain}/1k"], 5)
         cookie = re.search(r"(?im)^set-cookie: (SRV=[^;\r]+)", head)
         if not cookie:

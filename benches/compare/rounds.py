@@ -28,8 +28,8 @@ def compare(scenario, proxies, count, seconds):
             return None
 
     for proxy in proxies:
-        if scenario.entries and proxy.name != "lbd beside":
-            turn(proxy, lambda: loads.fill(proxy, scenario.entries))
+        if entries := scenario.few if proxy.name == "lbd beside" else scenario.entries:
+            turn(proxy, lambda: loads.fill(proxy, entries))
         if proxy.name not in void:
             turn(proxy, lambda: scenario.load(proxy, 1))
     for number in range(count):
@@ -42,5 +42,5 @@ def compare(scenario, proxies, count, seconds):
     return {
         "name": scenario.name, "what": scenario.what, "unit": scenario.unit, "target": scenario.target,
         "setup": scenario.setup.name, "beside": scenario.beside and scenario.beside.name,
-        "growth": scenario.growth, "floor": scenario.floor, "rounds": rounds, "void": void,
+        "growth": scenario.growth, "few": scenario.few, "floor": scenario.floor, "rounds": rounds, "void": void,
     }

@@ -36,8 +36,9 @@ struct End {
     /// Which server is at the other end; none for a client.
     server: Option<u8>,
     partner: Option<usize>,
-    /// What its socket did not take yet; meanwhile nothing is read for it.
+    /// What its socket did not take yet, and how much of that it took since; meanwhile nothing is read for it.
     unsent: Vec<u8>,
+    sent: usize,
 }
 
 struct Relay {
@@ -60,7 +61,7 @@ impl Relay {
             Way::Requests | Way::Closing => Interest::READABLE,
         };
         self.poll.registry().register(&mut stream, Token(key), interest)?;
-        entry.insert(End { stream, server, partner: None, unsent: Vec::new() });
+        entry.insert(End { stream, server, partner: None, unsent: Vec::new(), sent: 0 });
         Ok(key)
     }
 
@@ -180,13 +181,15 @@ impl Relay {
     /// Writes what a connection still has to get.
     fn flush(&mut self, key: usize) {
         let Some(end) = self.ends.get_mut(key) else { return };
-        while !end.unsent.is_empty() {
-            match end.stream.write(&end.unsent) {
-                Ok(count) => drop(end.unsent.drain(..count)),
+        while end.sent < end.unsent.len() {
+            match end.stream.write(&end.unsent[end.sent..]) {
+                Ok(count) => end.sent += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(_) => return self.close(key),
             }
         }
+        end.unsent.clear();
+        end.sent = 0;
     }
 }
 
