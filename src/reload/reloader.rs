@@ -1,7 +1,6 @@
 //! The task that owns reloading: decides whether the files say something new, and publishes it.
 
 use std::collections::BTreeMap;
-use std::future::pending;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
@@ -21,6 +20,7 @@ use super::plan::Plan;
 use super::record::{Digest, Record, hex};
 use super::refusal::{BootError, headline, removes_too_much, severs_streams};
 use super::state::{Applied, Cause, Findings, GenerationInfo, Reason, Rejected};
+use super::timing::until;
 use super::watch::Watcher;
 use super::{Files, Load, Options, ReloadHandle, World};
 use crate::config::diagnostic::Severity;
@@ -150,6 +150,7 @@ impl<W: World> Reloader<W> {
                     match command {
                         Command::Reload { cause, answer } => {
                             drop(gate.open());
+                            watcher.looks();
                             let _ = answer.send(self.reload(&cause, &mut || false).await);
                         }
                         // An edit that waits to be read waits on: what is asked for may be about other texts.
@@ -163,6 +164,7 @@ impl<W: World> Reloader<W> {
                 }
                 () = until(gate.due()) => {
                     let touched = gate.open();
+                    watcher.looks();
                     let mut is_written = || {
                         let now = Instant::now();
                         watcher.pending().into_iter().for_each(|change| gate.on(change, now));
@@ -490,10 +492,3 @@ pub(super) const DEFAULTS: Reload = Reload {
     max_removal_percent: None,
     replay: true,
 };
-
-async fn until(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due.into()).await,
-        None => pending().await,
-    }
-}

@@ -1,6 +1,15 @@
 //! The clocks of watching. `reload` in the configuration sets two of them.
 
-use std::time::Duration;
+use std::future::pending;
+use std::time::{Duration, Instant};
+
+/// Waits for what is due; for ever where nothing is.
+pub(super) async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => pending().await,
+    }
+}
 
 /// How long to wait for what. The defaults are what the documentation promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,13 +1,14 @@
 //! File-system events as a wake-up, and nothing more: what changed is decided by reading.
 //!
 //! Watches the directories of [`Chains`]. Everything that can go wrong here (no watches left, a full
-//! queue, a file system without events) costs latency only, because the poll looks too.
+//! queue, a file system without events) costs latency only, because the poll looks too. What happens beside the
+//! inputs, a log for example, wakes nobody a second time before the files were looked at.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
@@ -27,9 +28,12 @@ pub(super) struct Watcher {
     events: Option<RecommendedWatcher>,
     queue: mpsc::Receiver<notify::Event>,
     overflow: Arc<AtomicBool>,
+    /// Something happened beside the inputs, and was told.
+    nearby: Arc<AtomicBool>,
     /// Each watched directory with its device and inode: the same path can come to mean another one.
     watched: BTreeMap<PathBuf, (u64, u64)>,
-    chains: Chains,
+    /// Shared with the kernel's thread.
+    chains: Arc<Mutex<Chains>>,
     complained: bool,
 }
 
@@ -38,12 +42,16 @@ impl Watcher {
     pub(super) fn new(events: bool) -> Self {
         let (sender, queue) = mpsc::channel(QUEUE);
         let overflow = Arc::new(AtomicBool::new(false));
-        let full = overflow.clone();
+        let nearby = Arc::new(AtomicBool::new(false));
+        let chains = Arc::new(Mutex::new(Chains::default()));
+        let (full, told, inputs) = (Arc::clone(&overflow), Arc::clone(&nearby), Arc::clone(&chains));
         let forward = move |event: notify::Result<notify::Event>| {
             let event = event.unwrap_or_else(|_| {
                 notify::Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan)
             });
-            if !is_noise(&event) && sender.try_send(event).is_err() {
+            let is_known =
+                is_noise(&event) || (is_beside(&event, &held(&inputs)) && told.swap(true, Ordering::AcqRel));
+            if !is_known && sender.try_send(event).is_err() {
                 full.store(true, Ordering::Release);
             }
         };
@@ -54,24 +62,16 @@ impl Watcher {
                 None
             }
         });
-        Self {
-            events,
-            queue,
-            overflow,
-            watched: BTreeMap::new(),
-            chains: Chains::default(),
-            complained: false,
-        }
+        Self { events, queue, overflow, nearby, watched: BTreeMap::new(), chains, complained: false }
     }
 
     /// Looks at these inputs from now on; says whether a directory was added, in which case something
     /// may have happened there before it was watched.
     pub(super) fn look_at(&mut self, chains: Chains) -> bool {
-        self.chains = chains;
+        let directories = chains.directories.clone();
+        *held(&self.chains) = chains;
         let Some(events) = &mut self.events else { return false };
-        let wanted: BTreeMap<PathBuf, (u64, u64)> = self
-            .chains
-            .directories
+        let wanted: BTreeMap<PathBuf, (u64, u64)> = directories
             .iter()
             .filter_map(|path| path.metadata().ok().map(|found| (path.clone(), (found.dev(), found.ino()))))
             .collect();
@@ -100,6 +100,11 @@ impl Watcher {
             }
         }
         added
+    }
+
+    /// The files are about to be looked at: what happens beside them from now on is told again, once.
+    pub(super) fn looks(&self) {
+        self.nearby.store(false, Ordering::Release);
     }
 
     /// The next changes. Never returns while nothing happens; loses nothing when it is dropped.
@@ -149,9 +154,10 @@ impl Watcher {
         if event.need_rescan() || event.paths.is_empty() {
             changes.push(Change::Unknown);
         }
+        let chains = held(&self.chains);
         for path in &event.paths {
             changes.push(match event.kind {
-                _ if !self.chains.concerns(path) => Change::Nearby,
+                _ if !chains.concerns(path) => Change::Nearby,
                 EventKind::Modify(ModifyKind::Data(_)) => Change::Written(path.clone()),
                 EventKind::Create(CreateKind::File | CreateKind::Any) if has_writer(path) => {
                     Change::Written(path.clone())
@@ -160,6 +166,16 @@ impl Watcher {
             });
         }
     }
+}
+
+fn held(chains: &Mutex<Chains>) -> MutexGuard<'_, Chains> {
+    chains.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether it is surely about nothing that an input depends on.
+fn is_beside(event: &notify::Event, chains: &Chains) -> bool {
+    let known = !event.need_rescan() && !event.paths.is_empty();
+    known && !event.paths.iter().any(|path| chains.concerns(path))
 }
 
 /// Reading the files makes events too; those must never wake us.
@@ -174,4 +190,46 @@ fn is_noise(event: &notify::Event) -> bool {
 /// Whether somebody will close the file that was just created: nobody closes a link.
 fn has_writer(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|found| found.is_file() && found.nlink() == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// What is told until something surely happened to `path`.
+    async fn until_settled(watcher: &mut Watcher, path: &Path) -> Vec<Change> {
+        let mut told = Vec::new();
+        while !told.contains(&Change::Settled(path.to_owned())) {
+            let more = tokio::time::timeout(Duration::from_secs(20), watcher.changes()).await;
+            told.extend(more.expect("a file that was closed is told of"));
+        }
+        told
+    }
+
+    fn nearby(told: &[Change]) -> usize {
+        told.iter().filter(|change| **change == Change::Nearby).count()
+    }
+
+    #[tokio::test]
+    async fn a_log_beside_the_inputs_is_told_of_once_for_each_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let (input, log) = (root.join("lbd.kdl"), root.join("access.log"));
+        fs::write(&input, "").unwrap();
+        fs::write(&log, "").unwrap();
+        let mut watcher = Watcher::new(true);
+        assert!(watcher.look_at(Chains::of([input.as_path()].into_iter(), std::iter::empty())));
+        for look in 0..2 {
+            watcher.looks();
+            for _ in 0..300 {
+                fs::write(&log, "a line").unwrap();
+            }
+            fs::write(&input, "a line").unwrap();
+            let told = until_settled(&mut watcher, &input).await;
+            assert_eq!(nearby(&told), 1, "look {look}: {told:?}");
+        }
+    }
 }
