@@ -150,13 +150,13 @@ def measure(stage, args, results):
 class Cast:
     """Who takes part in the scenarios of a setup: proxies that are started for them."""
 
-    def __init__(self, stage, setup, scenarios):
+    def __init__(self, stage, setup, scenarios, extras):
         self.proxies = stage.all(setup)
         self.again = stage.make("lbd", setup, "lbd again") if any(scenario.control for scenario in scenarios) else None
         self.besides = {
             beside: stage.make("lbd", beside, "lbd beside") for beside in {scenario.beside for scenario in scenarios} - {None}}
-        self.floors = {
-            floor: stage.relay(floor, setup) for floor in {scenario.floor for scenario in scenarios} - {""}}
+        floors = {scenario.floor for scenario in scenarios} | ({"requests"} if "latency" in extras else set())
+        self.floors = {floor: stage.relay(floor, setup) for floor in floors - {""}}
 
     def everyone(self):
         return [*self.proxies, *filter(None, [self.again]), *self.besides.values(), *self.floors.values()]
@@ -189,7 +189,7 @@ class Cast:
 def one_setup(stage, args, results, what):
     """The scenarios of a setup."""
     setup, named, extras, profile, scenarios = what
-    cast = Cast(stage, setup, named if named else scenarios[:1])
+    cast = Cast(stage, setup, named if named else scenarios[:1], extras)
     try:
         results["starts"] += cast.start()
         for scenario in named:
