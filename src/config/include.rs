@@ -10,7 +10,7 @@ use super::diagnostic::{Diagnostic, Report, Severity, Span};
 use super::expand::Expander;
 use super::node::{Node, Scalar, Value};
 use super::source::{Loader, Sources, beside, is_glob};
-use super::{guard, lexer, suggest, tree};
+use super::{guard, lexer, statements, suggest};
 
 /// Longest chain of files that include one another; only a loop through symbolic links comes near.
 const MAX_CHAIN: usize = 16;
@@ -83,7 +83,7 @@ impl<'a> Reader<'a> {
         if let Some(refused) = guard::depth(file, &tokens) {
             return self.refuse(refused);
         }
-        let (nodes, mut findings) = tree::read(file, &text, tokens);
+        let (nodes, mut findings) = statements::read(file, &text, tokens);
         self.report.findings.append(&mut findings);
         if nodes.is_none() {
             self.sources.mark_incomplete();

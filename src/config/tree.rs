@@ -1,5 +1,4 @@
-//! A text to [`Node`] trees, by the KDL crate's document: every part with its own exact span, and nothing of what
-//! was mended.
+//! The KDL crate's document to [`Node`] trees: every part with its own exact span, and nothing of what was mended.
 //!
 //! Also the one rule of syntax that KDL leaves open: the same property twice is an error here (KDL018).
 
@@ -11,24 +10,10 @@ use super::diagnostic::{Diagnostic, FileId, Span, Spanned};
 use super::hints::View;
 use super::lexer::{Kind, Token};
 use super::node::{Node, Origin, Scalar, Value};
-use super::repair::{self, Repaired, Seen};
-use super::statements;
+use super::repair::{self, Repaired};
 
-/// The nodes of a text, whose `tokens` passed [`super::guard`]; `None` when its structure could not be known. And
-/// everything found.
-pub fn read(file: FileId, text: &str, tokens: Vec<Token>) -> (Option<Vec<Node>>, Vec<Diagnostic>) {
-    let view = View { file, text, tokens: &tokens };
-    let seen = Seen::of(&view);
-    if seen.is_clean()
-        && let Some((nodes, findings)) = statements::read(view)
-    {
-        return (Some(nodes), findings);
-    }
-    of_parsed(file, repair::parse(file, seen, tokens))
-}
-
-/// The nodes of a file's document.
-fn of_parsed(file: FileId, repaired: Repaired) -> (Option<Vec<Node>>, Vec<Diagnostic>) {
+/// The nodes of a file's document, none when it has no document; and everything found.
+pub(super) fn nodes(file: FileId, repaired: Repaired) -> (Option<Vec<Node>>, Vec<Diagnostic>) {
     let Repaired { document, text, tokens, poison, mut findings } = repaired;
     let view = View { file, text: &text, tokens: &tokens };
     let mut builder = Builder { view, base: 0, poison: &poison, findings: Vec::new() };

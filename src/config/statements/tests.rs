@@ -2,8 +2,6 @@
 
 use proptest::prelude::*;
 
-use super::super::diagnostic::FileId;
-use super::super::repair::Seen;
 use super::super::{guard, lexer};
 use super::*;
 
@@ -26,7 +24,7 @@ fn compare(text: &str) -> bool {
     if guard::depth(FileId(0), &tokens).is_some() || !Seen::of(&view).is_clean() {
         return false;
     }
-    let read = read(view);
+    let read = one_by_one(view);
     if let Some(read) = &read {
         assert_eq!(Some(read), by_crate(text, &tokens).as_ref(), "{text:?}");
     }
@@ -91,8 +89,8 @@ fn what_is_not_plain_is_read_by_the_crate_alone() {
 fn what_one_statement_cannot_say_alone_is_left_to_the_whole() {
     let text = "/-\na b\nc";
     let tokens = lexer::lex(text);
-    assert_eq!(read(view(text, &tokens)), None);
-    let (nodes, findings) = super::super::tree::read(FileId(0), text, tokens);
+    assert_eq!(one_by_one(view(text, &tokens)), None);
+    let (nodes, findings) = read(FileId(0), text, tokens);
     assert_eq!((nodes.unwrap().len(), findings), (1, vec![]), "the first is commented out");
 }
 

@@ -4,7 +4,7 @@ use super::super::lexer;
 use super::*;
 
 fn read(text: &str) -> (Vec<Node>, Vec<Diagnostic>) {
-    let (nodes, findings) = super::read(FileId(0), text, lexer::lex(text));
+    let (nodes, findings) = super::nodes(FileId(0), repair::repair(FileId(0), text, lexer::lex(text)));
     (nodes.unwrap(), findings)
 }
 
